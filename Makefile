@@ -1,0 +1,120 @@
+# tine: `make deps qemu` boots to a shell, `make deps test` runs the tests. `make help` lists the rest.
+MAKEFLAGS += -rR --no-print-directory
+.DELETE_ON_ERROR:
+.SUFFIXES:
+VERSION := 0.1
+CPUS ?= 2
+MEM ?= 256M
+DEBUG ?= 0
+CROSS ?= riscv64-unknown-elf-
+CC := $(CROSS)gcc
+UCC ?= riscv64-unknown-elf-gcc
+PY := /usr/bin/python3
+# The bare-metal linker makes no shared objects, and the vDSO is one.
+VDSO_LD ?= riscv64-linux-gnu-ld
+ifneq ($(MAKECMDGOALS),)
+ifeq ($(filter-out clean deps help,$(MAKECMDGOALS)),)
+NOBUILD := 1
+endif
+endif
+
+B := build
+K := $(B)/kernel$(if $(filter 1,$(DEBUG)),-debug)
+KERNEL := $(K)/tine.elf
+Q := $(if $(V),,@)
+
+# --- kernel ---
+KSRC := $(sort $(shell find kernel -name '*.c' -o -name '*.S' | grep -v kernel/vdso/))
+KOBJ := $(KSRC:kernel/%=$(K)/%.o) $(K)/syscall_table.c.o
+CLANGFLAGS := $(if $(findstring clang,$(CC)),--target=riscv64-unknown-elf -mno-relax)
+KCFLAGS := $(CLANGFLAGS) -std=gnu17 -march=rv64imac$(if $(findstring clang,$(CC)),,_zicsr_zifencei) -mabi=lp64 -mcmodel=medany -O2 -g \
+    -Wall -Wextra -Werror -Wno-sign-compare -Wno-cast-function-type -ffreestanding -fno-builtin-printf -fno-pic -fno-common \
+    -fno-omit-frame-pointer -fno-strict-aliasing -fno-stack-protector -fno-asynchronous-unwind-tables \
+    -nostdinc -isystem $(shell $(CC) $(CLANGFLAGS) -print-file-name=include 2>/dev/null) -Iinclude -I$(B)/include -Ikernel \
+    -DTINE_VERSION='"$(VERSION)"' $(if $(filter 1,$(DEBUG)),-DCONFIG_DEBUG)
+LDFLAGS := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments
+GEN := $(B)/include/abi/syscall.h $(B)/include/vdso-offsets.h
+
+all: $(KERNEL) $(B)/fs.img compile_commands.json
+
+$(B)/syscall_table.c $(B)/include/abi/syscall.h &: kernel/core/syscalls.list scripts/gen_syscalls.py
+	@mkdir -p $(B)/include/abi
+	$(Q)$(PY) scripts/gen_syscalls.py $< $(B)/syscall_table.c $(B)/include/abi/syscall.h
+
+$(B)/vdso.so $(B)/include/vdso-offsets.h &: kernel/vdso/vdso.S kernel/vdso/vdso.ld $(B)/include/abi/syscall.h | check-tools
+	$(Q)$(CC) $(CLANGFLAGS) -march=rv64imac$(if $(findstring clang,$(CC)),,_zicsr) -mabi=lp64 -I$(B)/include -Iinclude -c -o $(B)/vdso.o kernel/vdso/vdso.S
+	$(Q)$(VDSO_LD) -m elf64lriscv -shared -soname linux-vdso.so.1 --hash-style=both --build-id=none --no-relax -T kernel/vdso/vdso.ld -o $(B)/vdso.elf $(B)/vdso.o
+	$(Q)$(UCC:gcc=strip) --strip-debug -o $(B)/vdso.so $(B)/vdso.elf && truncate -s %4096 $(B)/vdso.so
+	$(Q)echo "#define VDSO_RT_SIGRETURN 0x$$($(UCC:gcc=nm) $(B)/vdso.elf | awk '$$3=="__vdso_rt_sigreturn"{print $$1}')" > $(B)/include/vdso-offsets.h
+
+$(K)/%.c.o: kernel/%.c $(GEN) Makefile
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(KCFLAGS) -MMD -MP -c -o $@ $<
+$(K)/%.S.o: kernel/%.S $(GEN) Makefile $(B)/vdso.so
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(filter-out -std=% -march=%,$(KCFLAGS)) -march=rv64imafdc$(if $(findstring clang,$(CC)),,_zicsr_zifencei) -DVDSO_PATH='"$(B)/vdso.so"' -MMD -MP -c -o $@ $<
+$(K)/syscall_table.c.o: $(B)/syscall_table.c kernel/core/syscall.h
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(KCFLAGS) -c -o $@ $<
+
+# Linked twice: the first link's symbols become the table that backtraces use.
+$(KERNEL): $(KOBJ) kernel/riscv/kernel.ld scripts/gen_ksyms.py
+	$(Q)$(UCC) -march=rv64imac -mabi=lp64 $(LDFLAGS) -T kernel/riscv/kernel.ld -o $(K)/first.elf $(KOBJ) -lgcc
+	$(Q)$(UCC:gcc=nm) $(K)/first.elf | $(PY) scripts/gen_ksyms.py > $(K)/ksyms.S
+	$(Q)$(UCC) -march=rv64imac_zicsr -mabi=lp64 -c -o $(K)/ksyms.o $(K)/ksyms.S
+	$(Q)$(UCC) -march=rv64imac -mabi=lp64 $(LDFLAGS) -T kernel/riscv/kernel.ld -o $@ $(KOBJ) $(K)/ksyms.o -lgcc
+
+-include user/user.mk
+-include mkfs/mkfs.mk
+-include tests/tests.mk
+
+# --- running ---
+EMPTY :=
+QEMU := qemu-system-riscv64
+ifeq ($(ICOUNT),1)
+RUN_DISK = -initrd $(RUN_IMG) -icount shift=0,sleep=off
+else
+RUN_DISK = -drive file=$(RUN_IMG),format=raw,if=none,id=root -device virtio-blk-device,drive=root
+endif
+RUN_IMG = $(if $(IMG),$(IMG),$(B)/fs.img)
+QEMU_CMD = $(QEMU) -machine virt -bios default -smp $(CPUS) -m $(MEM) -nographic -monitor none -serial mon:stdio \
+    -global virtio-mmio.force-legacy=false -kernel $(KERNEL) $(RUN_DISK)$(if $(APPEND), -append "$(APPEND)")
+QEMU_LINE = $(subst -monitor none -serial mon:stdio,-serial mon:stdio,$(QEMU_CMD))
+
+.PHONY: all check-tools qemu qemu-gdb qemu-cmd run clean deps help test bench fs.img
+qemu: all
+	@$(QEMU_LINE)
+qemu-gdb: all
+	@echo "waiting for gdb: run gdb-multiarch in this folder"
+	@$(QEMU_LINE) -s -S
+qemu-cmd:
+	@echo '$(QEMU_LINE)'
+run: all
+	@$(PY) scripts/run.py $(if $(ICOUNT),--icount) --kernel $(KERNEL) --image $(RUN_IMG) --cpus $(CPUS) --mem $(MEM) --append '$(APPEND)' -- '$(subst ','\'',$(CMD))'
+fs.img: $(B)/fs.img
+	@:
+
+PACKAGES := qemu-system-misc opensbi gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf gdb-multiarch e2fsprogs binutils-riscv64-linux-gnu \
+    python3 python3-pytest python3-pexpect python3-pytest-xdist gcc-riscv64-linux-gnu libc6-dev-riscv64-cross gcc
+deps:
+	@if ! command -v apt-get >/dev/null; then echo "no apt-get here; install these or what your system calls them:"; echo "$(PACKAGES)"; exit 1; fi
+	@missing=; for p in $(PACKAGES); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then SUDO=$$([ $$(id -u) = 0 ] || echo sudo); $$SUDO apt-get update -qq && \
+	$$SUDO env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi
+
+check-tools:
+	@command -v $(CC) >/dev/null || { echo "the compiler $(CC) is missing: run 'make deps', or set CROSS="; exit 1; }
+	@command -v $(QEMU) >/dev/null || { echo "$(QEMU) is missing: run 'make deps'"; exit 1; }
+	@$(QEMU) --version | awk '{split($$4,v,"."); if (v[1] < 7) {print "QEMU " $$4 " is too old: 7.0 or newer is needed"; exit 1}; exit 0}'
+
+compile_commands.json: $(KERNEL) Makefile
+	$(Q)$(PY) -c 'import json,sys,os; print(json.dumps([dict(directory=os.getcwd(),file=f,arguments=sys.argv[1].split()+["-c",f]) for f in sys.argv[2].split()],indent=0))' \
+	    '$(CC) $(KCFLAGS)' '$(filter %.c,$(KSRC))' > $@
+
+clean:
+	@rm -rf $(B) compile_commands.json
+help:
+	@echo "make [qemu|run CMD=...|qemu-gdb|qemu-cmd|test [T=name]|bench|fs.img EXTRA=dir|deps|clean]"
+	@echo "variables: CPUS= MEM= ICOUNT=1 IMG= EXTRA= APPEND= DEBUG=1 BUSYBOX=1 CROSS= V=1"
+
+-include $(shell find $(K) -name '*.d' 2>/dev/null)

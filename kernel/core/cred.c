@@ -1,0 +1,233 @@
+/* Credentials and users. A cred is never changed once a task has it: a change makes another. */
+#include "task.h"
+#include "../debug/debug.h"
+#include <abi/errno.h>
+
+static struct user_struct root_user = {.refcount = {1}};
+static LIST_HEAD(users);
+static spinlock_t users_lock = SPINLOCK_INIT(RANK_OBJECT);
+struct cred init_cred = {.refcount = {2}, .cap_effective = CAP_FULL, .cap_permitted = CAP_FULL,
+                         .user = &root_user};
+
+void creds_init(void) { list_add(&root_user.link, &users); }
+
+bool capable(int cap) {
+    bool ok = current->cred->cap_effective & BIT(cap);
+    if (ok)
+        current->task_flags |= PF_SUPERPRIV;
+    return ok;
+}
+bool in_group(const struct cred *c, gid_t gid) {
+    if (c->fsgid == gid || c->egid == gid)
+        return true;
+    for (u32 i = 0; i < c->ngroups; i++)
+        if (c->groups[i] == gid)
+            return true;
+    return false;
+}
+
+struct user_struct *find_user(uid_t uid) {
+    struct user_struct *u, *new = kzalloc(sizeof(*new), GFP_KERNEL);
+    spin_lock(&users_lock);
+    list_for_each_entry(u, &users, link) if (u->uid == uid) {
+        atomic_inc(&u->refcount);
+        goto out;
+    }
+    if ((u = new)) {
+        u->uid = uid;
+        atomic_set(&u->refcount, 1);
+        list_add(&u->link, &users);
+        new = NULL;
+    }
+out:
+    spin_unlock(&users_lock);
+    kfree(new);
+    return u;
+}
+void put_user_struct(struct user_struct *u) {
+    spin_lock(&users_lock);
+    bool last = atomic_dec_and_test(&u->refcount);
+    if (last)
+        list_del(&u->link);
+    spin_unlock(&users_lock);
+    if (last)
+        kfree(u);
+}
+void put_cred(struct cred *c) {
+    if (!atomic_dec_and_test(&c->refcount))
+        return;
+    put_user_struct(c->user);
+    kfree(c);
+}
+
+/* A private copy to change; publish with commit_cred or drop with put_cred. */
+struct cred *prepare_cred(void) {
+    struct cred *c = kmalloc(sizeof(*c), GFP_KERNEL);
+    if (!c)
+        return NULL;
+    *c = *current->cred;
+    atomic_set(&c->refcount, 1);
+    atomic_inc(&c->user->refcount);
+    return c;
+}
+/* The capability rules of a change of user: leaving root drops them. */
+static void adjust_caps(struct cred *c, const struct cred *old) {
+    bool had = !old->uid || !old->euid || !old->suid, has = !c->uid || !c->euid || !c->suid;
+    if (had && !has)
+        c->cap_permitted = c->cap_effective = 0;
+    if (old->euid == 0 && c->euid != 0)
+        c->cap_effective = 0;
+    if (old->euid != 0 && c->euid == 0)
+        c->cap_effective = c->cap_permitted;
+}
+int commit_cred(struct cred *c) {
+    struct cred *old = current->cred;
+    if (c->uid != old->uid) {
+        struct user_struct *u = find_user(c->uid);
+        if (!u) {
+            put_cred(c);
+            return -ENOMEM;
+        }
+        atomic_inc(&u->processes);
+        atomic_dec(&c->user->processes);
+        put_user_struct(c->user);
+        c->user = u;
+    }
+    c->fsuid = c->euid;
+    c->fsgid = c->egid;
+    spin_lock(&current->alloc_lock);
+    current->cred = c;
+    spin_unlock(&current->alloc_lock);
+    put_cred(old);
+    return 0;
+}
+
+#define KEEP 0xffffffffu
+static bool may_uid(const struct cred *c, u32 id) {
+    return id == KEEP || id == c->uid || id == c->euid || id == c->suid || (c->cap_effective & BIT(CAP_SETUID));
+}
+static bool may_gid(const struct cred *c, u32 id) {
+    return id == KEEP || id == c->gid || id == c->egid || id == c->sgid || (c->cap_effective & BIT(CAP_SETGID));
+}
+static long set_ids(u32 r, u32 e, u32 s, bool uid) {
+    const struct cred *old = current->cred;
+    bool ok = uid ? may_uid(old, r) && may_uid(old, e) && may_uid(old, s)
+                  : may_gid(old, r) && may_gid(old, e) && may_gid(old, s);
+    if (!ok)
+        return -EPERM;
+    struct cred *c = prepare_cred();
+    if (!c)
+        return -ENOMEM;
+    u32 *rp = uid ? &c->uid : &c->gid, *ep = uid ? &c->euid : &c->egid, *sp = uid ? &c->suid : &c->sgid;
+    *rp = r == KEEP ? *rp : r;
+    *ep = e == KEEP ? *ep : e;
+    *sp = s == KEEP ? *sp : s;
+    if (uid)
+        adjust_caps(c, old);
+    return commit_cred(c);
+}
+long sys_setresuid(u64 r, u64 e, u64 s) { return set_ids(r, e, s, true); }
+long sys_setresgid(u64 r, u64 e, u64 s) { return set_ids(r, e, s, false); }
+long sys_setuid(u64 id) {
+    bool all = capable(CAP_SETUID);
+    return (u32)id == KEEP ? -EINVAL : set_ids(all ? id : KEEP, id, all ? id : KEEP, true);
+}
+long sys_setgid(u64 id) {
+    bool all = capable(CAP_SETGID);
+    return (u32)id == KEEP ? -EINVAL : set_ids(all ? id : KEEP, id, all ? id : KEEP, false);
+}
+long sys_setreuid(u64 r, u64 e) {
+    const struct cred *c = current->cred;
+    bool save = (u32)r != KEEP || ((u32)e != KEEP && (u32)e != c->uid);
+    u32 eff = (u32)e == KEEP ? c->euid : (u32)e;
+    return set_ids(r, e, save && may_uid(c, e) ? eff : KEEP, true);
+}
+long sys_setregid(u64 r, u64 e) {
+    const struct cred *c = current->cred;
+    bool save = (u32)r != KEEP || ((u32)e != KEEP && (u32)e != c->gid);
+    u32 eff = (u32)e == KEEP ? c->egid : (u32)e;
+    return set_ids(r, e, save && may_gid(c, e) ? eff : KEEP, false);
+}
+static long put3(u64 a, u64 b, u64 c, u32 x, u32 y, u32 z) {
+    return put_user(a, x) || put_user(b, y) || put_user(c, z) ? -EFAULT : 0;
+}
+long sys_getresuid(u64 a, u64 b, u64 c) {
+    return put3(a, b, c, current->cred->uid, current->cred->euid, current->cred->suid);
+}
+long sys_getresgid(u64 a, u64 b, u64 c) {
+    return put3(a, b, c, current->cred->gid, current->cred->egid, current->cred->sgid);
+}
+long sys_getuid(void) { return current->cred->uid; }
+long sys_geteuid(void) { return current->cred->euid; }
+long sys_getgid(void) { return current->cred->gid; }
+long sys_getegid(void) { return current->cred->egid; }
+long sys_getgroups(u64 n, u64 list) {
+    const struct cred *c = current->cred;
+    if ((s32)n < 0 || (n && n < c->ngroups))
+        return -EINVAL;
+    return n && copy_to_user(list, c->groups, c->ngroups * 4) ? -EFAULT : (long)c->ngroups;
+}
+long sys_setgroups(u64 n, u64 list) {
+    if (!capable(CAP_SETGID))
+        return -EPERM;
+    struct cred *c = n > ARRAY_SIZE(c->groups) ? NULL : prepare_cred();
+    if (n > ARRAY_SIZE(c->groups))
+        return -EINVAL;
+    if (!c)
+        return -ENOMEM;
+    if (copy_from_user(c->groups, list, n * 4)) {
+        put_cred(c);
+        return -EFAULT;
+    }
+    c->ngroups = n;
+    return commit_cred(c);
+}
+
+struct cap_header {
+    u32 version;
+    s32 pid;
+};
+#define CAP_VERSION_3 0x20080522
+static long cap_check(u64 hdr, struct cap_header *h) {
+    if (copy_from_user(h, hdr, sizeof(*h)))
+        return -EFAULT;
+    if (h->version != CAP_VERSION_3) {
+        put_user(hdr, (u32)CAP_VERSION_3);
+        return -EINVAL;
+    }
+    return h->pid < 0 ? -EINVAL : 0;
+}
+long sys_capget(u64 hdr, u64 data) {
+    struct cap_header h;
+    long r = cap_check(hdr, &h);
+    if (r || !data)
+        return r;
+    struct task_struct *t = get_task_by_pid(h.pid ? h.pid : current->pid);
+    if (!t)
+        return -ESRCH;
+    spin_lock(&t->alloc_lock);
+    u64 e = t->cred->cap_effective, p = t->cred->cap_permitted, i = t->cred->cap_inheritable;
+    spin_unlock(&t->alloc_lock);
+    put_task(t);
+    u32 out[6] = {e, p, i, e >> 32, p >> 32, i >> 32};
+    return copy_to_user(data, out, sizeof(out));
+}
+long sys_capset(u64 hdr, u64 data) {
+    struct cap_header h;
+    u32 in[6];
+    long r = cap_check(hdr, &h);
+    if (r)
+        return r;
+    if (h.pid && h.pid != current->pid)
+        return -EPERM;
+    if (copy_from_user(in, data, sizeof(in)))
+        return -EFAULT;
+    u64 e = in[0] | (u64)in[3] << 32, p = in[1] | (u64)in[4] << 32, i = in[2] | (u64)in[5] << 32;
+    if ((p & ~current->cred->cap_permitted) || (e & ~p))
+        return -EPERM;
+    struct cred *c = prepare_cred();
+    if (!c)
+        return -ENOMEM;
+    c->cap_effective = e, c->cap_permitted = p, c->cap_inheritable = i;
+    return commit_cred(c);
+}

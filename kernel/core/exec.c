@@ -1,0 +1,563 @@
+/* execve: a new program in the same process (X1, X4). The new address space is built beside the old one;
+ * only when all that can fail is done does the old one go. */
+#include "task.h"
+#include "../debug/debug.h"
+#include "../fs/fs.h"
+#include "../lib/elfcheck.h"
+#include <abi/elf.h>
+#include <abi/errno.h>
+
+#define STACK_TOP (TASK_SIZE - PAGE_SIZE)
+#define PIE_BASE 0x2000000000UL
+#define MAX_ARG_BYTES (2UL << 20)
+#define MAX_ARG_STRING (32 * PAGE_SIZE)
+#define MAX_ARGS 0x7fff
+#define HWCAP_IMAFDC ((1 << ('i' - 'a')) | (1 << ('m' - 'a')) | (1 << 0) | (1 << ('f' - 'a')) | (1 << ('d' - 'a')) | (1 << ('c' - 'a')))
+
+void activate_mm(struct mm_struct *mm);
+void pid_get(pid_t nr), pid_put(pid_t nr);
+struct cred *prepare_cred(void);
+int commit_cred(struct cred *c);
+void random_bytes(void *buf, size_t n);
+
+/* Strings on their way to the new stack: pages filled from the top down. */
+struct args {
+    struct page *page[MAX_ARG_BYTES / PAGE_SIZE];
+    u64 used; /* bytes, from the top of the stack */
+    u32 argc, envc;
+    u64 execfn;
+};
+
+static int push(struct args *a, const char *s, u64 n) { /* kernel bytes */
+    while (n) {
+        u64 end = MAX_ARG_BYTES - a->used, off = end & (PAGE_SIZE - 1);
+        if (!off)
+            off = PAGE_SIZE;
+        u64 part = min(n, off), i = (end - 1) >> PAGE_SHIFT;
+        if (a->used + part > MAX_ARG_BYTES - PAGE_SIZE)
+            return -E2BIG;
+        if (!a->page[i] && !(a->page[i] = alloc_page(GFP_KERNEL | GFP_ZERO)))
+            return -ENOMEM;
+        n -= part;
+        memcpy((u8 *)page_address(a->page[i]) + off - part, s + n, part);
+        a->used += part;
+    }
+    return 0;
+}
+static void free_args(struct args *a) {
+    for (u64 i = 0; i < ARRAY_SIZE(a->page); i++)
+        if (a->page[i])
+            put_page(a->page[i]);
+    kfree(a);
+}
+
+/* A vector of strings, in user memory or the kernel's. */
+struct strings {
+    bool user;
+    u64 at;
+};
+static int string_at(struct strings v, u32 i, u64 *s) {
+    if (v.user)
+        return copy_from_user(s, v.at + i * 8UL, 8);
+    *s = ((u64 *)v.at)[i];
+    return 0;
+}
+static int count_strings(struct strings v) {
+    u64 s;
+    for (u32 n = 0; v.at; n++) {
+        if (n > MAX_ARGS)
+            return -E2BIG;
+        if (string_at(v, n, &s))
+            return -EFAULT;
+        if (!s)
+            return n;
+    }
+    return 0;
+}
+/* Pushed from the last to `first`, so that they lie in rising order. Returns how many. */
+static int push_strings(struct args *a, struct strings v, int first) {
+    int n = count_strings(v), r = 0;
+    char *buf = n > first ? kmalloc(MAX_ARG_STRING, GFP_KERNEL) : NULL;
+    if (n <= first)
+        return n < 0 ? n : 0;
+    if (!buf)
+        return -ENOMEM;
+    for (int i = n; !r && i-- > first;) {
+        u64 s;
+        if ((r = fatal_signal_pending(current) ? -EINTR : string_at(v, i, &s)))
+            break;
+        long len = v.user ? strncpy_from_user(buf, s, MAX_ARG_STRING)
+                          : (long)strlcpy(buf, (char *)s, MAX_ARG_STRING);
+        if (len < 0 || len >= (long)MAX_ARG_STRING)
+            r = len == -EFAULT ? -EFAULT : -E2BIG;
+        else
+            r = push(a, buf, len + 1);
+    }
+    kfree(buf);
+    return r ? r : n - first;
+}
+
+/* Map one program's segments at base. */
+static int map_segments(struct mm_struct *mm, struct file *f, const Elf64_Ehdr *h, const Elf64_Phdr *ph,
+                        u64 base, bool main) {
+    u64 brk = 0;
+    for (int i = 0; i < h->e_phnum; i++) {
+        const Elf64_Phdr *p = &ph[i];
+        if (p->p_type != PT_LOAD || !p->p_memsz)
+            continue;
+        u64 va = base + p->p_vaddr, start = ALIGN_DOWN(va, PAGE_SIZE), skew = va - start;
+        u64 file_end = va + p->p_filesz, mem_end = va + p->p_memsz;
+        u32 prot = (p->p_flags & PF_R ? PROT_READ : 0) | (p->p_flags & PF_W ? PROT_WRITE : 0) |
+                   (p->p_flags & PF_X ? PROT_EXEC : 0);
+        long r = 0;
+        if (p->p_filesz) {
+            r = do_mmap(mm, f, start, p->p_filesz + skew, prot, MAP_PRIVATE | MAP_FIXED_NOREPLACE,
+                        p->p_offset - skew);
+            if (r < 0)
+                return r;
+        }
+        u64 bss = p->p_filesz ? ALIGN_UP(file_end, PAGE_SIZE) : start;
+        if (mem_end > file_end && p->p_filesz && (p->p_flags & PF_W) && (file_end & (PAGE_SIZE - 1))) {
+            /* The rest of the last file page is zero. */
+            static const u8 zeros[64];
+            u64 stop = min(bss, mem_end);
+            for (u64 at = file_end; at < stop;) {
+                u64 n = min(stop - at, sizeof(zeros));
+                if (access_process_vm(mm, at, (void *)zeros, n, true) != n)
+                    return -ENOMEM;
+                at += n;
+            }
+        }
+        if (mem_end > bss) {
+            r = do_mmap(mm, NULL, bss, mem_end - bss, prot, MAP_PRIVATE | MAP_FIXED_NOREPLACE | MAP_ANONYMOUS, 0);
+            if (r < 0)
+                return r;
+        }
+        if (main && (p->p_flags & PF_X)) {
+            mm->start_code = va;
+            mm->end_code = file_end;
+        }
+        brk = max(brk, mem_end);
+    }
+    if (main)
+        mm->start_brk = mm->brk = ALIGN_UP(brk, PAGE_SIZE);
+    return 0;
+}
+
+/* Read and check an ELF file's headers; *ph is to be freed. */
+static int read_elf(struct file *f, Elf64_Ehdr *h, Elf64_Phdr **ph) {
+    ssize_t n = kernel_read(f, h, sizeof(*h), 0);
+    if (n < 0)
+        return n;
+    if (n < (ssize_t)sizeof(*h) || !elf_header_ok(h))
+        return -ENOEXEC;
+    u64 size = h->e_phnum * sizeof(Elf64_Phdr);
+    if (!(*ph = kmalloc(size, GFP_KERNEL)))
+        return -ENOMEM;
+    n = kernel_read(f, *ph, size, h->e_phoff);
+    if (n != (ssize_t)size || !elf_segments_ok(h, *ph, TASK_SIZE / 2)) {
+        kfree(*ph);
+        *ph = NULL;
+        return n < 0 ? n : -ENOEXEC;
+    }
+    return 0;
+}
+
+static u64 image_span(const Elf64_Ehdr *h, const Elf64_Phdr *ph) {
+    u64 end = 0;
+    for (int i = 0; i < h->e_phnum; i++)
+        if (ph[i].p_type == PT_LOAD)
+            end = max(end, ph[i].p_vaddr + ph[i].p_memsz);
+    return ALIGN_UP(end, PAGE_SIZE);
+}
+
+static struct file *open_exec(const char *name, int dfd) {
+    struct file *f = file_open(dfd, name, O_RDONLY, 0);
+    if (IS_ERR(f))
+        return f;
+    int r = 0;
+    if (!S_ISREG(f->inode->i_mode) || (f->path.mnt->flags & MS_NOEXEC))
+        r = -EACCES;
+    else
+        r = permission(f->inode, MAY_EXEC);
+    if (r) {
+        fput(f);
+        return ERR_PTR(r);
+    }
+    return f;
+}
+
+/* X4: the other threads end; a thread that is not the leader becomes it, with its pid. */
+static int de_thread(void) {
+    struct task_struct *t = current, *leader = t->group_leader;
+    struct signal_struct *s = t->signal;
+    READ_TASKS(irq);
+    spin_lock(&t->sighand->lock);
+    bool refused = s->group_exit || s->group_exec;
+    if (!refused) {
+        s->group_exec = t;
+        zap_other_threads(t);
+    }
+    spin_unlock(&t->sighand->lock);
+    bool killed = false;
+    while (!refused) {
+        set_current_state(TASK_KILLABLE);
+        killed = fatal_signal_pending(t);
+        if (killed || s->nr_threads == 1 ||
+            (s->nr_threads == 2 && t != leader && leader->exit_state == EXIT_ZOMBIE))
+            break;
+        READ_TASKS_END(irq);
+        schedule();
+        irq = spin_lock_irqsave(&tasklist_lock);
+    }
+    set_current_state(TASK_RUNNING);
+    if (!refused)
+        s->group_exec = NULL;
+    if (refused || killed) {
+        READ_TASKS_END(irq);
+        return -EAGAIN;
+    }
+    if (t != leader) {
+        pid_t own = t->pid;
+        t->pid = leader->pid;
+        leader->pid = own;
+        attach_pid(t);
+        attach_pid(leader);
+        t->exit_signal = leader->exit_signal;
+        leader->exit_signal = -1;
+        list_add(&t->sibling, &leader->sibling);
+        list_del_init(&leader->sibling);
+        list_add(&t->tasks, &leader->tasks);
+        list_del_init(&leader->tasks);
+        t->start_time = leader->start_time;
+        t->group_leader = leader->group_leader = s->leader = t;
+        leader->exit_state = EXIT_DEAD;
+    }
+    READ_TASKS_END(irq);
+    if (t != leader)
+        release_task(leader);
+    return 0;
+}
+
+/* Handlers of our own: a sharer outside the group (CLONE_SIGHAND) keeps the old ones. */
+static int unshare_sighand(void) {
+    struct sighand_struct *old = current->sighand, *new;
+    if (atomic_read(&old->refcount) == 1)
+        return 0;
+    if (!(new = alloc_sighand()))
+        return -ENOMEM;
+    READ_TASKS(irq);
+    spin_lock(&old->lock);
+    memcpy(new->action, old->action, sizeof(new->action));
+    current->sighand = new;
+    spin_unlock(&old->lock);
+    READ_TASKS_END(irq);
+    put_sighand(old);
+    return 0;
+}
+
+/* What is known of a program before the point of no return. */
+struct image {
+    struct file *file, *interp;
+    Elf64_Ehdr h, ih;
+    Elf64_Phdr *ph, *iph;
+    const char *exec_name;
+    char *prefix[12]; /* for scripts: what goes before the arguments */
+    int nprefix;
+};
+static void put_image(struct image *im) {
+    if (im->file)
+        fput(im->file);
+    if (im->interp)
+        fput(im->interp);
+    kfree(im->ph);
+    kfree(im->iph);
+    for (int i = 0; i < im->nprefix; i++)
+        kfree(im->prefix[i]);
+    kfree(im);
+}
+
+static int add_prefix(struct image *im, const char *s) {
+    if (im->nprefix == ARRAY_SIZE(im->prefix))
+        return -ELOOP;
+    char *copy = kstrdup(s);
+    if (!copy)
+        return -ENOMEM;
+    memmove(im->prefix + 1, im->prefix, im->nprefix++ * sizeof(char *));
+    im->prefix[0] = copy;
+    return 0;
+}
+
+/* "#!interpreter [argument]": im->file becomes the interpreter. 1: was a script, 0: was none. */
+static int try_script(struct image *im, const char *name) {
+    char line[256];
+    ssize_t n = kernel_read(im->file, line, sizeof(line) - 1, 0);
+    if (n < 2 || line[0] != '#' || line[1] != '!')
+        return n < 0 ? n : 0;
+    line[n] = 0;
+    char *end = strchr(line, '\n'), *p = line + 2;
+    if (!end)
+        return -ENOEXEC; /* a first line too long */
+    while (end > p && (end[-1] == ' ' || end[-1] == '\t'))
+        end--;
+    *end = 0;
+    while (*p == ' ' || *p == '\t')
+        p++;
+    char *interp = p;
+    while (*p && *p != ' ' && *p != '\t')
+        p++;
+    if (*p)
+        *p++ = 0;
+    while (*p == ' ' || *p == '\t')
+        p++;
+    if (!*interp)
+        return -ENOEXEC;
+    int r = im->nprefix ? 0 : add_prefix(im, name);
+    if (!r && *p)
+        r = add_prefix(im, p);
+    if (!r)
+        r = add_prefix(im, interp);
+    if (r)
+        return r;
+    struct file *f = open_exec(interp, AT_FDCWD);
+    if (IS_ERR(f))
+        return PTR_ERR(f);
+    fput(im->file);
+    im->file = f;
+    return 1;
+}
+
+static int load_interp(struct image *im) {
+    for (int i = 0; i < im->h.e_phnum; i++) {
+        char name[256];
+        const Elf64_Phdr *p = &im->ph[i];
+        if (p->p_type != PT_INTERP)
+            continue;
+        if (p->p_filesz < 2 || p->p_filesz > sizeof(name) ||
+            kernel_read(im->file, name, p->p_filesz, p->p_offset) != (ssize_t)p->p_filesz ||
+            name[p->p_filesz - 1])
+            return -ENOEXEC;
+        struct file *f = open_exec(name, AT_FDCWD);
+        if (IS_ERR(f))
+            return PTR_ERR(f);
+        im->interp = f;
+        return read_elf(f, &im->ih, &im->iph);
+    }
+    return 0;
+}
+
+/* The stack as the ABI has it: argc, argv, envp, auxv; above them the strings. Returns its pointer. */
+static long build_stack(struct mm_struct *mm, struct args *a, const u64 *aux, u64 aux_words, u64 random_at) {
+    u64 strings = STACK_TOP - a->used;
+    u64 words = 1 + a->argc + 1 + a->envc + 1 + aux_words, n = 0;
+    u64 sp = ALIGN_DOWN(random_at - words * 8, 16), at = strings;
+    u64 *w = kmalloc(words * 8, GFP_KERNEL);
+    if (!w)
+        return -ENOMEM;
+    w[n++] = a->argc;
+    mm->arg_start = at;
+    for (u32 i = 0; i < a->argc + a->envc; i++) {
+        if (i == a->argc)
+            w[n++] = 0;
+        w[n++] = at;
+        for (u8 c = 1; c; at++) {
+            u64 off = at - (STACK_TOP - MAX_ARG_BYTES);
+            c = ((u8 *)page_address(a->page[off >> PAGE_SHIFT]))[off & (PAGE_SIZE - 1)];
+        }
+        if (i + 1 == a->argc)
+            mm->arg_end = mm->env_start = at;
+    }
+    mm->env_end = at;
+    if (!a->envc)
+        w[n++] = 0;
+    w[n++] = 0;
+    memcpy(&w[n], aux, aux_words * 8);
+    bool ok = access_process_vm(mm, sp, w, words * 8, true) == words * 8;
+    kfree(w);
+    return ok ? (long)sp : -ENOMEM;
+}
+
+/* Fill the new address space. Returns the stack pointer; *entry is where to begin. */
+static long setup_mm(struct mm_struct *mm, struct image *im, struct args *a, const struct cred *c, bool secure,
+                     u64 *entry) {
+    u64 bias = im->h.e_type == ET_DYN ? PIE_BASE : 0, interp_base = 0, phdr = 0;
+    long r = map_segments(mm, im->file, &im->h, im->ph, bias, true);
+    if (r)
+        return r;
+    *entry = bias + im->h.e_entry;
+    if (im->interp) {
+        interp_base = im->ih.e_type == ET_DYN ? unmapped_area(mm, image_span(&im->ih, im->iph)) : 0;
+        if ((long)interp_base < 0)
+            return -ENOMEM;
+        if ((r = map_segments(mm, im->interp, &im->ih, im->iph, interp_base, false)))
+            return r;
+        *entry = interp_base + im->ih.e_entry;
+    }
+    for (int i = 0; i < im->h.e_phnum; i++) {
+        const Elf64_Phdr *p = &im->ph[i];
+        if (p->p_type == PT_LOAD && im->h.e_phoff >= p->p_offset && im->h.e_phoff < p->p_offset + p->p_filesz)
+            phdr = bias + p->p_vaddr + im->h.e_phoff - p->p_offset;
+    }
+    u64 size = ALIGN_UP(max(min(rlimit(RLIMIT_STACK), 64UL << 20), MAX_ARG_BYTES), PAGE_SIZE);
+    if ((r = stack_vma(mm, STACK_TOP, size)))
+        return r;
+    for (u64 i = 0; i < ARRAY_SIZE(a->page); i++) {
+        if (!a->page[i])
+            continue;
+        pte_t e = make_pte(page_to_pa(a->page[i]), vma_pte_flags(VM_READ | VM_WRITE));
+        if ((r = set_user_pte(mm, STACK_TOP - MAX_ARG_BYTES + i * PAGE_SIZE, e, 0)))
+            return r;
+        get_page(a->page[i]);
+        atomic_inc(&mm->rss);
+    }
+    mm->vdso = unmapped_area(mm, vdso_npages * PAGE_SIZE);
+    if ((long)mm->vdso < 0 || insert_special(mm, mm->vdso, VM_READ | VM_EXEC, vdso_pages, vdso_npages))
+        return -ENOMEM;
+    u8 seed[16];
+    random_bytes(seed, sizeof(seed));
+    u64 random_at = ALIGN_DOWN(STACK_TOP - a->used - sizeof(seed), 16);
+    if (access_process_vm(mm, random_at, seed, sizeof(seed), true) != sizeof(seed))
+        return -ENOMEM;
+    u64 aux[] = {AT_SYSINFO_EHDR, mm->vdso, AT_HWCAP, HWCAP_IMAFDC, AT_PAGESZ, PAGE_SIZE, AT_CLKTCK, 100,
+                 AT_PHDR, phdr, AT_PHENT, sizeof(Elf64_Phdr), AT_PHNUM, im->h.e_phnum, AT_BASE, interp_base,
+                 AT_FLAGS, 0, AT_ENTRY, bias + im->h.e_entry, AT_UID, c->uid, AT_EUID, c->euid,
+                 AT_GID, c->gid, AT_EGID, c->egid, AT_SECURE, secure, AT_RANDOM, random_at,
+                 AT_EXECFN, a->execfn, AT_NULL, 0};
+    return mm->start_stack = build_stack(mm, a, aux, ARRAY_SIZE(aux), random_at);
+}
+
+/* setuid and setgid programs: the credentials to run with. */
+static struct cred *exec_cred(struct file *f, bool *secure) {
+    struct cred *c = prepare_cred();
+    if (!c)
+        return NULL;
+    u32 mode = f->inode->i_mode;
+    if (!(f->path.mnt->flags & MS_NOSUID)) {
+        if (mode & S_ISUID)
+            c->euid = f->inode->i_uid;
+        if ((mode & (S_ISGID | 0010)) == (S_ISGID | 0010))
+            c->egid = f->inode->i_gid;
+    }
+    *secure = c->euid != current->cred->euid || c->egid != current->cred->egid;
+    c->suid = c->euid;
+    c->sgid = c->egid;
+    if (!c->euid)
+        c->cap_permitted = c->cap_effective = CAP_FULL;
+    else if (c->uid)
+        c->cap_permitted = c->cap_effective = 0;
+    return c;
+}
+
+/* From here on there is no old program to go back to. */
+static void begin_program(struct mm_struct *mm, struct image *im, struct cred *c, u64 sp, u64 entry) {
+    struct task_struct *t = current;
+    struct mm_struct *old = t->mm;
+    mm->exe_file = im->file;
+    get_file(mm->exe_file);
+    mm_release(t, old); /* the vfork parent goes on */
+    spin_lock(&t->alloc_lock);
+    activate_mm(mm);
+    const char *name = strrchr(im->exec_name, '/');
+    strlcpy(t->comm, name ? name + 1 : im->exec_name, sizeof(t->comm));
+    spin_unlock(&t->alloc_lock);
+    if (old) {
+        t->signal->maxrss = max(t->signal->maxrss, old->hiwater_rss);
+        mmput(old);
+    }
+    u64 irq = spin_lock_irqsave(&t->sighand->lock);
+    flush_handlers(t->sighand);
+    spin_unlock_irqrestore(&t->sighand->lock, irq);
+    t->altstack = (struct abi_stack){.ss_flags = SS_DISABLE};
+    t->task_flags &= ~PF_KTHREAD;
+    t->forknoexec = false;
+    t->signal->did_exec = true;
+    t->self_exec_id++;
+    t->pdeath_signal = 0;
+    t->restart.fn = NULL;
+    close_on_exec(t->files);
+    commit_cred(c);
+    struct trapframe *tf = task_trapframe(t);
+    memset(tf, 0, sizeof(*tf));
+    tf->sepc = entry;
+    tf->sp = sp;
+    tf->sstatus = SSTATUS_SPIE | SSTATUS_UXL_64;
+}
+
+static int do_execve(int dfd, const char *name, struct strings argv, struct strings envp) {
+    bool secure = false;
+    u64 entry;
+    long sp;
+    struct cred *c = NULL;
+    struct mm_struct *mm = NULL;
+    struct image *im = kzalloc(sizeof(*im), GFP_KERNEL);
+    struct args *a = kzalloc(sizeof(*a), GFP_KERNEL);
+    int r = -ENOMEM;
+    if (!im || !a)
+        goto out;
+    im->exec_name = name;
+    struct file *f = open_exec(name, dfd);
+    if (IS_ERR(f)) {
+        r = PTR_ERR(f);
+        goto out;
+    }
+    im->file = f;
+    while ((r = try_script(im, name)) > 0)
+        ;
+    if (r || (r = read_elf(im->file, &im->h, &im->ph)) || (r = load_interp(im)))
+        goto out;
+    r = -ENOMEM;
+    if (!(c = exec_cred(im->file, &secure)) || !(mm = mm_alloc()))
+        goto out;
+    if ((r = push(a, name, strlen(name) + 1)))
+        goto out;
+    a->execfn = STACK_TOP - a->used;
+    if ((r = push_strings(a, envp, 0)) < 0)
+        goto out;
+    a->envc = r;
+    if ((r = push_strings(a, argv, im->nprefix ? 1 : 0)) < 0)
+        goto out;
+    a->argc = r;
+    for (int i = im->nprefix; i-- > 0; a->argc++)
+        if ((r = push(a, im->prefix[i], strlen(im->prefix[i]) + 1)))
+            goto out;
+    if (!a->argc) { /* never an empty argv: programs read argv[0] */
+        if ((r = push(a, "", 1)))
+            goto out;
+        a->argc = 1;
+    }
+    if ((sp = setup_mm(mm, im, a, c, secure, &entry)) < 0) {
+        r = sp;
+        goto out;
+    }
+    if ((r = unshare_files()) || (r = unshare_sighand()) || (r = de_thread()))
+        goto out;
+    begin_program(mm, im, c, sp, entry);
+    mm = NULL;
+    c = NULL;
+out:
+    if (mm)
+        mmput(mm);
+    if (c)
+        put_cred(c);
+    if (a)
+        free_args(a);
+    if (im)
+        put_image(im);
+    return r;
+}
+
+static long user_execve(int dfd, u64 uname, u64 argv, u64 envp) {
+    char *name = getname(uname);
+    if (IS_ERR(name))
+        return PTR_ERR(name);
+    long r = do_execve(dfd, name, (struct strings){true, argv}, (struct strings){true, envp});
+    kfree(name);
+    return r;
+}
+long sys_execve(u64 name, u64 argv, u64 envp) { return user_execve(AT_FDCWD, name, argv, envp); }
+long sys_execveat(u64 dfd, u64 name, u64 argv, u64 envp, u64 flags) {
+    return flags & ~(u64)(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) ? -EINVAL : user_execve((s32)dfd, name, argv, envp);
+}
+int kernel_execve(const char *path, const char *const *argv, const char *const *envp) {
+    return do_execve(AT_FDCWD, path, (struct strings){false, (u64)argv}, (struct strings){false, (u64)envp});
+}

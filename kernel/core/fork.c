@@ -1,0 +1,574 @@
+/* The life of a task begins here: do_fork -> copy_process -> copy_thread -> wake_up_new_task, and on the
+ * other side ret_from_fork -> schedule_tail. Row numbers (C1, ...) are those of docs/fork-path.md.
+ *
+ * copy_process: every refusal first, then one copy_* for each thing that CLONE_* can share, then a line
+ * from which nothing can fail, then the child is linked and visible. Errors leave by one label for each
+ * thing taken, in reverse. Until wake_up_new_task nobody but the caller can reach the child's memory; after
+ * it the child may be gone, so its pid is read before. */
+#include "task.h"
+#include "../debug/debug.h"
+#include "../fs/fs.h"
+#include <abi/errno.h>
+
+#define SUPPORTED                                                                                  \
+    (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_PIDFD | CLONE_VFORK | CLONE_PARENT | \
+     CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID |    \
+     CLONE_DETACHED | CLONE_UNTRACED | CLONE_CHILD_SETTID | CLONE_CLEAR_SIGHAND)
+
+void pid_get(pid_t nr), pid_put(pid_t nr);
+void itimer_init(struct signal_struct *s);
+extern char init_stack[];
+
+static struct fs_struct init_fs = {.refcount = {1}, .lock = SPINLOCK_INIT(RANK_FILES), .umask = 022};
+static struct files_struct init_files = {.refcount = {1}, .lock = SPINLOCK_INIT(RANK_FILES)};
+static struct sighand_struct init_sighand = {.refcount = {1}, .lock = SPINLOCK_INIT(RANK_SIGHAND)};
+static struct signal_struct init_signal = {.refcount = {1}, .nr_threads = 1};
+struct task_struct init_task = {
+    .ti = {.preempt_count = 1},
+    .active_mm = &init_mm,
+    .stack = init_stack + STACK_SLOT,
+    .se = {.affinity = ~0UL},
+    .refcount = {2},
+    .comm = "idle/0",
+    .task_flags = PF_KTHREAD | PF_IDLE,
+    .cred = &init_cred,
+    .files = &init_files,
+    .fs = &init_fs,
+    .sighand = &init_sighand,
+    .signal = &init_signal,
+    .real_parent = &init_task,
+    .group_leader = &init_task,
+    .alloc_lock = SPINLOCK_INIT(RANK_FILES),
+    .children = LIST_HEAD_INIT(init_task.children),
+    .sibling = LIST_HEAD_INIT(init_task.sibling),
+};
+struct task_struct *child_reaper = &init_task;
+spinlock_t tasklist_lock = SPINLOCK_INIT(RANK_TASKLIST);
+LIST_HEAD(task_list);
+u32 nr_threads, max_threads;
+u64 total_forks;
+static struct kmem_cache *task_cache, *signal_cache, *sighand_cache, *files_cache;
+
+void fork_init(void) {
+    task_cache = kmem_cache_create("task_struct", sizeof(struct task_struct));
+    signal_cache = kmem_cache_create("signal_struct", sizeof(struct signal_struct));
+    sighand_cache = kmem_cache_create("sighand_struct", sizeof(struct sighand_struct));
+    files_cache = kmem_cache_create("files_struct", sizeof(struct files_struct));
+    max_threads = total_pages / (8 * STACK_SIZE / PAGE_SIZE); /* C6: stacks take at most 1/8 */
+    max_threads = max(max_threads, 64u);
+    for (int i = 0; i < RLIM_NLIMITS; i++)
+        init_signal.rlim[i] = (struct rlimit){RLIM_INFINITY, RLIM_INFINITY};
+    init_signal.rlim[RLIMIT_STACK].rlim_cur = 8 << 20;
+    init_signal.rlim[RLIMIT_NOFILE] = (struct rlimit){1024, 4096};
+    init_signal.rlim[RLIMIT_CORE].rlim_cur = 0;
+    init_signal.rlim[RLIMIT_NPROC] = (struct rlimit){max_threads / 2, max_threads / 2};
+    INIT_LIST_HEAD(&init_signal.thread_head);
+    INIT_LIST_HEAD(&init_signal.shared_pending.queue);
+    INIT_LIST_HEAD(&init_task.pending.queue);
+    init_waitqueue(&init_signal.wait_chldexit);
+    init_waitqueue(&init_signal.sigfd_wait);
+    init_waitqueue(&init_task.pidfd_wait);
+    init_signal.leader = &init_task;
+}
+
+/* --- the shared objects and their puts --- */
+void put_sighand(struct sighand_struct *s) {
+    if (atomic_dec_and_test(&s->refcount))
+        kmem_cache_free(sighand_cache, s);
+}
+void put_signal(struct signal_struct *s) {
+    if (!atomic_dec_and_test(&s->refcount))
+        return;
+    flush_sigqueue(&s->shared_pending);
+    kmem_cache_free(signal_cache, s);
+}
+void put_fs(struct fs_struct *fs) {
+    if (!atomic_dec_and_test(&fs->refcount))
+        return;
+    free_fs_paths(fs);
+    kfree(fs);
+}
+
+void put_task(struct task_struct *t) {
+    if (!atomic_dec_and_test(&t->refcount))
+        return;
+    DEBUG_ON(t == current || t->se.on_rq);
+    put_cred(t->cred);
+    put_signal(t->signal);
+    kstack_free(t->stack);
+    kmem_cache_free(task_cache, t);
+}
+
+struct files_struct *alloc_files_struct(void) { return kmem_cache_alloc(files_cache, GFP_KERNEL | GFP_ZERO); }
+
+static long copy_files(u64 flags, struct task_struct *p) { /* C15 */
+    if (flags & CLONE_FILES) {
+        atomic_inc(&p->files->refcount);
+        return 0;
+    }
+    struct files_struct *f = alloc_files_struct();
+    long r = f ? dup_fd(current->files, f) : -ENOMEM;
+    if (r && f)
+        kmem_cache_free(files_cache, f);
+    p->files = f;
+    return r;
+}
+void free_files_struct(struct files_struct *f) { kmem_cache_free(files_cache, f); }
+
+static long copy_fs(u64 flags, struct task_struct *p) { /* C16 */
+    if (flags & CLONE_FS) {
+        atomic_inc(&p->fs->refcount);
+        return 0;
+    }
+    p->fs = dup_fs_struct(current->fs);
+    return p->fs ? 0 : -ENOMEM;
+}
+
+struct sighand_struct *alloc_sighand(void) {
+    struct sighand_struct *s = kmem_cache_alloc(sighand_cache, GFP_KERNEL);
+    if (s) {
+        atomic_set(&s->refcount, 1);
+        spin_lock_init(&s->lock, RANK_SIGHAND);
+    }
+    return s;
+}
+
+static long copy_sighand(u64 flags, struct task_struct *p) { /* C17 */
+    if (flags & CLONE_SIGHAND) {
+        atomic_inc(&p->sighand->refcount);
+        return 0;
+    }
+    struct sighand_struct *s = alloc_sighand();
+    if (!s)
+        return -ENOMEM;
+    u64 irq = spin_lock_irqsave(&current->sighand->lock);
+    memcpy(s->action, current->sighand->action, sizeof(s->action));
+    spin_unlock_irqrestore(&current->sighand->lock, irq);
+    for (int i = 0; (flags & CLONE_CLEAR_SIGHAND) && i < _NSIG; i++)
+        if (s->action[i].handler != 1) /* SIG_IGN stays */
+            s->action[i] = (struct abi_sigaction){0};
+    p->sighand = s;
+    return 0;
+}
+
+static long copy_signal(u64 flags, struct task_struct *p) { /* C17, C11 */
+    if (flags & CLONE_THREAD) {
+        atomic_inc(&p->signal->refcount);
+        return 0;
+    }
+    struct signal_struct *s = kmem_cache_alloc(signal_cache, GFP_KERNEL | GFP_ZERO);
+    if (!s)
+        return -ENOMEM;
+    atomic_set(&s->refcount, 1);
+    INIT_LIST_HEAD(&s->thread_head);
+    INIT_LIST_HEAD(&s->shared_pending.queue);
+    init_waitqueue(&s->wait_chldexit);
+    init_waitqueue(&s->sigfd_wait);
+    itimer_init(s);
+    memcpy(s->rlim, current->signal->rlim, sizeof(s->rlim));
+    s->oom_score_adj = current->signal->oom_score_adj;
+    s->leader = p;
+    p->signal = s;
+    return 0;
+}
+
+static long copy_mm(u64 flags, struct task_struct *p) { /* C18 */
+    struct mm_struct *mm = current->mm;
+    p->active_mm = NULL;
+    p->mm = NULL;
+    if (!mm)
+        return 0;
+    if (flags & CLONE_VM)
+        mmget(p->mm = mm);
+    else if (!(p->mm = dup_mm(mm)))
+        return -ENOMEM;
+    p->active_mm = p->mm;
+    return 0;
+}
+
+void copy_thread(struct task_struct *p, const struct kernel_clone_args *args) { /* C21 */
+    struct trapframe *tf = (struct trapframe *)((u64)p->stack - sizeof(*tf));
+    p->ti.kernel_sp = (u64)tf;
+    memset(&p->ti.ctx, 0, sizeof(p->ti.ctx));
+    p->ti.ctx.ra = (u64)ret_from_fork;
+    p->ti.ctx.sp = (u64)tf;
+    if (args->fn) {
+        memset(tf, 0, sizeof(*tf));
+        p->ti.ctx.s[0] = (u64)args->fn;
+        p->ti.ctx.s[1] = (u64)args->fn_arg;
+        return;
+    }
+    *tf = *task_trapframe(current);
+    tf->a0 = 0;
+    if (args->stack)
+        tf->sp = args->stack + args->stack_size;
+    if (args->flags & CLONE_SETTLS)
+        tf->tp = args->tls;
+}
+
+/* C3: the task and its stack. */
+static struct task_struct *dup_task_struct(void) {
+    struct task_struct *p = kmem_cache_alloc(task_cache, GFP_KERNEL);
+    if (!p)
+        return NULL;
+    void *stack = kstack_alloc();
+    if (!stack) {
+        kmem_cache_free(task_cache, p);
+        return NULL;
+    }
+    local_irq_disable();
+    flush_fpu(current); /* the live floating-point registers are the child's too */
+    *p = *current;
+    local_irq_enable();
+    p->stack = stack;
+    atomic_set(&p->refcount, 2); /* the task list's, and the hart's until the last switch */
+    p->ti.flags = 0;
+    return p;
+}
+
+/* C1: combinations that make no sense. */
+static long check_flags(const struct kernel_clone_args *args) {
+    u64 f = args->flags;
+    if (f & ~(u64)SUPPORTED)
+        return -EINVAL;
+    if ((f & CLONE_THREAD) && !(f & CLONE_SIGHAND)) /* a thread shares its process's signals */
+        return -EINVAL;
+    if ((f & CLONE_SIGHAND) && !(f & CLONE_VM)) /* handlers are addresses */
+        return -EINVAL;
+    if ((f & CLONE_SIGHAND) && (f & CLONE_CLEAR_SIGHAND))
+        return -EINVAL;
+    if ((f & CLONE_PARENT) && current == child_reaper) /* init's siblings would have no reaper */
+        return -EINVAL;
+    if ((f & CLONE_PIDFD) && (f & (CLONE_THREAD | CLONE_DETACHED)))
+        return -EINVAL;
+    return 0;
+}
+
+/* C10, C11, C22 to C24, C26: what a new task starts with. */
+static void init_child(struct task_struct *p, const struct kernel_clone_args *args) {
+    u64 f = args->flags;
+    p->task_flags &= ~(PF_SUPERPRIV | PF_IDLE | PF_EXITING); /* C8 */
+    p->task_flags |= args->fn ? PF_KTHREAD : 0;
+    p->forknoexec = true;
+    INIT_LIST_HEAD(&p->children);
+    INIT_LIST_HEAD(&p->sibling);
+    INIT_LIST_HEAD(&p->thread_link);
+    INIT_LIST_HEAD(&p->tasks);
+    init_waitqueue(&p->pidfd_wait);
+    spin_lock_init(&p->alloc_lock, RANK_FILES);
+    p->vfork_done = NULL;
+    p->pending.signal = 0;
+    INIT_LIST_HEAD(&p->pending.queue);
+    p->stop_pending = p->restore_sigmask = p->in_reclaim = p->reaping = false;
+    p->utime = p->stime = p->min_flt = 0;
+    p->restart.fn = NULL;
+    p->robust_list = 0;
+    p->fail_nth = 0;
+    p->exit_code = p->exit_state = 0;
+    p->start_time = ktime_get();
+    p->set_child_tid = f & CLONE_CHILD_SETTID ? args->child_tid : 0;
+    p->clear_child_tid = f & CLONE_CHILD_CLEARTID ? args->child_tid : 0;
+    p->exit_signal = f & CLONE_THREAD ? -1 : args->exit_signal;
+    p->pdeath_signal = 0;
+    p->parent_exec_id = current->self_exec_id;
+    if ((f & CLONE_VM) && !(f & CLONE_VFORK)) /* the parent's alternate stack is in use by the parent */
+        p->altstack = (struct abi_stack){.ss_flags = SS_DISABLE};
+}
+
+/* C27 to C30, under tasklist_lock: refused at the last moment, or linked and visible. */
+static long link_child(struct task_struct *p, const struct kernel_clone_args *args) {
+    u64 f = args->flags;
+    struct signal_struct *s = p->signal;
+    long r = 0;
+    READ_TASKS(irq);
+    spin_lock(&current->sighand->lock);
+    p->se.affinity = current->se.affinity;
+    if (fatal_signal_pending(current))
+        r = -EINTR;
+    else if ((f & CLONE_THREAD) && (s->group_exit || s->group_exec)) /* C29 */
+        r = -EAGAIN;
+    if (!r) {
+        if (f & CLONE_THREAD) {
+            p->group_leader = current->group_leader;
+            if (s->group_stop_count || s->stopped) { /* C29: it stops before it runs */
+                p->stop_pending = true;
+                s->group_stop_count += s->stopped ? 0 : 1;
+                set_tif(p, TIF_SIGPENDING);
+            }
+            s->nr_threads++;
+        } else {
+            p->group_leader = p;
+            s->nr_threads = 1;
+            s->pgid = current->signal->pgid;
+            s->sid = current->signal->sid;
+            s->tty = current->signal->tty;
+            if (s->pgid)
+                pid_get(s->pgid);
+            if (s->sid)
+                pid_get(s->sid);
+            list_add_tail(&p->tasks, &task_list);
+            s->child_subreaper = false;
+        }
+        list_add_tail(&p->thread_link, &s->thread_head);
+        if (f & (CLONE_PARENT | CLONE_THREAD)) { /* C28 */
+            p->real_parent = current->real_parent;
+            p->parent_exec_id = current->parent_exec_id;
+        } else {
+            p->real_parent = current;
+        }
+        if ((f & CLONE_PARENT) && !(f & CLONE_THREAD))
+            p->exit_signal = current->group_leader->exit_signal;
+        if (!(f & CLONE_THREAD))
+            list_add_tail(&p->sibling, &p->real_parent->children);
+        attach_pid(p);
+        nr_threads++;
+        total_forks++;
+    }
+    spin_unlock(&current->sighand->lock);
+    READ_TASKS_END(irq);
+    return r;
+}
+
+struct task_struct *copy_process(struct kernel_clone_args *args) {
+    u64 f = args->flags;
+    int pidfd = -1;
+    struct file *pidfile = NULL;
+
+    long r = check_flags(args);
+    if (r)
+        return ERR_PTR(r);
+    r = -ENOMEM;
+    struct task_struct *p = dup_task_struct();
+    if (!p)
+        return ERR_PTR(r);
+    get_cred(p->cred); /* C5 */
+    r = -EAGAIN;
+    s32 processes = atomic_add_return(&p->cred->user->processes, 1); /* C4 */
+    if ((u64)processes > rlimit(RLIMIT_NPROC) && p->cred->user->uid && !capable(CAP_SYS_RESOURCE) &&
+        !capable(CAP_SYS_ADMIN))
+        goto bad_fork_count;
+    if (READ_ONCE(nr_threads) >= max_threads) /* C6 */
+        goto bad_fork_count;
+    init_child(p, args);
+    sched_fork(p);            /* C25 */
+    if ((r = copy_files(f, p))) /* C15 */
+        goto bad_fork_count;
+    if ((r = copy_fs(f, p))) /* C16 */
+        goto bad_fork_files;
+    if ((r = copy_sighand(f, p))) /* C17 */
+        goto bad_fork_fs;
+    if ((r = copy_signal(f, p)))
+        goto bad_fork_sighand;
+    if ((r = copy_mm(f, p))) /* C18 */
+        goto bad_fork_signal;
+    copy_thread(p, args); /* C21 */
+    r = alloc_pid(args->set_tid); /* D1 */
+    if (r < 0)
+        goto bad_fork_mm;
+    p->pid = r;
+    p->tgid = f & CLONE_THREAD ? current->tgid : p->pid; /* C13 */
+    if (f & CLONE_PIDFD) {
+        if ((r = pidfd = get_unused_fd(O_CLOEXEC)) < 0)
+            goto bad_fork_pid;
+        pidfile = pidfd_file(p);
+        r = PTR_ERR(pidfile);
+        if (IS_ERR(pidfile))
+            goto bad_fork_pidfd;
+        if ((r = put_user(args->pidfd, pidfd)))
+            goto bad_fork_pidfile;
+    }
+    if ((f & CLONE_PARENT_SETTID) && (r = put_user(args->parent_tid, (s32)p->pid))) /* C9 */
+        goto bad_fork_pidfile;
+    if ((r = link_child(p, args)))
+        goto bad_fork_pidfile;
+
+    /* From here nothing can fail: the child is linked and others may see it. */
+    if (pidfile)
+        fd_install(pidfd, pidfile);
+    return p;
+
+bad_fork_pidfile:
+    if (pidfile)
+        fput(pidfile);
+bad_fork_pidfd:
+    if (pidfd >= 0)
+        put_unused_fd(pidfd);
+bad_fork_pid:
+    free_pid(p->pid);
+bad_fork_mm:
+    if (p->mm)
+        mmput(p->mm);
+bad_fork_signal:
+    put_signal(p->signal);
+bad_fork_sighand:
+    put_sighand(p->sighand);
+bad_fork_fs:
+    put_fs(p->fs);
+bad_fork_files:
+    put_files(p->files);
+bad_fork_count:
+    atomic_dec(&p->cred->user->processes);
+    put_cred(p->cred);
+    kstack_free(p->stack);
+    kmem_cache_free(task_cache, p);
+    return ERR_PTR(r);
+}
+
+/* D8: until the child lets go of our memory. Killable: then the child is told that nobody waits. */
+static void wait_for_vfork_done(struct task_struct *child, struct completion *vfork) {
+    if (wait_for_completion_killable(vfork)) {
+        spin_lock(&child->alloc_lock);
+        child->vfork_done = NULL;
+        spin_unlock(&child->alloc_lock);
+    }
+    put_task(child);
+}
+
+long do_fork(struct kernel_clone_args *args) {
+    struct completion vfork; /* D4 */
+    struct task_struct *p = copy_process(args);
+    if (IS_ERR(p))
+        return PTR_ERR(p);
+    pid_t pid = p->pid; /* D3: p may be gone once it is woken */
+    if (args->flags & CLONE_VFORK) {
+        init_completion(&vfork);
+        p->vfork_done = &vfork;
+        get_task(p);
+    }
+    wake_up_new_task(p, args->flags); /* D6 */
+    if (args->flags & CLONE_VFORK)
+        wait_for_vfork_done(p, &vfork);
+    return pid; /* D9 */
+}
+
+/* X1: the task no longer uses mm. */
+void mm_release(struct task_struct *t, struct mm_struct *mm) {
+    if (t->robust_list && mm)
+        exit_robust_list(t);
+    t->robust_list = 0;
+    if (t->clear_child_tid && mm) {
+        if (atomic_read(&mm->mm_users) > 1) { /* somebody is left to see it */
+            put_user(t->clear_child_tid, 0u);
+            futex_wake_addr(t->clear_child_tid, 1, true);
+            futex_wake_addr(t->clear_child_tid, 1, false);
+        }
+        t->clear_child_tid = 0;
+    }
+    spin_lock(&t->alloc_lock);
+    struct completion *v = t->vfork_done;
+    t->vfork_done = NULL;
+    if (v)
+        complete(v);
+    spin_unlock(&t->alloc_lock);
+}
+
+long sys_fork(void) { /* E1 */
+    struct kernel_clone_args args = {.exit_signal = SIGCHLD};
+    return do_fork(&args);
+}
+long sys_vfork(void) { /* E2 */
+    struct kernel_clone_args args = {.flags = CLONE_VFORK | CLONE_VM, .exit_signal = SIGCHLD};
+    return do_fork(&args);
+}
+long sys_clone(u64 flags, u64 newsp, u64 parent_tid, u64 tls, u64 child_tid) { /* E3 */
+    flags &= 0xffffffffUL;
+    if ((flags & CLONE_PIDFD) && (flags & CLONE_PARENT_SETTID))
+        return -EINVAL;
+    struct kernel_clone_args args = {
+        .flags = flags & ~(u64)CSIGNAL,
+        .exit_signal = flags & CSIGNAL,
+        .pidfd = parent_tid,
+        .parent_tid = parent_tid,
+        .child_tid = child_tid,
+        .stack = newsp,
+        .tls = tls,
+    };
+    return do_fork(&args);
+}
+
+/* Copies a structure that may grow: a longer one is fine if what we do not know is zero. */
+static long copy_struct_from_user(void *dst, u64 known, u64 src, u64 size) {
+    u8 byte;
+    if (copy_from_user(dst, src, min(known, size)))
+        return -EFAULT;
+    for (u64 i = known; i < size; i++) {
+        if (copy_from_user(&byte, src + i, 1))
+            return -EFAULT;
+        if (byte)
+            return -E2BIG;
+    }
+    return 0;
+}
+
+long sys_clone3(u64 uargs, u64 size) { /* E4 */
+    struct clone_args a = {0};
+    if (size > PAGE_SIZE)
+        return -E2BIG;
+    if (size < CLONE_ARGS_SIZE_VER0)
+        return -EINVAL;
+    long r = copy_struct_from_user(&a, sizeof(a), uargs, size);
+    if (r)
+        return r;
+    if ((a.flags & (CSIGNAL | CLONE_DETACHED)) || a.exit_signal > _NSIG || a.cgroup ||
+        ((a.flags & (CLONE_THREAD | CLONE_PARENT)) && a.exit_signal) || (!a.set_tid != !a.set_tid_size) ||
+        a.set_tid_size > 32 || (!a.stack != !a.stack_size) || (a.stack && !access_ok(a.stack, a.stack_size)))
+        return -EINVAL;
+    s32 set_tid = 0;
+    if (a.set_tid_size) {
+        if (a.set_tid_size != 1) /* one level of pid namespaces */
+            return -EINVAL;
+        if (copy_from_user(&set_tid, a.set_tid, 4))
+            return -EFAULT;
+        if (set_tid < 1)
+            return -EINVAL;
+        if (!capable(CAP_SYS_ADMIN))
+            return -EPERM;
+    }
+    struct kernel_clone_args args = {
+        .flags = a.flags,
+        .exit_signal = a.exit_signal,
+        .pidfd = a.pidfd,
+        .child_tid = a.child_tid,
+        .parent_tid = a.parent_tid,
+        .stack = a.stack,
+        .stack_size = a.stack_size,
+        .tls = a.tls,
+        .set_tid = set_tid,
+    };
+    return do_fork(&args);
+}
+
+pid_t kernel_thread(int (*fn)(void *), void *arg, const char *name, u64 flags) { /* E5 */
+    struct kernel_clone_args args = {.flags = flags | CLONE_UNTRACED, .fn = fn, .fn_arg = arg};
+    struct task_struct *p = copy_process(&args);
+    if (IS_ERR(p))
+        return PTR_ERR(p);
+    pid_t pid = p->pid;
+    strlcpy(p->comm, name, sizeof(p->comm));
+    wake_up_new_task(p, CLONE_VM);
+    return pid;
+}
+
+/* A kernel thread's function returned: it ends, or it exec'd and enters user mode. */
+void kthread_return(int code) {
+    if (!current->mm)
+        do_exit((code & 0xff) << 8);
+}
+
+struct task_struct *fork_idle(unsigned int hart) {
+    struct kernel_clone_args args = {.flags = CLONE_FS | CLONE_FILES, .fn = (void *)1};
+    struct task_struct *p = dup_task_struct();
+    if (!p)
+        panic("no memory for the idle task of hart %u", hart);
+    init_child(p, &args);
+    copy_thread(p, &args);
+    p->pid = p->tgid = 0;
+    p->active_mm = &init_mm;
+    mmgrab(&init_mm);
+    p->group_leader = p->real_parent = p;
+    p->ti.preempt_count = 1;
+    p->state = TASK_RUNNING;
+    snprintf(p->comm, sizeof(p->comm), "idle/%u", hart);
+    idle_init(hart, p);
+    return p;
+}

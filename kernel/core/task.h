@@ -1,0 +1,309 @@
+/* Task life: the task, what tasks share, and the functions of the path from do_fork to release_task. */
+#pragma once
+#include "../mm/mm.h"
+#include "../sched/sched.h"
+#include <abi/signal.h>
+
+struct file;
+struct path;
+
+/* Credentials: immutable once published; a change makes a new one (counted). */
+struct cred {
+    atomic_t refcount;
+    uid_t uid, euid, suid, fsuid;
+    gid_t gid, egid, sgid, fsgid;
+    u64 cap_effective, cap_permitted, cap_inheritable;
+    struct user_struct *user;
+    u32 ngroups;
+    gid_t groups[32];
+};
+/* C4: how many processes a real user has. */
+struct user_struct {
+    uid_t uid;
+    atomic_t refcount, processes;
+    struct list_head link;
+};
+#define CAP_CHOWN 0
+#define CAP_DAC_OVERRIDE 1
+#define CAP_FOWNER 3
+#define CAP_FSETID 4
+#define CAP_KILL 5
+#define CAP_SETGID 6
+#define CAP_SETUID 7
+#define CAP_SYS_CHROOT 18
+#define CAP_SYS_ADMIN 21
+#define CAP_SYS_BOOT 22
+#define CAP_SYS_NICE 23
+#define CAP_SYS_RESOURCE 24
+#define CAP_SYS_TIME 25
+#define CAP_SYS_TTY_CONFIG 26
+#define CAP_MKNOD 27
+#define CAP_FULL ((1UL << 41) - 1)
+bool capable(int cap);
+static inline struct cred *get_cred(struct cred *c) {
+    atomic_inc(&c->refcount);
+    return c;
+}
+void put_cred(struct cred *c);
+bool in_group(const struct cred *c, gid_t gid);
+
+/* C15: descriptors. Shared by CLONE_FILES. */
+struct files_struct {
+    atomic_t refcount;
+    spinlock_t lock;
+    u32 size; /* slots */
+    struct file **fd;
+    u64 *cloexec; /* bit map */
+    u32 next;     /* no slot below is free */
+};
+/* C16: current directory, root, umask. Shared by CLONE_FS. */
+struct fs_struct {
+    atomic_t refcount;
+    spinlock_t lock;
+    u32 umask;
+    struct path *cwd, *root;
+};
+/* C17: what signals do. Shared by CLONE_SIGHAND; lock guards also the pending sets of every task that
+ * shares it, and the signal_struct. */
+struct sighand_struct {
+    atomic_t refcount;
+    spinlock_t lock;
+    struct abi_sigaction action[_NSIG];
+};
+struct sigpending {
+    u64 signal;
+    struct list_head queue;
+};
+struct sigqueue {
+    struct list_head link;
+    struct abi_siginfo info;
+};
+struct tty;
+/* C17: what all threads of a process share. */
+struct signal_struct {
+    atomic_t refcount;
+    u32 nr_threads; /* linked threads: tasklist_lock */
+    struct list_head thread_head; /* tasklist_lock */
+    struct wait_queue_head wait_chldexit;
+    struct sigpending shared_pending;
+    struct wait_queue_head sigfd_wait;
+    s32 group_exit_code;
+    bool group_exit;       /* every thread must die */
+    struct task_struct *group_exec; /* the thread that execs and survives */
+    u32 group_stop_count;  /* threads yet to stop */
+    bool stopped;          /* the stop is complete */
+    s32 stop_code;
+    bool stop_report, cont_report; /* wait has news */
+    struct rlimit rlim[RLIM_NLIMITS];
+    struct tty *tty; /* tasklist_lock */
+    struct timer real_timer;
+    u64 real_interval;
+    struct task_struct *leader;
+    pid_t pgid, sid;       /* tasklist_lock */
+    bool session_leader, child_subreaper, did_exec;
+    u64 cutime, cstime, cmin_flt, cnvcsw, cnivcsw, cmaxrss; /* reaped children */
+    u64 utime, stime, min_flt, nvcsw, nivcsw;               /* threads already gone */
+    u64 maxrss;
+    s32 oom_score_adj;
+};
+
+struct restart_block {
+    long (*fn)(struct restart_block *);
+    u64 deadline;
+    u32 clock;
+    u64 uaddr, a[4];
+};
+
+/* A task: a process or a thread (E7). Fields are grouped under what guards them. */
+struct task_struct {
+    struct thread_info ti; /* first: assembly knows it */
+    /* run-queue lock of ti.cpu */
+    u32 state;
+    struct sched_entity se;
+    struct mm_struct *mm, *active_mm; /* own; active_mm: whose root is loaded */
+    /* private to the task itself */
+    void *stack; /* top of the slot */
+    struct fpu_state fpu;
+    u32 task_flags;
+    bool in_reclaim, in_syscall;
+    u64 utime, stime, acct_stamp; /* ns */
+    u64 min_flt;
+    struct restart_block restart;
+    u64 set_child_tid, clear_child_tid, robust_list;
+    u64 saved_sigmask;
+    bool restore_sigmask;
+    struct abi_stack altstack;
+    u32 personality;
+    s32 fail_nth;
+    /* identity: fixed after creation, but for exec by a thread (tasklist_lock) */
+    pid_t pid, tgid;
+    atomic_t refcount;
+    char comm[16];
+    u64 start_time;
+    s32 exit_signal; /* -1: a thread */
+    s32 pdeath_signal;
+    bool forknoexec;
+    u32 parent_exec_id, self_exec_id;
+    /* shared objects: task_lock (alloc_lock) to change or to look at another task's */
+    spinlock_t alloc_lock;
+    struct cred *cred;
+    struct files_struct *files;
+    struct fs_struct *fs;
+    struct sighand_struct *sighand; /* NULL once reaped: sighand lock and tasklist_lock */
+    struct signal_struct *signal;
+    /* sighand->lock */
+    u64 blocked;
+    struct sigpending pending;
+    bool stop_pending;
+    /* tasklist_lock */
+    struct task_struct *real_parent, *group_leader;
+    struct list_head children, sibling, thread_link, tasks;
+    s32 exit_code, exit_state;
+    bool reaping;
+    struct wait_queue_head pidfd_wait;
+    /* D4 */
+    struct completion *vfork_done; /* alloc_lock */
+};
+_Static_assert(offsetof(struct task_struct, ti.preempt_count) == TASK_PREEMPT, "csr.h");
+_Static_assert(offsetof(struct task_struct, ti.kernel_sp) == TASK_KERNEL_SP, "csr.h");
+_Static_assert(offsetof(struct task_struct, ti.trap_sp) == TASK_TRAP_SP, "csr.h");
+_Static_assert(offsetof(struct task_struct, ti.ctx) == TASK_CONTEXT, "csr.h");
+_Static_assert(sizeof(struct trapframe) == TF_SIZE, "csr.h");
+#define PF_KTHREAD 1u
+#define PF_EXITING 2u
+#define PF_SUPERPRIV 4u
+#define PF_IDLE 8u
+
+#define EXIT_ZOMBIE 1
+#define EXIT_DEAD 2
+
+extern struct task_struct init_task; /* the boot hart's idle task, pid 0 */
+extern struct task_struct *child_reaper; /* pid 1 */
+extern spinlock_t tasklist_lock; /* taken with interrupts off */
+extern struct list_head task_list; /* group leaders, through tasks */
+extern u32 nr_threads, max_threads, pid_max;
+extern u64 total_forks;
+
+#define task_trapframe(t) ((struct trapframe *)(t)->ti.kernel_sp)
+static inline void get_task(struct task_struct *t) { atomic_inc(&t->refcount); }
+void put_task(struct task_struct *t);
+static inline bool test_tif(struct task_struct *t, u32 f) {
+    return (__atomic_load_n(&t->ti.flags, __ATOMIC_RELAXED) & f) != 0;
+}
+static inline void set_tif(struct task_struct *t, u32 f) { __atomic_fetch_or(&t->ti.flags, f, __ATOMIC_SEQ_CST); }
+static inline void clear_tif(struct task_struct *t, u32 f) {
+    __atomic_fetch_and(&t->ti.flags, ~f, __ATOMIC_SEQ_CST);
+}
+static inline bool signal_pending(struct task_struct *t) { return test_tif(t, TIF_SIGPENDING); }
+static inline bool fatal_signal_pending(struct task_struct *t) {
+    return signal_pending(t) && (t->pending.signal & BIT(SIGKILL - 1));
+}
+static inline void set_current_state(u32 s) { __atomic_store_n(&current->state, s, __ATOMIC_SEQ_CST); }
+static inline u64 rlimit(int which) { return READ_ONCE(current->signal->rlim[which].rlim_cur); }
+
+/* --- fork.c --- */
+struct kernel_clone_args {
+    u64 flags; /* CLONE_*, exit signal not included */
+    s32 exit_signal;
+    u64 pidfd, child_tid, parent_tid, stack, stack_size, tls;
+    pid_t set_tid; /* 0: any */
+    int (*fn)(void *); /* a kernel thread's function */
+    void *fn_arg;
+};
+/* Make a task as args say and start it. Its pid, or -errno. May sleep. */
+long do_fork(struct kernel_clone_args *args);
+/* The new task, not yet running, or ERR_PTR. */
+struct task_struct *copy_process(struct kernel_clone_args *args);
+void copy_thread(struct task_struct *p, const struct kernel_clone_args *args);
+/* A task in the kernel alone: fn(arg), then exit with its result. Its pid or -errno. */
+pid_t kernel_thread(int (*fn)(void *), void *arg, const char *name, u64 flags);
+struct task_struct *fork_idle(unsigned int hart);
+void fork_init(void);
+void mm_release(struct task_struct *t, struct mm_struct *mm); /* X1 */
+void flush_fpu(struct task_struct *t); /* the live registers to t->fpu; t is current */
+
+/* --- exit.c, wait.c --- */
+__noreturn void do_exit(s32 code);
+__noreturn void do_group_exit(s32 code);
+void release_task(struct task_struct *t);
+void do_notify_parent(struct task_struct *t, s32 sig); /* tasklist_lock held */
+void notify_stop(struct task_struct *t, bool continued);
+void put_files(struct files_struct *f);
+void put_fs(struct fs_struct *f);
+void put_sighand(struct sighand_struct *s);
+struct sighand_struct *alloc_sighand(void);
+__noreturn void init_ended(s32 code); /* main.c: init is gone: power off */
+void put_signal(struct signal_struct *s);
+struct mm_struct *get_task_mm(struct task_struct *t); /* counted, or NULL */
+
+/* --- pid.c --- Caller of find_task holds tasklist_lock. */
+pid_t alloc_pid(pid_t want); /* 0: any. -EAGAIN, -EEXIST, -EINVAL */
+void free_pid(pid_t pid);
+void attach_pid(struct task_struct *t);
+void detach_pid(struct task_struct *t);
+struct task_struct *find_task(pid_t pid);
+struct task_struct *get_task_by_pid(pid_t pid); /* counted; takes the lock itself */
+struct task_struct *next_task(pid_t *pid);      /* counted leader with pid >= *pid */
+bool pgrp_exists(pid_t pgid, pid_t sid);
+bool is_orphaned_pgrp(pid_t pgid, struct task_struct *ignoring);
+#define for_each_process(t) list_for_each_entry(t, &task_list, tasks)
+#define for_each_thread(t, sig) list_for_each_entry(t, &(sig)->thread_head, thread_link)
+#define READ_TASKS(flags) u64 flags = spin_lock_irqsave(&tasklist_lock)
+#define READ_TASKS_END(flags) spin_unlock_irqrestore(&tasklist_lock, flags)
+
+/* --- signal.c --- */
+/* Send to a thread (group false) or a process. info NULL: from the kernel. 0 or -errno. */
+int send_signal(int sig, const struct abi_siginfo *info, struct task_struct *t, bool group);
+int send_signal_locked(int sig, const struct abi_siginfo *info, struct task_struct *t, bool group);
+int kill_pgrp(int sig, const struct abi_siginfo *info, pid_t pgid); /* takes tasklist_lock */
+int kill_pgrp_locked(int sig, const struct abi_siginfo *info, pid_t pgid);
+void force_signal(int sig, int code, u64 addr); /* to current; cannot be blocked or ignored */
+void do_signal(struct trapframe *tf);
+void recalc_sigpending(void);
+void flush_sigqueue(struct sigpending *p);
+void flush_handlers(struct sighand_struct *s);
+void zap_other_threads(struct task_struct *t); /* sighand lock held */
+void signal_wake_up(struct task_struct *t, bool fatal);
+bool sig_ignored_by(struct task_struct *t, int sig);
+void set_blocked(u64 mask);
+void signals_init(void);
+u64 signals_for_fd(struct task_struct *t, u64 mask);
+int dequeue_signal(u64 mask, struct abi_siginfo *info); /* takes the lock */
+#define ERESTARTSYS 512
+#define ERESTARTNOINTR 513
+#define ERESTARTNOHAND 514
+#define ERESTART_RESTARTBLOCK 516
+
+/* --- exec.c --- */
+int kernel_execve(const char *path, const char *const *argv, const char *const *envp);
+/* --- futex.c --- */
+void futex_init(void);
+long futex_wake_addr(u64 uaddr, int n, bool shared);
+void exit_robust_list(struct task_struct *t);
+/* --- cred.c --- */
+extern struct cred init_cred;
+struct user_struct *find_user(uid_t uid);
+void put_user_struct(struct user_struct *u);
+void creds_init(void);
+/* --- time.c --- */
+u64 ktime_get_real(void);
+void clock_init(void);
+void account_time(bool to_user);
+u64 timespec_to_ns(const struct abi_timespec *ts); /* FOREVER when too large */
+struct abi_timespec ns_to_timespec(u64 ns);
+int get_timespec(struct abi_timespec *ts, u64 uaddr); /* -EFAULT, -EINVAL */
+extern struct page *vdso_pages[];
+extern unsigned int vdso_npages;
+extern u64 vdso_sigreturn_offset;
+void vdso_init(void);
+/* --- others' needs --- */
+u64 table_cached_pages(void);
+pte_t *root_alloc(void);
+void root_free(pte_t *root);
+void mmap_init(void), fault_init(void), filemap_init(void);
+void page_mkclean(struct address_space *m, struct page *p);
+bool out_of_memory(void); /* true if something was or is being killed */
+#define should_fail() false
+extern char hostname[65];
+__noreturn void machine_power_off(int status);
+__noreturn void machine_restart(void);

@@ -1,0 +1,42 @@
+/* Messages, assertions, panic, self-tests. */
+#pragma once
+#include "../lib/lib.h"
+
+/* To the log and the console. Any context. */
+int printk(const char *fmt, ...) __printf(1, 2);
+/* Stop all harts, print registers and every hart's backtrace, power off with a failing status. */
+__noreturn void panic(const char *fmt, ...) __printf(1, 2);
+#define BUG_ON(cond)                                                                               \
+    do {                                                                                           \
+        if (unlikely(cond))                                                                        \
+            panic("%s:%d: %s: " #cond, __FILE__, __LINE__, __func__);                              \
+    } while (0)
+#ifdef CONFIG_DEBUG
+#define DEBUG_ON(cond) BUG_ON(cond)
+#else
+#define DEBUG_ON(cond) ((void)sizeof(cond))
+#endif
+/* Copies the log's newest bytes into buf; returns how many. */
+size_t log_read(char *buf, size_t n);
+extern bool console_quiet; /* messages go to the log alone */
+/* The function that contains pc, and the offset in it; NULL if none. */
+const char *ksym_lookup(u64 pc, u64 *offset);
+/* Called with the machine half up: output by the given function from now on. */
+void console_register(void (*write)(const char *s, size_t n));
+
+/* A self-test returns NULL, or what did not hold. Run by the kernel argument `selftest`. */
+struct selftest {
+    const char *name;
+    const char *(*run)(void);
+};
+#define SELFTEST(n)                                                                                \
+    static const char *selftest_##n(void);                                                         \
+    static const struct selftest __section("selftests") __attribute__((used)) st_##n = {           \
+        #n, selftest_##n};                                                                         \
+    static const char *selftest_##n(void)
+#define EXPECT(cond)                                                                               \
+    do {                                                                                           \
+        if (!(cond))                                                                               \
+            return #cond;                                                                          \
+    } while (0)
+int run_selftests(void); /* the number that failed */

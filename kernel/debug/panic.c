@@ -1,0 +1,186 @@
+/* When an invariant is broken: stop every hart, say what, where, and how each hart got there, power off
+ * with a failing status. */
+#include "../core/task.h"
+#include "../drivers/drivers.h"
+#include "../fs/fs.h"
+#include "debug.h"
+
+void log_break_lock(void);
+static s32 panic_hart = -1;
+static u32 stopped;
+static spinlock_t turn = SPINLOCK_INIT(RANK_NONE);
+
+/* The symbol table that scripts/gen_ksyms.py makes: addresses in order, then names. */
+struct ksym {
+    u64 address;
+    const char *name;
+};
+extern const struct ksym ksyms[] __weak;
+extern const u64 ksyms_count __weak;
+
+const char *ksym_lookup(u64 pc, u64 *offset) {
+    if (!&ksyms_count || pc < (u64)kernel_start || pc >= (u64)text_end)
+        return NULL;
+    u64 lo = 0, hi = ksyms_count;
+    while (hi - lo > 1) {
+        u64 mid = (lo + hi) / 2;
+        if (ksyms[mid].address <= pc)
+            lo = mid;
+        else
+            hi = mid;
+    }
+    *offset = pc - ksyms[lo].address;
+    return ksyms[lo].name;
+}
+
+static void print_frame(u64 pc) {
+    u64 off;
+    const char *s = ksym_lookup(pc, &off);
+    if (s)
+        printk("  [%016lx] %s+0x%lx\n", pc, s, off);
+    else
+        printk("  [%016lx]\n", pc);
+}
+
+/* Frame pointers: at s0-8 the return address, at s0-16 the caller's s0. */
+void dump_backtrace(u64 fp, u64 pc) {
+    if (pc)
+        print_frame(pc);
+    u64 top = (u64)current->stack;
+    for (int i = 0; i < 24 && fp > top - STACK_SIZE + 16 && fp <= top && !(fp & 7); i++) {
+        u64 *f = (u64 *)fp;
+        if (f[-1] < (u64)kernel_start || f[-1] >= (u64)text_end)
+            break;
+        print_frame(f[-1] - 4);
+        if (f[-2] <= fp)
+            break;
+        fp = f[-2];
+    }
+}
+
+static void report_hart(struct trapframe *tf, u64 fp) {
+    printk("hart %u: pid %d (%s), preempt_count %d\n", smp_processor_id(), current->pid, current->comm,
+           current_thread->preempt_count);
+    if (tf)
+        show_regs(tf);
+    dump_backtrace(tf ? tf->s0 : fp, tf ? tf->sepc : 0);
+}
+
+/* Another hart panicked: report in turn, then stop for good. */
+__noreturn void panic_stop_hart(struct trapframe *tf) {
+    while (!spin_trylock_raw(&turn))
+        cpu_relax();
+    if (user_mode(tf))
+        printk("hart %u: pid %d (%s) in user mode at %lx\n", smp_processor_id(), current->pid, current->comm,
+               tf->sepc);
+    else
+        report_hart(tf, 0);
+    __atomic_store_n(&turn.locked, 0, __ATOMIC_RELEASE);
+    __atomic_fetch_add(&stopped, 1, __ATOMIC_SEQ_CST);
+    for (;;)
+        asm volatile("wfi");
+}
+
+static __noreturn void die(struct trapframe *tf, const char *fmt, va_list ap) {
+    char text[256];
+    local_irq_disable();
+    u64 fp = (u64)__builtin_frame_address(0);
+    s32 self = smp_processor_id();
+    if (!cmpxchg(&panic_hart, -1, self)) {
+        if (panic_hart == self) /* a fault while reporting */
+            machine_power_off(255);
+        for (;;) /* somebody else is at it */
+            asm volatile("wfi");
+    }
+    console_quiet = false;
+    log_break_lock();
+    vsnprintf(text, sizeof(text), fmt, ap);
+    printk("\nkernel panic: %s\n", text);
+    report_hart(tf, fp);
+    for (unsigned int h = 0; h < nr_harts; h++)
+        if (h != (unsigned int)self && (online_harts & BIT(h)))
+            send_ipi(h, IPI_STOP);
+    u64 until = ktime_get() + 500000000;
+    u32 others = __builtin_popcountl(online_harts) - 1;
+    while (__atomic_load_n(&stopped, __ATOMIC_SEQ_CST) < others && ktime_get() < until)
+        cpu_relax();
+    if (stopped < others)
+        printk("%u hart(s) did not answer\n", others - stopped);
+    printk("end of panic\n");
+    machine_power_off(255);
+}
+
+__noreturn void panic(const char *fmt, ...) {
+    va_list ap;
+    va_start(ap, fmt);
+    die(NULL, fmt, ap);
+}
+__noreturn void panic_trap(struct trapframe *tf, const char *fmt, ...) {
+    va_list ap;
+    va_start(ap, fmt);
+    die(tf, fmt, ap);
+}
+__noreturn void kernel_stack_overflow(struct trapframe *tf) {
+    panic_trap(tf, "kernel stack overflow: sp %lx, stack %lx to %lx", tf->sp, (u64)current->stack - STACK_SIZE,
+               (u64)current->stack);
+}
+
+/* The finisher device passes a status to QEMU; the firmware's shutdown cannot. */
+__noreturn void machine_power_off(int status) {
+    if (machine.finisher_base)
+        *(volatile u32 *)ioremap(machine.finisher_base, 4) = status ? (u32)status << 16 | 0x3333 : 0x5555;
+    sbi_shutdown(false, status != 0);
+}
+__noreturn void machine_restart(void) { sbi_shutdown(true, false); }
+
+extern const struct selftest __start_selftests[], __stop_selftests[];
+int run_selftests(void) {
+    int failed = 0, n = 0;
+    printk("KTAP version 1\n1..%ld\n", __stop_selftests - __start_selftests);
+    for (const struct selftest *t = __start_selftests; t < __stop_selftests; t++) {
+        const char *wrong = t->run();
+        printk("%sok %d %s%s%s\n", wrong ? "not " : "", ++n, t->name, wrong ? " # did not hold: " : "",
+               wrong ? wrong : "");
+        failed += wrong != NULL;
+    }
+    return failed;
+}
+
+#ifdef CONFIG_DEBUG
+/* Debug builds: who holds which spinlocks, in rising rank. */
+static struct {
+    spinlock_t *held[16];
+    u32 n;
+} held[MAX_HARTS];
+void lock_check_take(spinlock_t *l) {
+    u32 h = smp_processor_id();
+    BUG_ON(!current_thread->preempt_count);
+    if (l->locked && l->owner == h + 1)
+        panic("lock %p (rank %u) taken twice", (void *)l, l->rank);
+    for (u32 i = 0; i < held[h].n; i++)
+        if (l->rank && held[h].held[i]->rank > l->rank)
+            panic("lock order: rank %u taken while rank %u is held", l->rank, held[h].held[i]->rank);
+}
+void lock_check_taken(spinlock_t *l) {
+    u32 h = smp_processor_id();
+    u64 irq = local_irq_save();
+    l->owner = h + 1;
+    if (held[h].n < 16)
+        held[h].held[held[h].n++] = l;
+    local_irq_restore(irq);
+}
+void lock_check_drop(spinlock_t *l) {
+    u32 h = smp_processor_id();
+    u64 irq = local_irq_save();
+    BUG_ON(l->owner != h + 1 || !l->locked);
+    l->owner = 0;
+    for (u32 i = held[h].n; i-- > 0;)
+        if (held[h].held[i] == l) {
+            held[h].n--;
+            for (; i < held[h].n; i++)
+                held[h].held[i] = held[h].held[i + 1];
+            break;
+        }
+    local_irq_restore(irq);
+}
+#endif

@@ -1,0 +1,25 @@
+/* Devices. All addresses and interrupt numbers come from the device tree. */
+#pragma once
+#include "../riscv/riscv.h"
+#include "../sched/wait.h"
+
+void uart_early_init(void); /* output by polling from here on */
+void uart_write_polled(const char *s, size_t n);
+void uart_putc_start(void); /* there is output in the tty's queue: send it by interrupt */
+void tty_init(void);
+void tty_receive(const char *s, size_t n); /* interrupt context */
+bool tty_next_output(char *c);             /* interrupt context; false: nothing to send */
+void plic_init(void);
+void plic_init_hart(unsigned int hart);
+void plic_interrupt(void);
+/* handler runs in interrupt context. */
+void request_irq(u32 irq, void (*handler)(void *arg), void *arg, const char *name);
+bool irq_stat(unsigned int i, u32 *irq, const char **name, u64 *count);
+void virtio_init(void);
+void ramdisk_init(void);
+u64 rtc_read(void); /* ns since 1970; 0 if there is no clock */
+void flusher_start(void);
+struct trapframe;
+__noreturn void panic_stop_hart(struct trapframe *tf);
+__noreturn void panic_trap(struct trapframe *tf, const char *fmt, ...) __printf(2, 3);
+void get_random(void *buf, size_t n);

@@ -1,0 +1,197 @@
+/* virtio-blk over virtio-mmio, version 2 (Virtual I/O Device specification 1.1, sections 4.2 and 5.2).
+ * One split queue a disk; up to QUEUE_SIZE/3 requests in flight, each of three descriptors: header, data,
+ * status. Requests that find no room wait in a list. */
+#include "../core/task.h"
+#include "../debug/debug.h"
+#include "../fs/fs.h"
+#include "drivers.h"
+
+#define QUEUE_SIZE 96u
+#define SLOTS (QUEUE_SIZE / 3)
+#define MMIO(d, off) (*(volatile u32 *)((d)->base + (off)))
+enum {
+    MAGIC = 0x00, VERSION = 0x04, DEVICE_ID = 0x08, FEATURES = 0x10, FEATURES_SEL = 0x14, DRIVER = 0x20,
+    DRIVER_SEL = 0x24, QUEUE_SEL = 0x30, QUEUE_MAX = 0x34, QUEUE_NUM = 0x38, QUEUE_READY = 0x44, NOTIFY = 0x50,
+    INT_STATUS = 0x60, INT_ACK = 0x64, STATUS = 0x70, DESC_LO = 0x80, DESC_HI = 0x84, AVAIL_LO = 0x90,
+    AVAIL_HI = 0x94, USED_LO = 0xa0, USED_HI = 0xa4, CONFIG = 0x100
+};
+enum { ACKNOWLEDGE = 1, DRIVER_UP = 2, DRIVER_OK = 4, FEATURES_OK = 8, FAILED = 128 };
+#define F_RO BIT(5)
+#define F_FLUSH BIT(9)
+#define F_VERSION_1 BIT(32)
+#define DESC_NEXT 1
+#define DESC_WRITE 2
+
+struct desc {
+    u64 addr;
+    u32 len;
+    u16 flags, next;
+};
+struct queue { /* 4 KB, one page */
+    struct desc desc[QUEUE_SIZE];
+    struct {
+        u16 flags, idx, ring[QUEUE_SIZE], event;
+    } avail;
+    struct {
+        u16 flags, idx;
+        struct {
+            u32 id, len;
+        } ring[QUEUE_SIZE];
+        u16 event;
+    } used __aligned(4);
+    struct {
+        u32 type, reserved;
+        u64 sector;
+    } header[SLOTS];
+    u8 status[SLOTS];
+};
+struct virtio_blk {
+    volatile u8 *base;
+    struct block_device bdev;
+    char name[8];
+    spinlock_t lock; /* the queue and the lists */
+    struct queue *q;
+    struct block_request *slot[SLOTS];
+    u16 seen;
+    bool can_flush;
+    struct list_head waiting;
+};
+static unsigned int nr_disks;
+
+/* lock held. False: no slot free. */
+static bool start(struct virtio_blk *d, struct block_request *r) {
+    u32 s = 0;
+    while (s < SLOTS && d->slot[s])
+        s++;
+    if (s == SLOTS)
+        return false;
+    struct queue *q = d->q;
+    u32 i = s * 3, last = r->flush ? i + 1 : i + 2;
+    d->slot[s] = r;
+    q->header[s].type = r->flush ? 4 : r->write ? 1 : 0;
+    q->header[s].sector = r->flush ? 0 : r->sector;
+    q->status[s] = 0xff;
+    q->desc[i] = (struct desc){__pa(&q->header[s]), 16, DESC_NEXT, i + 1};
+    if (!r->flush)
+        q->desc[i + 1] = (struct desc){__pa(r->data), r->len, DESC_NEXT | (r->write ? 0 : DESC_WRITE), i + 2};
+    q->desc[last] = (struct desc){__pa(&q->status[s]), 1, DESC_WRITE, 0};
+    q->avail.ring[q->avail.idx % QUEUE_SIZE] = i;
+    smp_store_release(&q->avail.idx, (u16)(q->avail.idx + 1));
+    smp_mb();
+    MMIO(d, NOTIFY) = 0;
+    return true;
+}
+
+static void submit(struct block_device *b, struct block_request *r) {
+    struct virtio_blk *d = b->private;
+    bool bad = !r->flush && (r->sector >= b->sectors || r->len > (b->sectors - r->sector) * 512);
+    if (bad || (r->flush && !d->can_flush)) {
+        r->ok = !bad;
+        r->done(r);
+        return;
+    }
+    u64 irq = spin_lock_irqsave(&d->lock);
+    if (!list_empty(&d->waiting) || !start(d, r))
+        list_add_tail(&r->link, &d->waiting);
+    spin_unlock_irqrestore(&d->lock, irq);
+}
+
+static void interrupt(void *arg) {
+    struct virtio_blk *d = arg;
+    LIST_HEAD(finished);
+    MMIO(d, INT_ACK) = MMIO(d, INT_STATUS) & 3;
+    spin_lock(&d->lock);
+    while (d->seen != smp_load_acquire(&d->q->used.idx)) {
+        u32 s = d->q->used.ring[d->seen++ % QUEUE_SIZE].id / 3;
+        struct block_request *r = s < SLOTS ? d->slot[s] : NULL;
+        if (!r)
+            continue; /* a device that answers what was not asked */
+        r->ok = d->q->status[s] == 0;
+        d->slot[s] = NULL;
+        list_add_tail(&r->link, &finished);
+    }
+    while (!list_empty(&d->waiting)) {
+        struct block_request *r = list_first_entry(&d->waiting, struct block_request, link);
+        list_del(&r->link);
+        if (!start(d, r)) {
+            list_add(&r->link, &d->waiting);
+            break;
+        }
+    }
+    spin_unlock(&d->lock);
+    while (!list_empty(&finished)) {
+        struct block_request *r = list_first_entry(&finished, struct block_request, link);
+        list_del(&r->link);
+        r->done(r);
+    }
+}
+
+static void probe(u64 pa, u32 irq) {
+    volatile u8 *base = ioremap(pa, 0x200);
+    volatile u32 *m = (volatile u32 *)base;
+    if (m[MAGIC / 4] != 0x74726976 || m[DEVICE_ID / 4] != 2)
+        return;
+    if (m[VERSION / 4] != 2) {
+        printk("virtio-blk at %lx is a legacy device: give QEMU -global virtio-mmio.force-legacy=false\n", pa);
+        return;
+    }
+    struct virtio_blk *d = kzalloc(sizeof(*d), GFP_KERNEL);
+    struct page *p = alloc_pages(1, GFP_KERNEL | GFP_ZERO);
+    if (!d || !p)
+        panic("no memory for a disk");
+    _Static_assert(sizeof(struct queue) <= 2 * PAGE_SIZE, "queue");
+    d->base = base;
+    d->q = page_address(p);
+    spin_lock_init(&d->lock, RANK_OBJECT);
+    INIT_LIST_HEAD(&d->waiting);
+    MMIO(d, STATUS) = 0;
+    MMIO(d, STATUS) = ACKNOWLEDGE | DRIVER_UP;
+    MMIO(d, FEATURES_SEL) = 0;
+    u64 f = MMIO(d, FEATURES);
+    MMIO(d, FEATURES_SEL) = 1;
+    f |= (u64)MMIO(d, FEATURES) << 32;
+    u64 want = f & (F_RO | F_FLUSH | F_VERSION_1);
+    MMIO(d, DRIVER_SEL) = 0;
+    MMIO(d, DRIVER) = want;
+    MMIO(d, DRIVER_SEL) = 1;
+    MMIO(d, DRIVER) = want >> 32;
+    MMIO(d, STATUS) = ACKNOWLEDGE | DRIVER_UP | FEATURES_OK;
+    MMIO(d, QUEUE_SEL) = 0;
+    if (!(MMIO(d, STATUS) & FEATURES_OK) || MMIO(d, QUEUE_MAX) < QUEUE_SIZE) {
+        MMIO(d, STATUS) = FAILED;
+        printk("virtio-blk at %lx refuses our features or has too short a queue: not used\n", pa);
+        return;
+    }
+    MMIO(d, QUEUE_NUM) = QUEUE_SIZE;
+    u64 a[3] = {__pa(d->q->desc), __pa(&d->q->avail), __pa(&d->q->used)};
+    MMIO(d, DESC_LO) = a[0], MMIO(d, DESC_HI) = a[0] >> 32;
+    MMIO(d, AVAIL_LO) = a[1], MMIO(d, AVAIL_HI) = a[1] >> 32;
+    MMIO(d, USED_LO) = a[2], MMIO(d, USED_HI) = a[2] >> 32;
+    MMIO(d, QUEUE_READY) = 1;
+    MMIO(d, STATUS) = ACKNOWLEDGE | DRIVER_UP | FEATURES_OK | DRIVER_OK;
+    d->can_flush = want & F_FLUSH;
+    snprintf(d->name, sizeof(d->name), "vd%c", 'a' + nr_disks);
+    d->bdev = (struct block_device){.name = d->name,
+                                    .dev = makedev(254, nr_disks * 16),
+                                    .sectors = MMIO(d, CONFIG) | (u64)MMIO(d, CONFIG + 4) << 32,
+                                    .read_only = want & F_RO,
+                                    .submit = submit,
+                                    .private = d};
+    nr_disks++;
+    request_irq(irq, interrupt, d, d->name);
+    register_block_device(&d->bdev);
+}
+
+void virtio_init(void) {
+    /* QEMU fills slots from the top: the first disk on its command line has the highest address. Sort so. */
+    u64 below = ~0UL;
+    for (unsigned int n = 0; n < machine.nr_virtio; n++) {
+        unsigned int best = 0;
+        u64 top = 0;
+        for (unsigned int i = 0; i < machine.nr_virtio; i++)
+            if (machine.virtio[i].base < below && machine.virtio[i].base >= top)
+                top = machine.virtio[i].base, best = i;
+        below = top;
+        probe(top, machine.virtio[best].irq);
+    }
+}

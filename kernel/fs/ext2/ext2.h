@@ -1,0 +1,70 @@
+/* The second extended file system: structures on the disk (little-endian) and in memory. */
+#pragma once
+#include "../../core/task.h"
+#include "../../debug/debug.h"
+#include "../fs.h"
+
+struct ext2_super {
+    u32 s_inodes_count, s_blocks_count, s_r_blocks_count, s_free_blocks_count, s_free_inodes_count, s_first_data_block,
+        s_log_block_size, s_log_frag_size, s_blocks_per_group, s_frags_per_group, s_inodes_per_group, s_mtime, s_wtime;
+    u16 s_mnt_count, s_max_mnt_count, s_magic, s_state, s_errors, s_minor_rev_level;
+    u32 s_lastcheck, s_checkinterval, s_creator_os, s_rev_level;
+    u16 s_def_resuid, s_def_resgid;
+    u32 s_first_ino;
+    u16 s_inode_size, s_block_group_nr;
+    u32 s_feature_compat, s_feature_incompat, s_feature_ro_compat;
+};
+#define EXT2_MAGIC 0xef53
+#define EXT2_VALID_FS 1
+#define EXT2_ROOT_INO 2
+#define INCOMPAT_FILETYPE 2u
+#define INCOMPAT_RECOVER 4u
+#define RO_COMPAT_SPARSE_SUPER 1u
+#define RO_COMPAT_LARGE_FILE 2u
+#define EXT2_INDEX_FL 0x1000u
+#define EXT2_BLOCK_SIZE 4096u
+#define PTRS (EXT2_BLOCK_SIZE / 4)
+
+struct ext2_group {
+    u32 bg_block_bitmap, bg_inode_bitmap, bg_inode_table;
+    u16 bg_free_blocks_count, bg_free_inodes_count, bg_used_dirs_count, bg_pad;
+    u32 bg_reserved[3];
+};
+struct ext2_inode {
+    u16 i_mode, i_uid;
+    u32 i_size, i_atime, i_ctime, i_mtime, i_dtime;
+    u16 i_gid, i_links_count;
+    u32 i_blocks, i_flags, osd1, i_block[15], i_generation, i_file_acl, i_size_high, i_faddr;
+    u16 osd2[2], i_uid_high, i_gid_high;
+    u32 reserved;
+};
+struct ext2_dirent {
+    u32 inode;
+    u16 rec_len;
+    u8 name_len, file_type;
+    char name[];
+};
+
+struct ext2_sb {
+    struct block_device *bdev;
+    struct mutex lock; /* bitmaps, groups' and super block's counts, block pointers of all inodes */
+    u32 groups, inode_size, first_ino;
+    u32 blocks_count, inodes_count, blocks_per_group, inodes_per_group, first_data_block;
+    struct page *super_page;
+    struct ext2_super *super; /* in super_page */
+    u32 next_block;           /* where to look first */
+};
+static inline struct ext2_sb *EXT2_SB(struct super_block *sb) { return sb->private; }
+
+/* A group's descriptor; *page is to be put, and marked dirty if changed. */
+struct ext2_group *ext2_group(struct ext2_sb *s, u32 g, struct page **page);
+/* The disk block of a file's block; 0: a hole. create: allocate it (*fresh says so). -errno. */
+s64 ext2_map(struct inode *inode, u64 index, bool create, bool *fresh);
+struct inode *ext2_iget(struct super_block *sb, u32 ino);
+struct inode *ext2_new_inode(struct inode *dir, u32 mode, u64 rdev);
+int ext2_truncate(struct inode *inode, loff_t size);
+int ext2_write_inode(struct inode *inode);
+int ext2_fsync(struct file *f);
+void ext2_error(struct super_block *sb, const char *what, u64 number);
+extern const struct inode_operations ext2_dir_iops, ext2_file_iops, ext2_link_iops;
+extern const struct file_operations ext2_dir_fops, ext2_file_fops;

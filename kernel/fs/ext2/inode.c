@@ -1,0 +1,666 @@
+/* ext2: allocation, block mapping, inodes. Metadata blocks are pages of the device's own cache; a file's
+ * data are pages of its inode. A block that leaves metadata use is forgotten from the device's cache, so
+ * that an old copy is never written over what it holds next. */
+#include "ext2.h"
+
+void insert_inode_hash(struct inode *i);
+void forget_page(struct address_space *m, u64 index);
+
+void ext2_error(struct super_block *sb, const char *what, u64 number) {
+    printk("ext2 on %s: damaged: %s %lu; read-only from now on\n", sb->bdev->name, what, number);
+    sb->flags |= MS_RDONLY;
+}
+
+struct ext2_group *ext2_group(struct ext2_sb *s, u32 g, struct page **page) {
+    u32 per = EXT2_BLOCK_SIZE / sizeof(struct ext2_group);
+    *page = bread(s->bdev, s->first_data_block + 1 + g / per);
+    return IS_ERR(*page) ? NULL : (struct ext2_group *)page_address(*page) + g % per;
+}
+static void dirty_put(struct page *p) {
+    set_page_dirty(p);
+    put_page(p);
+}
+
+/* Find and set a clear bit among the first n, from `from` on. -1: none. */
+static s64 take_bit(u8 *map, u32 n, u32 from) {
+    for (u32 k = 0; k < n; k++) {
+        u32 i = from + k < n ? from + k : from + k - n;
+        if (!(i % 8) && map[i / 8] == 0xff && i + 8 <= n) {
+            k += 7;
+            continue;
+        }
+        if (!(map[i / 8] >> i % 8 & 1)) {
+            map[i / 8] |= 1u << i % 8;
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* s->lock held. A block number, or -errno. */
+static s64 alloc_block(struct super_block *sb) {
+    struct ext2_sb *s = EXT2_SB(sb);
+    u32 start = s->next_block / s->blocks_per_group;
+    if (s->super->s_free_blocks_count <= s->super->s_r_blocks_count && !capable(CAP_SYS_RESOURCE))
+        return -ENOSPC;
+    for (u32 k = 0; k < s->groups; k++) {
+        u32 g = (start + k) % s->groups;
+        struct page *gp, *bp;
+        struct ext2_group *gd = ext2_group(s, g, &gp);
+        if (!gd)
+            return -EIO;
+        if (!gd->bg_free_blocks_count) {
+            put_page(gp);
+            continue;
+        }
+        bp = bread(s->bdev, gd->bg_block_bitmap);
+        if (IS_ERR(bp)) {
+            put_page(gp);
+            return -EIO;
+        }
+        u32 n = min(s->blocks_per_group, s->blocks_count - s->first_data_block - g * s->blocks_per_group);
+        s64 bit = take_bit(page_address(bp), n, k ? 0 : s->next_block % s->blocks_per_group);
+        if (bit < 0) {
+            put_page(bp);
+            put_page(gp);
+            ext2_error(sb, "free blocks promised and not there in group", g);
+            return -EIO;
+        }
+        gd->bg_free_blocks_count--;
+        s->super->s_free_blocks_count--;
+        dirty_put(bp);
+        dirty_put(gp);
+        set_page_dirty(s->super_page);
+        u64 block = s->first_data_block + (u64)g * s->blocks_per_group + bit;
+        u64 table_end = (u64)gd->bg_inode_table + s->inodes_per_group * s->inode_size / EXT2_BLOCK_SIZE;
+        if (block == gd->bg_block_bitmap || block == gd->bg_inode_bitmap ||
+            (block >= gd->bg_inode_table && block < table_end)) {
+            ext2_error(sb, "metadata marked free: block", block);
+            return -EIO;
+        }
+        s->next_block = block + 1 < s->blocks_count ? block + 1 : 0;
+        return block;
+    }
+    return -ENOSPC;
+}
+
+static bool valid_block(struct ext2_sb *s, u64 b) { return b > s->first_data_block && b < s->blocks_count; }
+
+static void free_block(struct super_block *sb, u32 block) {
+    struct ext2_sb *s = EXT2_SB(sb);
+    if (!valid_block(s, block)) {
+        ext2_error(sb, "a block out of range to free:", block);
+        return;
+    }
+    u32 g = (block - s->first_data_block) / s->blocks_per_group, bit = (block - s->first_data_block) % s->blocks_per_group;
+    struct page *gp, *bp;
+    struct ext2_group *gd = ext2_group(s, g, &gp);
+    if (!gd)
+        return;
+    bp = bread(s->bdev, gd->bg_block_bitmap);
+    if (IS_ERR(bp)) {
+        put_page(gp);
+        return;
+    }
+    u8 *map = page_address(bp);
+    if (!(map[bit / 8] >> bit % 8 & 1)) {
+        ext2_error(sb, "a block freed twice:", block);
+    } else {
+        map[bit / 8] &= ~(1u << bit % 8);
+        gd->bg_free_blocks_count++;
+        s->super->s_free_blocks_count++;
+        set_page_dirty(bp);
+        set_page_dirty(gp);
+        set_page_dirty(s->super_page);
+    }
+    put_page(bp);
+    put_page(gp);
+}
+
+/* How a file's block is reached: offsets into i_block and then indirect blocks. Depth, or 0: too far. */
+static int path_to(u64 n, u32 off[4]) {
+    if (n < 12)
+        return off[0] = n, 1;
+    n -= 12;
+    if (n < PTRS)
+        return off[0] = 12, off[1] = n, 2;
+    n -= PTRS;
+    if (n < (u64)PTRS * PTRS)
+        return off[0] = 13, off[1] = n / PTRS, off[2] = n % PTRS, 3;
+    n -= (u64)PTRS * PTRS;
+    if (n < (u64)PTRS * PTRS * PTRS)
+        return off[0] = 14, off[1] = n / PTRS / PTRS, off[2] = n / PTRS % PTRS, off[3] = n % PTRS, 4;
+    return 0;
+}
+
+static s64 map_locked(struct inode *i, u64 index, bool create, bool *fresh) {
+    struct ext2_sb *s = EXT2_SB(i->sb);
+    u32 off[4];
+    int depth = path_to(index, off);
+    if (!depth)
+        return create ? -EFBIG : 0;
+    u32 *slot = &i->fs_data[off[0]];
+    struct page *holder = NULL;
+    s64 block = 0;
+    for (int d = 0; d < depth; d++) {
+        block = READ_ONCE(*slot);
+        if (!block && !create)
+            break;
+        if (!block) {
+            block = alloc_block(i->sb);
+            if (block < 0)
+                break;
+            i->i_blocks += EXT2_BLOCK_SIZE / 512;
+            if (d + 1 < depth) { /* a new indirect block is all holes */
+                struct page *p = grab_page(&s->bdev->inode->i_data, block);
+                if (!p) {
+                    free_block(i->sb, block);
+                    i->i_blocks -= EXT2_BLOCK_SIZE / 512;
+                    block = -ENOMEM;
+                    break;
+                }
+                wait_on_page(p, PG_WRITEBACK);
+                memset(page_address(p), 0, PAGE_SIZE);
+                set_page_dirty(p);
+                unlock_page(p);
+                put_page(p);
+            } else {
+                *fresh = true;
+            }
+            *slot = block;
+            if (holder)
+                set_page_dirty(holder);
+            mark_inode_dirty(i);
+        }
+        if (!valid_block(s, block)) {
+            ext2_error(i->sb, "a block number out of range in inode", i->i_ino);
+            block = -EIO;
+            break;
+        }
+        if (d + 1 < depth) {
+            if (holder)
+                put_page(holder);
+            holder = bread(s->bdev, block);
+            if (IS_ERR(holder)) {
+                block = PTR_ERR(holder);
+                holder = NULL;
+                break;
+            }
+            slot = (u32 *)page_address(holder) + off[d + 1];
+        }
+    }
+    if (holder)
+        put_page(holder);
+    return block;
+}
+s64 ext2_map(struct inode *i, u64 index, bool create, bool *fresh) {
+    bool unused = false;
+    if (!create)
+        return map_locked(i, index, false, &unused);
+    mutex_lock(&EXT2_SB(i->sb)->lock);
+    s64 r = map_locked(i, index, true, fresh);
+    mutex_unlock(&EXT2_SB(i->sb)->lock);
+    return r;
+}
+
+static int readpage(struct inode *i, struct page *p) {
+    s64 b = ext2_map(i, p->index, false, NULL);
+    if (b > 0)
+        return block_read_page(i->sb->bdev, b * 8, p);
+    if (!b)
+        memset(page_address(p), 0, PAGE_SIZE);
+    end_page_read(p, !b);
+    return b;
+}
+static int writepage(struct inode *i, struct page *p) {
+    bool fresh;
+    loff_t size = READ_ONCE(i->i_size), at = (loff_t)p->index << PAGE_SHIFT;
+    s64 b = ext2_map(i, p->index, true, &fresh);
+    if (b <= 0) {
+        unlock_page(p);
+        end_page_writeback(p, false);
+        return b;
+    }
+    if (at + PAGE_SIZE > size && at < size)
+        memset((u8 *)page_address(p) + (size - at), 0, PAGE_SIZE - (size - at));
+    return block_write_page(i->sb->bdev, b * 8, p);
+}
+static int prepare_write(struct inode *i, struct page *p, unsigned int from, unsigned int to) {
+    bool fresh = false;
+    if (i->sb->flags & MS_RDONLY)
+        return -EROFS;
+    s64 b = ext2_map(i, p->index, true, &fresh);
+    if (b < 0)
+        return b;
+    if (page_test(p, PG_UPTODATE) || (!from && to == PAGE_SIZE))
+        return 0;
+    if (fresh || ((loff_t)p->index << PAGE_SHIFT) >= i->i_size) {
+        memset(page_address(p), 0, PAGE_SIZE);
+        page_set(p, PG_UPTODATE);
+        return 0;
+    }
+    readpage(i, p);
+    lock_page(p);
+    return page_test(p, PG_UPTODATE) ? 0 : -EIO;
+}
+static const struct address_space_ops aops = {readpage, writepage, prepare_write};
+
+/* Free what lies at or after file block `first` below one pointer; span: blocks that it covers. */
+static void free_branch(struct inode *i, u32 *slot, u64 at, u64 span, int depth, u64 first) {
+    struct ext2_sb *s = EXT2_SB(i->sb);
+    u32 block = *slot;
+    if (!block || at + span <= first)
+        return;
+    if (depth && valid_block(s, block)) {
+        struct page *p = bread(s->bdev, block);
+        if (IS_ERR(p))
+            return;
+        u64 each = span / PTRS;
+        for (u32 k = 0; k < PTRS; k++)
+            free_branch(i, (u32 *)page_address(p) + k, at + k * each, each, depth - 1, first);
+        if (at < first)
+            set_page_dirty(p);
+        put_page(p);
+    }
+    if (at < first)
+        return;
+    if (depth)
+        forget_page(&s->bdev->inode->i_data, block);
+    free_block(i->sb, block);
+    i->i_blocks -= min(i->i_blocks, (u64)EXT2_BLOCK_SIZE / 512);
+    *slot = 0;
+}
+static void free_blocks_from(struct inode *i, u64 first) {
+    u64 span[4] = {1, PTRS, (u64)PTRS * PTRS, (u64)PTRS * PTRS * PTRS}, at = 0;
+    mutex_lock(&EXT2_SB(i->sb)->lock);
+    for (int k = 0; k < 15; k++) {
+        int depth = k < 12 ? 0 : k - 11;
+        free_branch(i, &i->fs_data[k], at, span[depth], depth, first);
+        at += span[depth];
+    }
+    mutex_unlock(&EXT2_SB(i->sb)->lock);
+    mark_inode_dirty(i);
+}
+static bool has_blocks(struct inode *i) {
+    return S_ISREG(i->i_mode) || S_ISDIR(i->i_mode) || (S_ISLNK(i->i_mode) && i->i_size >= 60);
+}
+int ext2_truncate(struct inode *i, loff_t size) {
+    if (i->sb->flags & MS_RDONLY)
+        return -EROFS;
+    if (size > (loff_t)(12 + PTRS + PTRS * PTRS) * EXT2_BLOCK_SIZE)
+        return -EFBIG;
+    if (size < i->i_size) {
+        u64 off = size & (PAGE_SIZE - 1);
+        struct page *p = off ? read_mapping_page(&i->i_data, size >> PAGE_SHIFT) : NULL;
+        if (IS_ERR(p))
+            return PTR_ERR(p);
+        WRITE_ONCE(i->i_size, size);
+        if (p) {
+            lock_page(p);
+            wait_on_page(p, PG_WRITEBACK);
+            memset((u8 *)page_address(p) + off, 0, PAGE_SIZE - off);
+            if (ext2_map(i, p->index, false, NULL) > 0)
+                set_page_dirty(p);
+            unlock_page(p);
+            put_page(p);
+        }
+        truncate_pages(&i->i_data, DIV_ROUND_UP((u64)size, PAGE_SIZE));
+        free_blocks_from(i, DIV_ROUND_UP((u64)size, PAGE_SIZE));
+    }
+    WRITE_ONCE(i->i_size, size);
+    mark_inode_dirty(i);
+    return 0;
+}
+
+/* --- inodes --- */
+static struct ext2_inode *disk_inode(struct super_block *sb, u32 ino, struct page **page) {
+    struct ext2_sb *s = EXT2_SB(sb);
+    struct page *gp;
+    if (!ino || ino > s->inodes_count)
+        return NULL;
+    u32 g = (ino - 1) / s->inodes_per_group, n = (ino - 1) % s->inodes_per_group;
+    struct ext2_group *gd = ext2_group(s, g, &gp);
+    if (!gd)
+        return NULL;
+    u64 byte = (u64)n * s->inode_size;
+    *page = bread(s->bdev, gd->bg_inode_table + byte / EXT2_BLOCK_SIZE);
+    put_page(gp);
+    return IS_ERR(*page) ? NULL : (struct ext2_inode *)((u8 *)page_address(*page) + byte % EXT2_BLOCK_SIZE);
+}
+
+static void set_ops(struct inode *i) {
+    i->i_op = &ext2_file_iops;
+    if (S_ISREG(i->i_mode)) {
+        i->i_fop = &ext2_file_fops;
+        i->i_data.ops = &aops;
+    } else if (S_ISDIR(i->i_mode)) {
+        i->i_op = &ext2_dir_iops;
+        i->i_fop = &ext2_dir_fops;
+        i->i_data.ops = &aops;
+    } else if (S_ISLNK(i->i_mode)) {
+        i->i_op = &ext2_link_iops;
+        i->i_data.ops = &aops;
+    } else {
+        init_special_inode(i);
+    }
+}
+
+struct inode *ext2_iget(struct super_block *sb, u32 ino) {
+    bool is_new;
+    struct ext2_sb *s = EXT2_SB(sb);
+    if ((ino != EXT2_ROOT_INO && ino < s->first_ino) || ino > s->inodes_count) {
+        ext2_error(sb, "an inode number out of range:", ino);
+        return ERR_PTR(-EUCLEAN);
+    }
+    struct inode *i = iget(sb, ino, &is_new);
+    if (!i)
+        return ERR_PTR(-ENOMEM);
+    if (!is_new)
+        return i->i_mode ? i : (iput(i), ERR_PTR(-EIO));
+    struct page *p;
+    struct ext2_inode *d = disk_inode(sb, ino, &p);
+    if (d) {
+        i->i_mode = d->i_mode;
+        i->i_nlink = d->i_links_count;
+        i->i_uid = d->i_uid | (u32)d->i_uid_high << 16;
+        i->i_gid = d->i_gid | (u32)d->i_gid_high << 16;
+        i->i_size = d->i_size | (S_ISREG(d->i_mode) ? (u64)d->i_size_high << 32 : 0);
+        i->i_blocks = d->i_blocks;
+        i->i_atime = (struct abi_timespec){(s32)d->i_atime, 0};
+        i->i_mtime = (struct abi_timespec){(s32)d->i_mtime, 0};
+        i->i_ctime = (struct abi_timespec){(s32)d->i_ctime, 0};
+        i->fs_flags = d->i_flags;
+        memcpy(i->fs_data, d->i_block, sizeof(d->i_block));
+        if (S_ISCHR(i->i_mode) || S_ISBLK(i->i_mode)) {
+            u32 old = d->i_block[0], new = d->i_block[1];
+            i->i_rdev = old ? makedev(old >> 8 & 0xff, old & 0xff) : makedev((new & 0xfff00) >> 8, (new & 0xff) | (new >> 12 & 0xfff00));
+        }
+        put_page(p);
+    }
+    bool bad = !d || !i->i_nlink || !(i->i_mode & S_IFMT) || i->i_size < 0 || (S_ISDIR(i->i_mode) && (i->i_size & 4095));
+    if (bad) {
+        i->i_mode = 0;
+        i->i_nlink = 1; /* not ours to free */
+        unlock_new_inode(i);
+        iput(i);
+        if (d)
+            ext2_error(sb, "a directory names a bad inode:", ino);
+        return ERR_PTR(d ? -EUCLEAN : -EIO);
+    }
+    set_ops(i);
+    unlock_new_inode(i);
+    return i;
+}
+
+int ext2_write_inode(struct inode *i) {
+    struct page *p;
+    if (!i->i_mode)
+        return 0;
+    struct ext2_inode *d = disk_inode(i->sb, i->i_ino, &p);
+    if (!d)
+        return -EIO;
+    d->i_mode = i->i_mode;
+    d->i_links_count = i->i_nlink;
+    d->i_uid = i->i_uid, d->i_uid_high = i->i_uid >> 16;
+    d->i_gid = i->i_gid, d->i_gid_high = i->i_gid >> 16;
+    d->i_size = i->i_size;
+    if (S_ISREG(i->i_mode))
+        d->i_size_high = i->i_size >> 32;
+    d->i_blocks = i->i_blocks;
+    d->i_atime = i->i_atime.tv_sec;
+    d->i_mtime = i->i_mtime.tv_sec;
+    d->i_ctime = i->i_ctime.tv_sec;
+    d->i_flags = i->fs_flags;
+    d->i_dtime = i->i_nlink ? 0 : current_time().tv_sec;
+    if (S_ISCHR(i->i_mode) || S_ISBLK(i->i_mode)) {
+        u32 ma = major(i->i_rdev), mi = minor(i->i_rdev);
+        bool old = ma < 256 && mi < 256;
+        d->i_block[0] = old ? ma << 8 | mi : 0;
+        d->i_block[1] = old ? 0 : (mi & 0xff) | ma << 8 | (mi & ~0xffu) << 12;
+    } else {
+        memcpy(d->i_block, i->fs_data, sizeof(d->i_block));
+    }
+    dirty_put(p);
+    return 0;
+}
+
+/* s->lock held: one inode's bit, and the counts. */
+static s64 take_inode(struct super_block *sb, bool dir, u32 parent_group) {
+    struct ext2_sb *s = EXT2_SB(sb);
+    for (u32 k = 0; k < s->groups; k++) {
+        u32 g = (parent_group + k) % s->groups;
+        struct page *gp, *bp;
+        struct ext2_group *gd = ext2_group(s, g, &gp);
+        if (!gd)
+            return -EIO;
+        if (!gd->bg_free_inodes_count || IS_ERR(bp = bread(s->bdev, gd->bg_inode_bitmap))) {
+            put_page(gp);
+            continue;
+        }
+        s64 bit = take_bit(page_address(bp), s->inodes_per_group, g ? 0 : s->first_ino - 1);
+        u32 ino = g * s->inodes_per_group + bit + 1;
+        if (bit < 0 || ino < s->first_ino) {
+            put_page(bp);
+            put_page(gp);
+            ext2_error(sb, "free inodes promised and not there in group", g);
+            return -EIO;
+        }
+        gd->bg_free_inodes_count--;
+        gd->bg_used_dirs_count += dir;
+        s->super->s_free_inodes_count--;
+        dirty_put(bp);
+        dirty_put(gp);
+        set_page_dirty(s->super_page);
+        return ino;
+    }
+    return -ENOSPC;
+}
+static void give_inode(struct super_block *sb, u32 ino, bool dir) {
+    struct ext2_sb *s = EXT2_SB(sb);
+    u32 g = (ino - 1) / s->inodes_per_group, bit = (ino - 1) % s->inodes_per_group;
+    struct page *gp, *bp;
+    mutex_lock(&s->lock);
+    struct ext2_group *gd = ext2_group(s, g, &gp);
+    if (gd && !IS_ERR(bp = bread(s->bdev, gd->bg_inode_bitmap))) {
+        ((u8 *)page_address(bp))[bit / 8] &= ~(1u << bit % 8);
+        gd->bg_free_inodes_count++;
+        gd->bg_used_dirs_count -= dir;
+        s->super->s_free_inodes_count++;
+        dirty_put(bp);
+        set_page_dirty(gp);
+        set_page_dirty(s->super_page);
+    }
+    if (gd)
+        put_page(gp);
+    mutex_unlock(&s->lock);
+}
+
+struct inode *ext2_new_inode(struct inode *dir, u32 mode, u64 rdev) {
+    struct super_block *sb = dir->sb;
+    struct ext2_sb *s = EXT2_SB(sb);
+    struct inode *i = new_inode(sb);
+    if (!i)
+        return ERR_PTR(-ENOMEM);
+    mutex_lock(&s->lock);
+    s64 ino = take_inode(sb, S_ISDIR(mode), (dir->i_ino - 1) / s->inodes_per_group);
+    mutex_unlock(&s->lock);
+    if (ino < 0) {
+        iput(i);
+        return ERR_PTR(ino);
+    }
+    i->i_ino = ino;
+    i->i_mode = mode;
+    i->i_rdev = rdev;
+    i->i_uid = current->cred->fsuid;
+    i->i_gid = current->cred->fsgid;
+    if (dir->i_mode & S_ISGID) {
+        i->i_gid = dir->i_gid;
+        if (S_ISDIR(mode))
+            i->i_mode |= S_ISGID;
+    }
+    /* Clear what an earlier file left in the disk inode. */
+    struct page *p;
+    struct ext2_inode *d = disk_inode(sb, ino, &p);
+    if (d) {
+        memset(d, 0, s->inode_size);
+        dirty_put(p);
+    }
+    set_ops(i);
+    insert_inode_hash(i);
+    mark_inode_dirty(i);
+    return i;
+}
+
+/* The last use ended. No names left: the inode and its blocks are free. */
+static void evict(struct inode *i) {
+    if (!i->i_ino || i->i_nlink || !i->i_mode || (i->sb->flags & MS_RDONLY))
+        return;
+    if (has_blocks(i)) {
+        i->i_size = 0;
+        i->dirty = true; /* no list: it is off the table already */
+        u64 span[4] = {1, PTRS, (u64)PTRS * PTRS, (u64)PTRS * PTRS * PTRS}, at = 0;
+        mutex_lock(&EXT2_SB(i->sb)->lock);
+        for (int k = 0; k < 15; k++) {
+            int depth = k < 12 ? 0 : k - 11;
+            free_branch(i, &i->fs_data[k], at, span[depth], depth, 0);
+            at += span[depth];
+        }
+        mutex_unlock(&EXT2_SB(i->sb)->lock);
+    }
+    ext2_write_inode(i);
+    give_inode(i->sb, i->i_ino, S_ISDIR(i->i_mode));
+}
+
+/* fsync: data, the inode, then all metadata of the disk, then the disk's own cache. */
+int ext2_fsync(struct file *f) {
+    struct block_device *b = f->inode->sb->bdev;
+    int r = sync_inode(f->inode, true), e = sync_inode(b->inode, true), k = block_flush(b);
+    return r ? r : e ? e : k;
+}
+
+/* --- the super block --- */
+static int statfs(struct super_block *sb, struct statfs *st) {
+    struct ext2_super *d = EXT2_SB(sb)->super;
+    st->f_type = EXT2_MAGIC;
+    st->f_blocks = d->s_blocks_count;
+    st->f_bfree = d->s_free_blocks_count;
+    st->f_bavail = st->f_bfree > d->s_r_blocks_count ? st->f_bfree - d->s_r_blocks_count : 0;
+    st->f_files = d->s_inodes_count;
+    st->f_ffree = d->s_free_inodes_count;
+    return 0;
+}
+static int sync_fs(struct super_block *sb) {
+    int r = sync_inode(sb->bdev->inode, true), e = block_flush(sb->bdev);
+    return r ? r : e;
+}
+static void set_state(struct super_block *sb, bool clean) {
+    struct ext2_sb *s = EXT2_SB(sb);
+    s->super->s_state = clean ? s->super->s_state | EXT2_VALID_FS : s->super->s_state & ~EXT2_VALID_FS;
+    s->super->s_wtime = current_time().tv_sec;
+    set_page_dirty(s->super_page);
+    sync_fs(sb);
+}
+static int remount(struct super_block *sb, u32 flags) {
+    bool ro = flags & MS_RDONLY, was = sb->flags & MS_RDONLY;
+    if (!ro && sb->bdev->read_only)
+        return -EROFS;
+    if (ro && !was) {
+        sb_sync(sb);
+        set_state(sb, true);
+    } else if (!ro && was) {
+        set_state(sb, false);
+    }
+    sb->flags = flags & MS_RDONLY;
+    return 0;
+}
+static void put_super(struct super_block *sb) {
+    if (!(sb->flags & MS_RDONLY))
+        remount(sb, MS_RDONLY);
+    put_page(EXT2_SB(sb)->super_page);
+    kfree(sb->private);
+}
+static const struct super_operations sops = {ext2_write_inode, evict, statfs, sync_fs, put_super, remount};
+
+static const char *check_super(const struct ext2_super *d, u64 device_blocks) {
+    if (d->s_magic != EXT2_MAGIC)
+        return "not an ext2 file system";
+    if (d->s_log_block_size != 2)
+        return "the block size is not 4096 (make it with mke2fs -b 4096)";
+    if (d->s_feature_incompat & INCOMPAT_RECOVER)
+        return "its journal needs recovery (run e2fsck)";
+    if (d->s_feature_incompat & ~INCOMPAT_FILETYPE)
+        return "it uses features that tine does not know (make it with mke2fs -t ext2)";
+    if (!d->s_blocks_count || d->s_blocks_count > device_blocks)
+        return "it claims to be larger than its disk";
+    if (!d->s_blocks_per_group || d->s_blocks_per_group > EXT2_BLOCK_SIZE * 8 || !d->s_inodes_per_group ||
+        d->s_inodes_per_group > EXT2_BLOCK_SIZE * 8 || d->s_first_data_block)
+        return "its group sizes make no sense";
+    u32 size = d->s_rev_level ? d->s_inode_size : 128;
+    if (size < 128 || size > EXT2_BLOCK_SIZE || (size & (size - 1)))
+        return "its inode size makes no sense";
+    u64 groups = DIV_ROUND_UP((u64)d->s_blocks_count, d->s_blocks_per_group);
+    if (d->s_inodes_count != groups * d->s_inodes_per_group || d->s_free_blocks_count > d->s_blocks_count ||
+        d->s_free_inodes_count > d->s_inodes_count)
+        return "its counts make no sense";
+    return NULL;
+}
+
+static int fill_super(struct super_block *sb, const char *options) {
+    (void)options;
+    struct block_device *b = sb->bdev;
+    struct page *p = bread(b, 0);
+    if (IS_ERR(p)) {
+        printk("ext2: %s cannot be read\n", b->name);
+        return PTR_ERR(p);
+    }
+    struct ext2_super *d = (void *)((u8 *)page_address(p) + 1024);
+    const char *wrong = check_super(d, b->sectors / 8);
+    struct ext2_sb *s = wrong ? NULL : kzalloc(sizeof(*s), GFP_KERNEL);
+    if (!s) {
+        if (wrong)
+            printk("ext2: %s: %s\n", b->name, wrong);
+        put_page(p);
+        return wrong ? -EINVAL : -ENOMEM;
+    }
+    *s = (struct ext2_sb){.bdev = b, .super_page = p, .super = d, .inode_size = d->s_rev_level ? d->s_inode_size : 128,
+                          .first_ino = d->s_rev_level ? d->s_first_ino : 11, .blocks_count = d->s_blocks_count,
+                          .inodes_count = d->s_inodes_count, .blocks_per_group = d->s_blocks_per_group,
+                          .inodes_per_group = d->s_inodes_per_group};
+    s->groups = DIV_ROUND_UP(s->blocks_count, s->blocks_per_group);
+    mutex_init(&s->lock);
+    sb->private = s;
+    sb->ops = &sops;
+    if (b->read_only || (d->s_feature_ro_compat & ~(RO_COMPAT_SPARSE_SUPER | RO_COMPAT_LARGE_FILE)))
+        sb->flags |= MS_RDONLY;
+    int r = 0;
+    for (u32 g = 0; !r && g < s->groups; g++) {
+        struct page *gp;
+        struct ext2_group *gd = ext2_group(s, g, &gp);
+        if (!gd)
+            r = -EIO;
+        else {
+            if (!valid_block(s, gd->bg_block_bitmap) || !valid_block(s, gd->bg_inode_bitmap) || !valid_block(s, gd->bg_inode_table) ||
+                (u64)gd->bg_inode_table + (u64)s->inodes_per_group * s->inode_size / EXT2_BLOCK_SIZE > s->blocks_count) {
+                printk("ext2: %s: group %u has its tables outside the disk\n", b->name, g);
+                r = -EUCLEAN;
+            }
+            put_page(gp);
+        }
+    }
+    struct inode *root = r ? ERR_PTR(r) : ext2_iget(sb, EXT2_ROOT_INO);
+    if (IS_ERR(root) || !S_ISDIR(root->i_mode) || !(sb->root = d_alloc_root(root))) {
+        printk("ext2: %s: the root directory cannot be read\n", b->name);
+        if (!IS_ERR(root))
+            iput(root);
+        put_page(p);
+        kfree(s);
+        return IS_ERR(root) ? PTR_ERR(root) : -EUCLEAN;
+    }
+    if (!(d->s_state & EXT2_VALID_FS))
+        printk("ext2: %s was not unmounted cleanly: run e2fsck\n", b->name);
+    if (!(sb->flags & MS_RDONLY))
+        set_state(sb, false);
+    return 0;
+}
+static const struct file_system_type type = {"ext2", false, fill_super};
+void ext2_init(void) { register_filesystem(&type); }

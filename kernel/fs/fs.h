@@ -1,0 +1,300 @@
+/* Files: inodes, dentries, mounts, open files, and what a file system provides.
+ *
+ * Locks: inode->lock (a sleeping lock) serializes changes of a directory's entries or a file's size and
+ * data; parent before child, two directories by address under the super block's rename lock. dcache_lock
+ * guards all dentry links, counts of mounts, and the mount list; icache_lock the inode table. */
+#pragma once
+#include "../mm/mm.h"
+#include <abi/errno.h>
+#include <abi/fcntl.h>
+#include <abi/poll.h>
+#include <abi/sched.h>
+#include <abi/stat.h>
+
+struct dentry;
+struct super_block;
+struct file_operations;
+struct task_struct;
+struct fs_struct;
+struct files_struct;
+
+struct inode {
+    struct super_block *sb;
+    u64 i_ino;
+    u32 i_mode, i_nlink;
+    uid_t i_uid;
+    gid_t i_gid;
+    u64 i_rdev;
+    loff_t i_size;
+    u64 i_blocks; /* of 512 bytes */
+    struct abi_timespec i_atime, i_mtime, i_ctime;
+    const struct inode_operations *i_op;
+    const struct file_operations *i_fop;
+    struct address_space i_data, *i_mapping;
+    struct mutex lock;
+    atomic_t refcount;
+    bool dirty;                /* attributes differ from the disk */
+    bool hashed;
+    struct list_head hash, sb_list, dirty_link; /* icache_lock */
+    void *private;
+    u32 fs_data[16];           /* ext2: block numbers */
+    u32 fs_flags;
+    u64 fs_block_group, version;
+};
+
+/* A name in a directory. Negative (inode NULL): known not to exist. A dentry with count 0 stays cached. */
+struct dentry {
+    atomic_t refcount;
+    struct dentry *parent;
+    struct inode *inode;
+    struct super_block *sb;
+    char *name;
+    u32 hash_value, len;
+    bool mountpoint, unhashed;
+    struct list_head hash, child, children, lru;
+    char short_name[40];
+};
+struct mount {
+    struct super_block *sb;
+    struct dentry *root, *mountpoint;
+    struct mount *parent;
+    u32 flags;
+    atomic_t refcount;
+    struct list_head link;
+    char source[64];
+};
+struct path {
+    struct mount *mnt;
+    struct dentry *dentry;
+};
+
+struct super_block {
+    const struct file_system_type *type;
+    u64 dev; /* st_dev */
+    u32 flags;
+    struct dentry *root;
+    struct block_device *bdev;
+    struct mutex rename_lock;
+    struct list_head inodes; /* icache_lock */
+    const struct super_operations *ops;
+    void *private;
+    u64 next_ino;
+};
+struct super_operations {
+    int (*write_inode)(struct inode *inode);          /* attributes to the cache of blocks */
+    void (*evict_inode)(struct inode *inode);         /* last use ended; nlink 0: free it on disk */
+    int (*statfs)(struct super_block *sb, struct statfs *st);
+    int (*sync_fs)(struct super_block *sb);
+    void (*put_super)(struct super_block *sb);
+    int (*remount)(struct super_block *sb, u32 flags);
+};
+struct file_system_type {
+    const char *name;
+    bool nodev;
+    /* Fill sb (root included). -errno. */
+    int (*fill_super)(struct super_block *sb, const char *options);
+};
+struct inode_operations {
+    /* Sets dentry->inode through d_add; caller holds dir->lock. */
+    int (*lookup)(struct inode *dir, struct dentry *d);
+    int (*create)(struct inode *dir, struct dentry *d, u32 mode, u64 rdev); /* file, device, fifo */
+    int (*mkdir)(struct inode *dir, struct dentry *d, u32 mode);
+    int (*symlink)(struct inode *dir, struct dentry *d, const char *target);
+    int (*link)(struct inode *dir, struct dentry *d, struct inode *inode);
+    int (*unlink)(struct inode *dir, struct dentry *d);
+    int (*rmdir)(struct inode *dir, struct dentry *d);
+    int (*rename)(struct inode *od, struct dentry *o, struct inode *nd, struct dentry *n);
+    /* The target into buf (PATH_MAX); its length. */
+    ssize_t (*readlink)(struct inode *inode, char *buf);
+    /* procfs: jump straight to an object. */
+    int (*get_link)(struct dentry *d, struct path *out);
+    int (*truncate)(struct inode *inode, loff_t size); /* caller holds inode->lock */
+    int (*setattr)(struct inode *inode);
+};
+
+struct poll_table;
+struct file {
+    atomic_t refcount;
+    u32 flags; /* O_* */
+    u32 mode;  /* FMODE_* */
+    loff_t pos;
+    struct mutex pos_lock;
+    struct path path;
+    struct inode *inode;
+    struct address_space *mapping;
+    const struct file_operations *f_op;
+    void *private;
+    struct list_head epoll_links; /* epoll's own lock */
+    pid_t owner;
+};
+#define FMODE_READ 1u
+#define FMODE_WRITE 2u
+#define FMODE_LSEEK 4u
+#define FMODE_PATH 8u
+struct dir_context {
+    loff_t pos;
+    /* False: no room, stop. */
+    bool (*emit)(struct dir_context *ctx, const char *name, u32 len, u64 ino, u32 type);
+};
+struct file_operations {
+    ssize_t (*read)(struct file *f, struct iov_iter *it, loff_t *pos);
+    ssize_t (*write)(struct file *f, struct iov_iter *it, loff_t *pos);
+    int (*iterate)(struct file *f, struct dir_context *ctx);
+    u32 (*poll)(struct file *f, struct poll_table *pt);
+    long (*ioctl)(struct file *f, u32 cmd, u64 arg);
+    int (*open)(struct inode *inode, struct file *f);
+    void (*release)(struct file *f);
+    int (*fsync)(struct file *f);
+    loff_t (*llseek)(struct file *f, loff_t off, int whence);
+};
+
+#define PATH_MAX 4096
+#define NAME_MAX 255
+
+/* --- namei.c --- */
+#define LOOKUP_FOLLOW 1u
+#define LOOKUP_DIRECTORY 2u
+#define LOOKUP_EMPTY 4u
+/* Walk a path; out is counted. name in kernel memory. */
+int path_lookup(int dfd, const char *name, u32 flags, struct path *out);
+int user_path(int dfd, u64 uname, u32 flags, struct path *out);
+char *getname(u64 uname); /* PATH_MAX buffer or ERR_PTR; free with kfree */
+int path_parent(int dfd, const char *name, struct path *parent, char *last, u32 *trailing);
+struct file *file_open(int dfd, const char *name, u32 flags, u32 mode);
+int permission(struct inode *inode, u32 mask); /* MAY_*; 0 or -EACCES */
+#define MAY_EXEC 1u
+#define MAY_WRITE 2u
+#define MAY_READ 4u
+void path_get(const struct path *p);
+void path_put(struct path *p);
+/* The path's name as seen from the caller's root, written at the end of buf. */
+char *d_path(const struct path *p, char *buf, size_t n);
+
+/* --- dcache.c --- */
+struct dentry *d_alloc(struct dentry *parent, const char *name, u32 len);
+struct dentry *d_alloc_root(struct inode *inode);
+void d_add(struct dentry *d, struct inode *inode); /* takes the inode's reference */
+struct dentry *d_lookup(struct dentry *parent, const char *name, u32 len); /* counted or NULL */
+void d_delete(struct dentry *d); /* the name is gone: negative or unhashed */
+void d_move(struct dentry *d, struct dentry *target);
+void d_drop(struct dentry *d);
+void dget(struct dentry *d);
+void dput(struct dentry *d);
+u64 shrink_dentries(u64 want);
+void dcache_init(void);
+bool d_has_children(struct dentry *d);
+struct dentry *d_next_child(struct dentry *dir, u64 from);
+void d_release_tree(struct super_block *sb);
+
+/* --- inode.c --- */
+struct inode *new_inode(struct super_block *sb); /* counted, not hashed */
+/* The inode with that number, from the cache or new (*is_new, locked against others by the caller). */
+struct inode *iget(struct super_block *sb, u64 ino, bool *is_new);
+void unlock_new_inode(struct inode *inode);
+void iput(struct inode *inode);
+static inline void ihold(struct inode *i) { atomic_inc(&i->refcount); }
+void mark_inode_dirty(struct inode *inode);
+void inode_has_dirty_pages(struct inode *inode);
+void inode_update_mtime(struct inode *inode);
+void file_accessed(struct file *f);
+void init_special_inode(struct inode *inode);
+int sync_inode(struct inode *inode, bool wait);
+void sync_all(bool wait);
+void wake_flusher(void);
+void balance_dirty(void);
+void inode_init(void);
+void evict_all(struct super_block *sb); /* forget every unused inode */
+struct abi_timespec current_time(void);
+int sb_sync(struct super_block *sb);
+
+/* --- super.c --- */
+void register_filesystem(const struct file_system_type *t);
+extern struct list_head mounts;
+int do_mount(const char *source, const struct path *at, const char *type, u32 flags, const char *options);
+int mount_root(struct block_device *bdev, u32 flags);
+int lookup_mount(struct path *p); /* step onto what is mounted at p; counted */
+bool follow_up(struct path *p);
+struct file_system_type *filesystem_at(unsigned int i);
+void unmount_everything(void);
+extern struct mount *root_mount;
+
+/* --- file.c --- */
+struct file *fget(u64 fd); /* counted or NULL; refuses O_PATH */
+struct file *fget_raw(u64 fd);
+static inline void get_file(struct file *f) { atomic_inc(&f->refcount); }
+void fput(struct file *f);
+struct file *alloc_file(const struct file_operations *op, u32 flags);
+/* A file with no name, for pipes, eventfd and so on. */
+struct file *anon_file(const struct file_operations *op, void *private, u32 flags, const char *name);
+int get_unused_fd(u32 flags); /* O_CLOEXEC counts */
+void put_unused_fd(int fd);
+void fd_install(int fd, struct file *f); /* takes the reference */
+int fd_with_file(struct file *f, u32 flags); /* installs, or drops f and returns -errno */
+int dup_fd(struct files_struct *from, struct files_struct *to);
+void close_on_exec(struct files_struct *f);
+int unshare_files(void);
+ssize_t vfs_read(struct file *f, struct iov_iter *it, loff_t *pos);
+ssize_t vfs_write(struct file *f, struct iov_iter *it, loff_t *pos);
+ssize_t kernel_read(struct file *f, void *buf, size_t n, loff_t pos);
+int vfs_fsync(struct file *f);
+ssize_t generic_file_read(struct file *f, struct iov_iter *it, loff_t *pos);
+ssize_t generic_file_write(struct file *f, struct iov_iter *it, loff_t *pos);
+loff_t generic_llseek(struct file *f, loff_t off, int whence);
+void generic_fillattr(struct inode *inode, struct stat *st);
+struct fs_struct *dup_fs_struct(struct fs_struct *old);
+void free_fs_paths(struct fs_struct *fs);
+struct files_struct *alloc_files_struct(void);
+void free_files_struct(struct files_struct *f);
+void files_init(void);
+int set_fs_root_to(struct path *p);
+
+/* --- poll.c --- Called by a file's poll operation: remember this queue. */
+void poll_wait(struct file *f, struct wait_queue_head *q, struct poll_table *pt);
+static inline u32 file_poll(struct file *f, struct poll_table *pt) {
+    return f->f_op->poll ? f->f_op->poll(f, pt) : POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
+}
+void epoll_forget(struct file *f);
+
+/* --- the rest --- */
+struct file *shmem_file(u64 size);
+struct file *pidfd_file(struct task_struct *t);
+pid_t pidfd_to_pid(s32 fd);
+int fifo_open(struct inode *inode, struct file *f);
+extern const struct file_operations fifo_fops, blkdev_fops, chrdev_fops;
+/* Character devices: who serves (major, minor)? */
+void register_chrdev(u32 major, u32 minor, const char *name, const struct file_operations *op, u32 mode);
+bool chrdev_at(unsigned int i, const char **name, u32 *mode, u64 *dev);
+void devfs_init(void), tmpfs_init(void), procfs_init(void), ext2_init(void), pipe_init(void), chrdev_init(void),
+    epoll_init(void);
+
+/* --- block devices --- */
+struct block_request {
+    struct list_head link;
+    sector_t sector; /* 512 bytes */
+    void *data;
+    u32 len;
+    bool write, flush;
+    bool ok;
+    void (*done)(struct block_request *r); /* any context */
+    void *private;
+};
+struct block_device {
+    const char *name;
+    u64 dev; /* makedev */
+    u64 sectors;
+    bool read_only;
+    void (*submit)(struct block_device *b, struct block_request *r);
+    void *private;
+    struct inode *inode; /* its page cache: blocks of file systems, and /dev/NAME */
+    struct list_head link;
+};
+void register_block_device(struct block_device *b);
+struct block_device *find_block_device(const char *name);
+struct block_device *block_device_by_dev(u64 dev);
+extern struct list_head block_devices;
+/* Start moving a locked page from or to the device; ends the read or the writeback. */
+int block_read_page(struct block_device *b, sector_t sector, struct page *p);
+int block_write_page(struct block_device *b, sector_t sector, struct page *p);
+int block_flush(struct block_device *b); /* sleeps until written data is safe */
+/* Block n (4 KB) of the device, up to date; -EIO, -ENOMEM. */
+struct page *bread(struct block_device *b, u64 block);

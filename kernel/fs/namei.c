@@ -1,0 +1,774 @@
+/* Paths: from a name to a dentry, one component at a time, and the system calls that change names. */
+#include "../core/task.h"
+#include "../debug/debug.h"
+#include "fs.h"
+
+#define MAX_LINKS 40
+
+void path_get(const struct path *p) {
+    dget(p->dentry);
+    atomic_inc(&p->mnt->refcount);
+}
+void path_put(struct path *p) {
+    dput(p->dentry);
+    atomic_dec(&p->mnt->refcount);
+}
+
+char *getname(u64 uname) {
+    char *s = kmalloc(PATH_MAX, GFP_KERNEL);
+    if (!s)
+        return ERR_PTR(-ENOMEM);
+    long n = strncpy_from_user(s, uname, PATH_MAX);
+    if (n < 0) {
+        kfree(s);
+        return ERR_PTR(n);
+    }
+    return s;
+}
+
+static int permission_as(struct inode *i, u32 mask, bool real) {
+    const struct cred *c = current->cred;
+    u32 mode = i->i_mode;
+    uid_t uid = real ? c->uid : c->fsuid;
+    bool override = real ? c->uid == 0 : (c->cap_effective & BIT(CAP_DAC_OVERRIDE)) != 0;
+    if ((mask & MAY_WRITE) && (i->sb->flags & MS_RDONLY) && (S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode)))
+        return -EROFS;
+    if (uid == i->i_uid)
+        mode >>= 6;
+    else if (real ? c->gid == i->i_gid : in_group(c, i->i_gid))
+        mode >>= 3;
+    if (!(mask & ~mode & 7))
+        return 0;
+    if (override && (!(mask & MAY_EXEC) || S_ISDIR(i->i_mode) || (i->i_mode & 0111)))
+        return 0;
+    return -EACCES;
+}
+int permission(struct inode *i, u32 mask) { return permission_as(i, mask, false); }
+
+/* One name in a directory: from the cache, else asked of the file system. Counted. */
+static struct dentry *lookup_one(struct dentry *dir, const char *name, u32 len) {
+    struct dentry *d = d_lookup(dir, name, len);
+    if (d)
+        return d;
+    if (len > NAME_MAX)
+        return ERR_PTR(-ENAMETOOLONG);
+    struct inode *i = dir->inode;
+    mutex_lock(&i->lock);
+    if (!(d = d_lookup(dir, name, len))) {
+        if (!(d = d_alloc(dir, name, len))) {
+            d = ERR_PTR(-ENOMEM);
+        } else {
+            int r = i->i_nlink ? i->i_op->lookup(i, d) : -ENOENT;
+            if (r) {
+                dput(d);
+                d = ERR_PTR(r);
+            }
+        }
+    }
+    mutex_unlock(&i->lock);
+    return d;
+}
+
+static void fs_path(const struct path *src, struct path *out) {
+    spin_lock(&current->fs->lock);
+    *out = *src;
+    path_get(out);
+    spin_unlock(&current->fs->lock);
+}
+
+struct walk {
+    struct path at;
+    int links;
+};
+static int walk(struct walk *w, const char *name, u32 flags, char *last, u32 *trailing);
+
+static int follow_link(struct walk *w, struct path *link) {
+    struct inode *i = link->dentry->inode;
+    if (++w->links > MAX_LINKS)
+        return -ELOOP;
+    if (i->i_op->get_link) {
+        struct path to;
+        int r = i->i_op->get_link(link->dentry, &to);
+        if (r)
+            return r;
+        path_put(&w->at);
+        w->at = to;
+        return 0;
+    }
+    char *target = kmalloc(PATH_MAX, GFP_KERNEL);
+    if (!target)
+        return -ENOMEM;
+    ssize_t n = i->i_op->readlink(i, target);
+    int r = n;
+    if (n >= 0) {
+        target[n] = 0;
+        r = n ? walk(w, target, LOOKUP_FOLLOW, NULL, NULL) : -ENOENT;
+    }
+    kfree(target);
+    return r;
+}
+
+/* From w->at along name. With last: stop before the final component, store it there. w->at stays counted
+ * whatever happens. */
+static int walk(struct walk *w, const char *name, u32 flags, char *last, u32 *trailing) {
+    struct path *at = &w->at;
+    if (*name == '/') {
+        path_put(at);
+        fs_path(current->fs->root, at);
+    }
+    for (;;) {
+        while (*name == '/')
+            name++;
+        if (!*name) {
+            if (last)
+                strlcpy(last, ".", NAME_MAX + 1);
+            return 0;
+        }
+        u32 len = 0;
+        while (name[len] && name[len] != '/')
+            len++;
+        const char *rest = name + len;
+        while (*rest == '/')
+            rest++;
+        if (!at->dentry->inode || !S_ISDIR(at->dentry->inode->i_mode))
+            return -ENOTDIR;
+        int r = permission(at->dentry->inode, MAY_EXEC);
+        if (r)
+            return r;
+        if (!*rest && last) {
+            if (len > NAME_MAX)
+                return -ENAMETOOLONG;
+            memcpy(last, name, len);
+            last[len] = 0;
+            if (trailing)
+                *trailing = rest != name + len;
+            return 0;
+        }
+        if (len == 1 && name[0] == '.') {
+            name = rest;
+            continue;
+        }
+        if (len == 2 && name[0] == '.' && name[1] == '.') {
+            struct path root;
+            fs_path(current->fs->root, &root);
+            for (;;) {
+                if (at->dentry == root.dentry && at->mnt == root.mnt)
+                    break;
+                if (at->dentry != at->mnt->root) {
+                    struct dentry *up = at->dentry->parent;
+                    dget(up);
+                    dput(at->dentry);
+                    at->dentry = up;
+                    break;
+                }
+                if (!follow_up(at))
+                    break;
+            }
+            path_put(&root);
+            while (lookup_mount(at))
+                ;
+            name = rest;
+            continue;
+        }
+        struct dentry *d = lookup_one(at->dentry, name, len);
+        if (IS_ERR(d))
+            return PTR_ERR(d);
+        if (!d->inode) {
+            dput(d);
+            return -ENOENT;
+        }
+        struct path next = {at->mnt, d};
+        atomic_inc(&at->mnt->refcount);
+        while (lookup_mount(&next))
+            ;
+        bool final = !*rest && rest == name + len;
+        if (S_ISLNK(next.dentry->inode->i_mode) && (!final || (flags & LOOKUP_FOLLOW))) {
+            r = follow_link(w, &next);
+            path_put(&next);
+            if (r)
+                return r;
+        } else {
+            path_put(at);
+            *at = next;
+        }
+        if (!final && !S_ISDIR(at->dentry->inode->i_mode))
+            return -ENOTDIR;
+        name = rest;
+    }
+}
+
+static int start_at(int dfd, const char *name, struct path *out) {
+    if (*name == '/' || dfd == AT_FDCWD) {
+        fs_path(current->fs->cwd, out);
+        return 0;
+    }
+    struct file *f = fget_raw(dfd);
+    if (!f)
+        return -EBADF;
+    int r = f->path.dentry ? 0 : -ENOTDIR;
+    if (!r) {
+        *out = f->path;
+        path_get(out);
+    }
+    fput(f);
+    return r;
+}
+
+int path_lookup(int dfd, const char *name, u32 flags, struct path *out) {
+    struct walk w = {0};
+    if (!*name && !(flags & LOOKUP_EMPTY))
+        return -ENOENT;
+    int r = start_at(dfd, name, &w.at);
+    if (r)
+        return r;
+    r = walk(&w, name, flags, NULL, NULL);
+    if (!r && (flags & LOOKUP_DIRECTORY) && !S_ISDIR(w.at.dentry->inode->i_mode))
+        r = -ENOTDIR;
+    if (r)
+        path_put(&w.at);
+    else
+        *out = w.at;
+    return r;
+}
+int user_path(int dfd, u64 uname, u32 flags, struct path *out) {
+    char *name = getname(uname);
+    if (IS_ERR(name))
+        return PTR_ERR(name);
+    int r = path_lookup(dfd, name, flags, out);
+    kfree(name);
+    return r;
+}
+int path_parent(int dfd, const char *name, struct path *parent, char *last, u32 *trailing) {
+    struct walk w = {0};
+    u32 t = 0;
+    if (!*name)
+        return -ENOENT;
+    int r = start_at(dfd, name, &w.at);
+    if (r)
+        return r;
+    r = walk(&w, name, 0, last, &t);
+    if (r)
+        path_put(&w.at);
+    else
+        *parent = w.at;
+    if (trailing)
+        *trailing = t;
+    return r;
+}
+
+static bool dot_name(const char *s) { return !strcmp(s, ".") || !strcmp(s, ".."); }
+
+/* Look up `last` in a locked directory. */
+static struct dentry *lookup_locked(struct dentry *dir, const char *last) {
+    u32 len = strlen(last);
+    struct dentry *d = d_lookup(dir, last, len);
+    if (d)
+        return d;
+    if (!(d = d_alloc(dir, last, len)))
+        return ERR_PTR(-ENOMEM);
+    int r = dir->inode->i_nlink ? dir->inode->i_op->lookup(dir->inode, d) : -ENOENT;
+    if (r) {
+        dput(d);
+        return ERR_PTR(r);
+    }
+    return d;
+}
+
+static struct file *open_path(const struct path *p, u32 flags) {
+    struct inode *i = p->dentry->inode;
+    struct file *f = alloc_file(i->i_fop, flags);
+    if (!f)
+        return ERR_PTR(-ENOMEM);
+    f->path = *p;
+    path_get(&f->path);
+    f->inode = i;
+    ihold(i);
+    f->mapping = i->i_data.ops ? i->i_mapping : NULL;
+    if (flags & O_PATH) {
+        f->mode = FMODE_PATH;
+        f->mapping = NULL;
+        return f;
+    }
+    u32 acc = flags & O_ACCMODE;
+    f->mode = (acc != O_WRONLY ? FMODE_READ : 0) | (acc != O_RDONLY ? FMODE_WRITE : 0) | FMODE_LSEEK;
+    int r = !f->f_op ? -ENXIO : f->f_op->open ? f->f_op->open(i, f) : 0;
+    if (r) {
+        f->f_op = NULL; /* nothing to release */
+        fput(f);
+        return ERR_PTR(r);
+    }
+    return f;
+}
+
+int do_truncate(struct inode *i, loff_t size) {
+    if (size < 0)
+        return -EINVAL;
+    if (!i->i_op || !i->i_op->truncate)
+        return S_ISREG(i->i_mode) ? -EINVAL : 0;
+    mutex_lock(&i->lock);
+    int r = i->i_op->truncate(i, size);
+    if (!r) {
+        i->i_mtime = i->i_ctime = current_time();
+        mark_inode_dirty(i);
+    }
+    mutex_unlock(&i->lock);
+    return r;
+}
+
+static int may_open(const struct path *p, u32 flags) {
+    struct inode *i = p->dentry->inode;
+    u32 acc = flags & O_ACCMODE, mask = (acc != O_WRONLY ? MAY_READ : 0) | (acc != O_RDONLY ? MAY_WRITE : 0);
+    if (S_ISLNK(i->i_mode))
+        return -ELOOP;
+    if (S_ISDIR(i->i_mode) && ((mask & MAY_WRITE) || (flags & O_CREAT)))
+        return -EISDIR;
+    if ((flags & O_DIRECTORY) && !S_ISDIR(i->i_mode))
+        return -ENOTDIR;
+    if ((S_ISCHR(i->i_mode) || S_ISBLK(i->i_mode)) && (p->mnt->flags & MS_NODEV))
+        return -EACCES;
+    if (flags & O_TRUNC)
+        mask |= MAY_WRITE;
+    return permission(i, mask);
+}
+
+static int may_create(struct inode *dir) {
+    int r = permission(dir, MAY_WRITE | MAY_EXEC);
+    return r ? r : dir->i_nlink ? 0 : -ENOENT;
+}
+
+static struct file *open_tmpfile(const struct path *dir, u32 flags, u32 mode);
+
+struct file *file_open(int dfd, const char *name, u32 flags, u32 mode) {
+    struct path p;
+    bool created = false;
+    int r;
+    if (flags & O_PATH)
+        flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    if (!(flags & O_CREAT)) {
+        u32 lf = (flags & O_NOFOLLOW ? 0 : LOOKUP_FOLLOW) | (flags & O_DIRECTORY ? LOOKUP_DIRECTORY : 0);
+        if ((r = path_lookup(dfd, name, lf, &p)))
+            return ERR_PTR(r);
+        if ((flags & O_TMPFILE) == O_TMPFILE) {
+            struct file *f = open_tmpfile(&p, flags, mode);
+            path_put(&p);
+            return f;
+        }
+    } else {
+        char last[NAME_MAX + 1];
+        char *target = NULL;
+        struct path parent;
+        u32 trailing;
+        for (int links = 0;; links++) { /* the last component may be a link to what is to be made */
+            if ((r = path_parent(dfd, target ? target : name, &parent, last, &trailing)))
+                goto fail;
+            if (dot_name(last) || trailing) {
+                path_put(&parent);
+                r = -EISDIR;
+                goto fail;
+            }
+            struct inode *dir = parent.dentry->inode;
+            mutex_lock(&dir->lock);
+            struct dentry *d = lookup_locked(parent.dentry, last);
+            if (!IS_ERR(d) && !d->inode) {
+                r = may_create(dir);
+                if (!r)
+                    r = dir->i_op->create ? dir->i_op->create(dir, d, S_IFREG | (mode & 07777 & ~current->fs->umask), 0) : -EACCES;
+                created = !r;
+                if (r) {
+                    dput(d);
+                    d = ERR_PTR(r);
+                }
+            }
+            mutex_unlock(&dir->lock);
+            if (IS_ERR(d)) {
+                path_put(&parent);
+                r = PTR_ERR(d);
+                goto fail;
+            }
+            p = (struct path){parent.mnt, d};
+            atomic_inc(&p.mnt->refcount);
+            while (lookup_mount(&p))
+                ;
+            if (!created && (flags & O_EXCL)) {
+                path_put(&p);
+                path_put(&parent);
+                r = -EEXIST;
+                goto fail;
+            }
+            if (!S_ISLNK(p.dentry->inode->i_mode) || (flags & O_NOFOLLOW)) {
+                path_put(&parent);
+                break;
+            }
+            /* Go on from the link's directory: resolve an existing target, or make the missing one. */
+            char *t = kmalloc(PATH_MAX, GFP_KERNEL);
+            ssize_t n = t ? p.dentry->inode->i_op->readlink ? p.dentry->inode->i_op->readlink(p.dentry->inode, t) : -ELOOP : -ENOMEM;
+            if (links >= MAX_LINKS)
+                n = -ELOOP;
+            if (n >= 0) {
+                t[n] = 0;
+                if (t[0] != '/') { /* make it absolute by the parent's own name */
+                    char *abs = kmalloc(PATH_MAX, GFP_KERNEL), *tmp = kmalloc(PATH_MAX, GFP_KERNEL);
+                    if (abs && tmp)
+                        n = snprintf(abs, PATH_MAX, "%s/%s", d_path(&parent, tmp, PATH_MAX), t) < PATH_MAX ? n : -ENAMETOOLONG;
+                    else
+                        n = -ENOMEM;
+                    kfree(tmp);
+                    kfree(t);
+                    t = abs;
+                }
+            }
+            path_put(&p);
+            path_put(&parent);
+            kfree(target);
+            target = t;
+            if (n < 0) {
+                r = n;
+                goto fail;
+            }
+        }
+        kfree(target);
+        goto opened;
+    fail:
+        kfree(target);
+        return ERR_PTR(r);
+    }
+opened:
+    r = created || (flags & O_PATH) ? 0 : may_open(&p, flags);
+    if (!r && (flags & O_NOFOLLOW) && !(flags & O_PATH) && S_ISLNK(p.dentry->inode->i_mode))
+        r = -ELOOP;
+    if (!r && (flags & O_TRUNC) && !created && S_ISREG(p.dentry->inode->i_mode))
+        r = do_truncate(p.dentry->inode, 0);
+    struct file *f = r ? ERR_PTR(r) : open_path(&p, flags);
+    path_put(&p);
+    return f;
+}
+
+/* O_TMPFILE: made under a name nobody can guess, and unlinked before anyone could. */
+static struct file *open_tmpfile(const struct path *dirp, u32 flags, u32 mode) {
+    static u64 serial;
+    char name[32];
+    struct inode *dir = dirp->dentry->inode;
+    if (!(flags & (O_WRONLY | O_RDWR)))
+        return ERR_PTR(-EINVAL);
+    snprintf(name, sizeof(name), ".tmp-%lx-%lx", ktime_get(), __atomic_add_fetch(&serial, 1, __ATOMIC_RELAXED));
+    mutex_lock(&dir->lock);
+    struct dentry *d = lookup_locked(dirp->dentry, name);
+    int r = IS_ERR(d) ? PTR_ERR(d) : may_create(dir);
+    if (!r)
+        r = dir->i_op->create ? dir->i_op->create(dir, d, S_IFREG | (mode & 07777 & ~current->fs->umask), 0) : -EOPNOTSUPP;
+    struct file *f = ERR_PTR(r);
+    if (!r) {
+        struct path p = {dirp->mnt, d};
+        f = open_path(&p, flags & ~O_DIRECTORY);
+        if (!dir->i_op->unlink(dir, d))
+            d_delete(d);
+    }
+    mutex_unlock(&dir->lock);
+    if (!IS_ERR(d))
+        dput(d);
+    return f;
+}
+
+long sys_openat(u64 dfd, u64 uname, u64 flags, u64 mode) {
+    char *name = getname(uname);
+    if (IS_ERR(name))
+        return PTR_ERR(name);
+    long r = PTR_ERR(name);
+    int fd = get_unused_fd(flags);
+    if (fd >= 0) {
+        struct file *f = file_open((s32)dfd, name, flags, mode);
+        if (IS_ERR(f)) {
+            put_unused_fd(fd);
+            r = PTR_ERR(f);
+        } else {
+            fd_install(fd, f);
+            r = fd;
+        }
+    } else {
+        r = fd;
+    }
+    kfree(name);
+    return r;
+}
+
+/* --- making and removing names --- */
+enum make { MAKE_NODE, MAKE_DIR, MAKE_SYMLINK, MAKE_LINK };
+static int make_at(int dfd, u64 uname, enum make what, u32 mode, u64 rdev, const char *target, struct inode *from) {
+    char last[NAME_MAX + 1];
+    struct path parent;
+    u32 trailing;
+    char *name = getname(uname);
+    if (IS_ERR(name))
+        return PTR_ERR(name);
+    int r = path_parent(dfd, name, &parent, last, &trailing);
+    kfree(name);
+    if (r)
+        return r;
+    struct inode *dir = parent.dentry->inode;
+    mutex_lock(&dir->lock);
+    struct dentry *d = dot_name(last) ? ERR_PTR(-EEXIST) : lookup_locked(parent.dentry, last);
+    r = IS_ERR(d) ? PTR_ERR(d) : d->inode ? -EEXIST : trailing && what != MAKE_DIR ? -ENOENT : may_create(dir);
+    const struct inode_operations *op = dir->i_op;
+    if (!r)
+        switch (what) {
+        case MAKE_NODE:
+            r = op->create ? op->create(dir, d, mode, rdev) : -EPERM;
+            break;
+        case MAKE_DIR:
+            r = op->mkdir ? op->mkdir(dir, d, mode) : -EPERM;
+            break;
+        case MAKE_SYMLINK:
+            r = op->symlink ? op->symlink(dir, d, target) : -EPERM;
+            break;
+        case MAKE_LINK:
+            r = from->sb != dir->sb ? -EXDEV : op->link ? op->link(dir, d, from) : -EPERM;
+        }
+    mutex_unlock(&dir->lock);
+    if (!IS_ERR(d))
+        dput(d);
+    path_put(&parent);
+    return r;
+}
+long sys_mkdirat(u64 dfd, u64 name, u64 mode) {
+    return make_at((s32)dfd, name, MAKE_DIR, mode & 01777 & ~current->fs->umask, 0, NULL, NULL);
+}
+long sys_mknodat(u64 dfd, u64 name, u64 mode, u64 dev) {
+    u32 m = mode & ~current->fs->umask, type = m & S_IFMT;
+    if (!type)
+        m |= type = S_IFREG;
+    if (type != S_IFREG && type != S_IFIFO && type != S_IFCHR && type != S_IFBLK && type != S_IFSOCK)
+        return type == S_IFDIR ? -EPERM : -EINVAL;
+    if ((type == S_IFCHR || type == S_IFBLK) && !capable(CAP_MKNOD))
+        return -EPERM;
+    return make_at((s32)dfd, name, MAKE_NODE, m, dev, NULL, NULL);
+}
+long sys_symlinkat(u64 utarget, u64 dfd, u64 name) {
+    char *t = getname(utarget);
+    if (IS_ERR(t))
+        return PTR_ERR(t);
+    long r = *t ? make_at((s32)dfd, name, MAKE_SYMLINK, 0, 0, t, NULL) : -ENOENT;
+    kfree(t);
+    return r;
+}
+long sys_linkat(u64 odfd, u64 oname, u64 ndfd, u64 nname, u64 flags) {
+    struct path p;
+    if (flags & ~(u64)(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
+        return -EINVAL;
+    long r = user_path((s32)odfd, oname, flags & AT_SYMLINK_FOLLOW ? LOOKUP_FOLLOW : 0, &p);
+    if (r)
+        return r;
+    if (S_ISDIR(p.dentry->inode->i_mode))
+        r = -EPERM;
+    else
+        r = make_at((s32)ndfd, nname, MAKE_LINK, 0, 0, NULL, p.dentry->inode);
+    path_put(&p);
+    return r;
+}
+
+/* In a sticky directory only the owner of the file or directory removes. */
+static int may_delete(struct inode *dir, struct inode *victim) {
+    int r = permission(dir, MAY_WRITE | MAY_EXEC);
+    if (r)
+        return r;
+    uid_t uid = current->cred->fsuid;
+    if ((dir->i_mode & S_ISVTX) && victim->i_uid != uid && dir->i_uid != uid && !capable(CAP_FOWNER))
+        return -EPERM;
+    return 0;
+}
+
+long sys_unlinkat(u64 dfd, u64 uname, u64 flags) {
+    char last[NAME_MAX + 1];
+    struct path parent;
+    u32 trailing;
+    bool rmdir = flags & AT_REMOVEDIR;
+    if (flags & ~(u64)AT_REMOVEDIR)
+        return -EINVAL;
+    char *name = getname(uname);
+    if (IS_ERR(name))
+        return PTR_ERR(name);
+    long r = path_parent((s32)dfd, name, &parent, last, &trailing);
+    kfree(name);
+    if (r)
+        return r;
+    if (dot_name(last)) {
+        r = !rmdir ? -EISDIR : !strcmp(last, ".") ? -EINVAL : -ENOTEMPTY;
+        if (parent.dentry == parent.mnt->root && rmdir && !strcmp(last, "."))
+            r = -EBUSY;
+        path_put(&parent);
+        return r;
+    }
+    struct inode *dir = parent.dentry->inode;
+    mutex_lock(&dir->lock);
+    struct dentry *d = lookup_locked(parent.dentry, last);
+    if (IS_ERR(d)) {
+        r = PTR_ERR(d);
+    } else {
+        struct inode *i = d->inode;
+        if (!i)
+            r = -ENOENT;
+        else if ((r = may_delete(dir, i)))
+            ;
+        else if (d->mountpoint)
+            r = -EBUSY;
+        else if (rmdir)
+            r = !S_ISDIR(i->i_mode) ? -ENOTDIR : dir->i_op->rmdir ? dir->i_op->rmdir(dir, d) : -EPERM;
+        else
+            r = S_ISDIR(i->i_mode) ? -EISDIR : trailing ? -ENOTDIR : dir->i_op->unlink ? dir->i_op->unlink(dir, d) : -EPERM;
+        if (!r) {
+            dir->i_mtime = dir->i_ctime = current_time();
+            mark_inode_dirty(dir);
+            d_delete(d);
+        }
+        dput(d);
+    }
+    mutex_unlock(&dir->lock);
+    path_put(&parent);
+    return r;
+}
+
+static bool is_below(struct dentry *d, struct dentry *top) {
+    for (; d != d->parent; d = d->parent)
+        if (d == top)
+            return true;
+    return d == top;
+}
+
+static long rename_locked(struct path *op, const char *olast, struct path *np, const char *nlast, u64 flags, bool slash) {
+    struct inode *od = op->dentry->inode, *nd = np->dentry->inode;
+    struct dentry *o = lookup_locked(op->dentry, olast), *n;
+    if (IS_ERR(o))
+        return PTR_ERR(o);
+    n = lookup_locked(np->dentry, nlast);
+    if (IS_ERR(n)) {
+        dput(o);
+        return PTR_ERR(n);
+    }
+    struct inode *oi = o->inode, *ni = n->inode;
+    long r;
+    if (!oi)
+        r = -ENOENT;
+    else if ((slash && !S_ISDIR(oi->i_mode)))
+        r = -ENOTDIR;
+    else if ((flags & RENAME_NOREPLACE) && ni)
+        r = -EEXIST;
+    else if (o->mountpoint || n->mountpoint)
+        r = -EBUSY;
+    else if (oi == ni)
+        r = 1; /* two names of one file: nothing to do */
+    else if (is_below(np->dentry, o))
+        r = -EINVAL;
+    else if (ni && is_below(op->dentry, n))
+        r = -ENOTEMPTY;
+    else if (ni && S_ISDIR(oi->i_mode) && !S_ISDIR(ni->i_mode))
+        r = -ENOTDIR;
+    else if (ni && !S_ISDIR(oi->i_mode) && S_ISDIR(ni->i_mode))
+        r = -EISDIR;
+    else if ((r = may_delete(od, oi)) || (r = ni ? may_delete(nd, ni) : may_create(nd)))
+        ;
+    else
+        r = od->i_op->rename ? od->i_op->rename(od, o, nd, n) : -EPERM;
+    if (!r) {
+        od->i_mtime = od->i_ctime = nd->i_mtime = nd->i_ctime = oi->i_ctime = current_time();
+        mark_inode_dirty(od);
+        mark_inode_dirty(nd);
+        mark_inode_dirty(oi);
+        d_move(o, n);
+    }
+    dput(o);
+    dput(n);
+    return r == 1 ? 0 : r;
+}
+
+long sys_renameat2(u64 odfd, u64 uold, u64 ndfd, u64 unew, u64 flags) {
+    char olast[NAME_MAX + 1], nlast[NAME_MAX + 1];
+    struct path op, np;
+    u32 t1 = 0, t2 = 0;
+    if (flags & ~(u64)RENAME_NOREPLACE)
+        return -EINVAL;
+    char *old = getname(uold), *new;
+    if (IS_ERR(old))
+        return PTR_ERR(old);
+    new = getname(unew);
+    long r = IS_ERR(new) ? PTR_ERR(new) : path_parent((s32)odfd, old, &op, olast, &t1);
+    if (!r) {
+        r = path_parent((s32)ndfd, new, &np, nlast, &t2);
+        if (!r) {
+            struct super_block *sb = op.mnt->sb;
+            if (op.mnt != np.mnt) {
+                r = -EXDEV;
+            } else if (dot_name(olast) || dot_name(nlast)) {
+                r = -EBUSY;
+            } else {
+                struct inode *a = op.dentry->inode, *b = np.dentry->inode;
+                mutex_lock(&sb->rename_lock);
+                if (is_below(op.dentry, np.dentry) || (a < b && !is_below(np.dentry, op.dentry))) { /* parent first */
+                    mutex_lock(&b->lock);
+                    if (a != b)
+                        mutex_lock(&a->lock);
+                } else {
+                    mutex_lock(&a->lock);
+                    mutex_lock(&b->lock);
+                }
+                r = rename_locked(&op, olast, &np, nlast, flags, t1 || t2);
+                mutex_unlock(&a->lock);
+                if (a != b)
+                    mutex_unlock(&b->lock);
+                mutex_unlock(&sb->rename_lock);
+            }
+            path_put(&np);
+        }
+        path_put(&op);
+    }
+    if (!IS_ERR(new))
+        kfree(new);
+    kfree(old);
+    return r;
+}
+
+long sys_readlinkat(u64 dfd, u64 uname, u64 buf, u64 size) {
+    struct path p;
+    if ((s64)size <= 0)
+        return -EINVAL;
+    long r = user_path((s32)dfd, uname, LOOKUP_EMPTY, &p);
+    if (r)
+        return r;
+    struct inode *i = p.dentry->inode;
+    char *t = kmalloc(PATH_MAX, GFP_KERNEL);
+    if (!t)
+        r = -ENOMEM;
+    else if (!S_ISLNK(i->i_mode))
+        r = -EINVAL;
+    else if (i->i_op->readlink)
+        r = i->i_op->readlink(i, t);
+    else { /* procfs's jumping links: say where */
+        struct path to;
+        r = i->i_op->get_link(p.dentry, &to);
+        if (!r) {
+            char *name = d_path(&to, t, PATH_MAX);
+            r = strlen(name);
+            memmove(t, name, r);
+            path_put(&to);
+        }
+    }
+    if (r > 0) {
+        r = min((u64)r, size);
+        if (copy_to_user(buf, t, r))
+            r = -EFAULT;
+    }
+    kfree(t);
+    path_put(&p);
+    return r;
+}
+
+long sys_faccessat2(u64 dfd, u64 uname, u64 mode, u64 flags) {
+    struct path p;
+    if ((mode & ~7UL) || (flags & ~(u64)(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)))
+        return -EINVAL;
+    long r = user_path((s32)dfd, uname, (flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) | (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0), &p);
+    if (r)
+        return r;
+    r = permission_as(p.dentry->inode, mode, !(flags & AT_EACCESS));
+    path_put(&p);
+    return r;
+}
+long sys_faccessat(u64 dfd, u64 name, u64 mode) { return sys_faccessat2(dfd, name, mode, 0); }

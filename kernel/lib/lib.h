@@ -1,0 +1,27 @@
+/* Strings, formatted text, sorting-free small things. Context: any; no locks. */
+#pragma once
+#include "list.h"
+#include "types.h"
+
+void *memset(void *d, int c, size_t n);
+void *memcpy(void *restrict d, const void *restrict s, size_t n);
+void *memmove(void *d, const void *s, size_t n);
+int memcmp(const void *a, const void *b, size_t n);
+size_t strlen(const char *s);
+size_t strnlen(const char *s, size_t n);
+int strcmp(const char *a, const char *b);
+int strncmp(const char *a, const char *b, size_t n);
+char *strchr(const char *s, int c);
+char *strrchr(const char *s, int c);
+/* Copies at most n-1 bytes and always terminates. Returns strlen(s). */
+size_t strlcpy(char *d, const char *s, size_t n);
+/* Decimal, 0x hex or 0 octal; stops at the first other character and stores it in *end. */
+u64 strtoul(const char *s, char **end, int base);
+bool starts_with(const char *s, const char *prefix);
+
+/* C's snprintf: %d %i %u %x %X %o %c %s %p with width, precision, flags "-0+ #", l ll z h. */
+int vsnprintf(char *buf, size_t n, const char *fmt, va_list ap);
+int snprintf(char *buf, size_t n, const char *fmt, ...) __printf(3, 4);
+
+/* A byte stream of the generator behind /dev/urandom (ChaCha20, keyed at boot). */
+void chacha20_block(const u32 key[8], u64 counter, u8 out[64]);

@@ -1,0 +1,19 @@
+/* A map from a 64-bit index to a pointer: a tree of 64-slot nodes, as deep as the largest index.
+ * The caller locks. */
+#pragma once
+#include "types.h"
+
+struct radix_node;
+struct radix_tree {
+    struct radix_node *root;
+    unsigned int height; /* levels below root; 0: empty */
+    u64 count;
+};
+
+void *radix_lookup(const struct radix_tree *t, u64 index);
+/* -ENOMEM, -EEXIST or 0. May allocate without sleeping. */
+int radix_insert(struct radix_tree *t, u64 index, void *item);
+/* Returns what was there, or NULL. Frees nodes that become empty. */
+void *radix_delete(struct radix_tree *t, u64 index);
+/* The first item with index >= *index; stores its index. NULL if none. */
+void *radix_next(const struct radix_tree *t, u64 *index);

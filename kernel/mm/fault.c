@@ -1,0 +1,228 @@
+/* Page faults: a page is made, found in the cache, or copied, at the first touch. */
+#include "../core/task.h"
+#include "../debug/debug.h"
+#include "../fs/fs.h"
+#include "mm.h"
+#include <abi/errno.h>
+
+static struct page *zero_page;
+
+void fault_init(void) { zero_page = alloc_page(GFP_KERNEL | GFP_ZERO); }
+
+/* Map `page` (its reference is taken over) where the entry was `old`. cache: the mapping that the page
+ * must still belong to. -EAGAIN: the world changed, look again. */
+static int install(struct vm_area *v, u64 va, struct page *page, pte_t flags, pte_t old,
+                   struct address_space *cache) {
+    struct mm_struct *mm = v->mm;
+    int r = set_user_pte(mm, va, make_pte(page_to_pa(page), flags), old);
+    if (r) {
+        put_page(page);
+        return r;
+    }
+    if (!old) {
+        s64 rss = __atomic_add_fetch(&mm->rss.v, 1, __ATOMIC_RELAXED);
+        if ((u64)rss > mm->hiwater_rss)
+            mm->hiwater_rss = rss;
+        if (page->mapping)
+            atomic_inc(&mm->rss_file);
+    } else {
+        flush_tlb_range(mm, va, va + PAGE_SIZE);
+        struct page *was = pa_to_page(pte_pa(old));
+        if (was != page) {
+            if (was->mapping)
+                atomic_dec(&mm->rss_file);
+            put_page(was);
+        }
+    }
+    /* Truncated between look-up and here? Its second unmap pass may have come before our entry. */
+    if (cache && READ_ONCE(page->mapping) != cache) {
+        zap_page_range(mm, va, va + PAGE_SIZE, false);
+        return -EAGAIN;
+    }
+    return 0;
+}
+
+static int anon_fault(struct vm_area *v, u64 va, u32 access) {
+    pte_t flags = vma_pte_flags(v->flags);
+    struct page *p;
+    if (access == VM_WRITE) {
+        if (!(p = alloc_page(GFP_KERNEL | GFP_ZERO)))
+            return -ENOMEM;
+    } else {
+        get_page(p = zero_page);
+        flags &= ~(PTE_W | PTE_D);
+    }
+    return install(v, va, p, flags, 0, NULL);
+}
+
+/* A store to a shared file page: give it a block, mark it dirty. */
+static int make_writable(struct address_space *m, struct page *p) {
+    lock_page(p);
+    int r = p->mapping != m ? -EAGAIN : m->ops->prepare_write(m->host, p, 0, PAGE_SIZE);
+    if (!r)
+        set_page_dirty(p);
+    unlock_page(p);
+    return r;
+}
+
+static int file_fault(struct vm_area *v, u64 va, u32 access) {
+    struct address_space *m = v->file->mapping;
+    u64 index = v->pgoff + ((va - v->start) >> PAGE_SHIFT);
+    pte_t flags = vma_pte_flags(v->flags);
+    if (index >= DIV_ROUND_UP((u64)READ_ONCE(m->host->i_size), PAGE_SIZE))
+        return -EIO;
+    struct page *p = read_mapping_page(m, index);
+    if (IS_ERR(p))
+        return PTR_ERR(p) == -ENOMEM ? -ENOMEM : -EIO;
+    if (!(v->flags & VM_SHARED)) {
+        if (access != VM_WRITE)
+            return install(v, va, p, flags & ~(PTE_W | PTE_D), 0, m);
+        struct page *copy = alloc_page(GFP_KERNEL);
+        if (copy)
+            memcpy(page_address(copy), page_address(p), PAGE_SIZE);
+        put_page(p);
+        return copy ? install(v, va, copy, flags, 0, NULL) : -ENOMEM;
+    }
+    if (access != VM_WRITE)
+        return install(v, va, p, flags & ~(PTE_W | PTE_D), 0, m);
+    int r = make_writable(m, p);
+    if (r) {
+        put_page(p);
+        return r;
+    }
+    return install(v, va, p, flags, 0, m);
+}
+
+/* A store to a page mapped read-only in a VMA that may be written: copy on write, or the first store to
+ * a clean shared page. */
+static int write_fault(struct vm_area *v, u64 va, pte_t old) {
+    struct mm_struct *mm = v->mm;
+    struct page *p = pa_to_page(pte_pa(old));
+    pte_t flags = vma_pte_flags(v->flags);
+    if (v->flags & VM_SHARED) {
+        get_page(p);
+        int r = make_writable(v->file->mapping, p);
+        if (!r && !(r = set_user_pte(mm, va, make_pte(page_to_pa(p), flags), old)))
+            flush_tlb_range(mm, va, va + PAGE_SIZE);
+        put_page(p);
+        return r;
+    }
+    /* Sole owner: no copy is left that could see the store. The count cannot rise meanwhile: only a fork
+     * of this mm could raise it, and that takes mmap_lock for writing. */
+    if (atomic_read(&p->refcount) == 1 && !p->mapping) {
+        int r = set_user_pte(mm, va, make_pte(page_to_pa(p), flags), old);
+        if (!r)
+            flush_tlb_range(mm, va, va + PAGE_SIZE);
+        return r;
+    }
+    struct page *copy = alloc_page(p == zero_page ? GFP_KERNEL | GFP_ZERO : GFP_KERNEL);
+    if (!copy)
+        return -ENOMEM;
+    /* p stays: the entry holds a reference; were it zapped now, set_user_pte below would refuse. */
+    if (p != zero_page)
+        memcpy(page_address(copy), page_address(p), PAGE_SIZE);
+    atomic_inc(&mm->cow_faults);
+    return install(v, va, copy, flags, old, NULL);
+}
+
+int handle_mm_fault(struct mm_struct *mm, u64 va, u32 access) {
+    int r;
+    current->min_flt++;
+    do {
+        if (va >= TASK_SIZE)
+            return -EFAULT;
+        down_read(&mm->mmap_lock);
+        struct vm_area *v = find_vma(mm, va);
+        u64 page = ALIGN_DOWN(va, PAGE_SIZE);
+        if (!v || v->start > va) {
+            r = -EFAULT;
+        } else if (!(v->flags & access) && !(access == VM_READ && (v->flags & VM_WRITE))) {
+            r = -EACCES;
+        } else {
+            pte_t *slot = pte_lookup(mm, page), old = slot ? READ_ONCE(*slot) : 0;
+            pte_t need = access == VM_WRITE ? PTE_W : access == VM_EXEC ? PTE_X : PTE_R;
+            if ((old & PTE_V) && (old & need)) {
+                flush_tlb_page_local(page); /* another hart was first */
+                r = 0;
+            } else if (old && access == VM_WRITE) {
+                r = write_fault(v, page, old);
+            } else if (old) {
+                r = set_user_pte(mm, page,
+                                 make_pte(pte_pa(old), vma_pte_flags(v->flags) & ~(PTE_W | PTE_D)), old);
+                flush_tlb_range(mm, page, page + PAGE_SIZE);
+            } else if (v->special) {
+                struct page *p = v->special[(page - v->start) >> PAGE_SHIFT];
+                get_page(p);
+                r = install(v, page, p, vma_pte_flags(v->flags), 0, NULL);
+            } else if (v->file) {
+                r = file_fault(v, page, access);
+            } else {
+                r = anon_fault(v, page, access);
+            }
+            if (r == 0 && access == VM_EXEC)
+                asm volatile("fence.i" ::: "memory");
+        }
+        up_read(&mm->mmap_lock);
+    } while (r == -EAGAIN);
+    return r;
+}
+
+/* Take the file's pages from index first on out of every address space that maps them. */
+void unmap_mapping_pages(struct address_space *m, u64 first) {
+    struct vm_area *v;
+    mutex_lock(&m->i_mmap_lock);
+    list_for_each_entry(v, &m->i_mmap, map_link) {
+        u64 start = v->start;
+        if (first > v->pgoff)
+            start += (first - v->pgoff) << PAGE_SHIFT;
+        if (start < v->end && (first <= v->pgoff || start > v->start))
+            zap_page_range(v->mm, start, v->end, false);
+    }
+    mutex_unlock(&m->i_mmap_lock);
+}
+
+/* Before a page is written out: take write permission from all mappings, so that the next store is seen. */
+void page_mkclean(struct address_space *m, struct page *p) {
+    struct vm_area *v;
+    mutex_lock(&m->i_mmap_lock);
+    list_for_each_entry(v, &m->i_mmap, map_link) {
+        if (!(v->flags & VM_SHARED) || p->index < v->pgoff)
+            continue;
+        u64 va = v->start + ((p->index - v->pgoff) << PAGE_SHIFT);
+        if (va >= v->end)
+            continue;
+        spin_lock(&v->mm->page_table_lock);
+        pte_t *e = pte_lookup(v->mm, va);
+        bool clean = e && (*e & PTE_W) && pte_pa(*e) == page_to_pa(p);
+        if (clean)
+            *e &= ~(PTE_W | PTE_D);
+        spin_unlock(&v->mm->page_table_lock);
+        if (clean)
+            flush_tlb_range(v->mm, va, va + PAGE_SIZE);
+    }
+    mutex_unlock(&m->i_mmap_lock);
+}
+
+size_t access_process_vm(struct mm_struct *mm, u64 va, void *buf, size_t n, bool write) {
+    size_t done = 0;
+    while (done < n) {
+        u64 off = (va + done) & (PAGE_SIZE - 1), len = min(n - done, PAGE_SIZE - off);
+        if (handle_mm_fault(mm, va + done, write ? VM_WRITE : VM_READ))
+            break;
+        down_read(&mm->mmap_lock);
+        pte_t *e = pte_lookup(mm, va + done);
+        pte_t pte = e ? READ_ONCE(*e) : 0;
+        bool ok = (pte & PTE_V) && (!write || (pte & PTE_W));
+        struct page *p = ok ? pa_to_page(pte_pa(pte)) : NULL;
+        if (ok)
+            get_page(p);
+        up_read(&mm->mmap_lock);
+        if (!ok)
+            continue;
+        u8 *at = (u8 *)page_address(p) + off;
+        memcpy(write ? at : (u8 *)buf + done, write ? (u8 *)buf + done : at, len);
+        put_page(p);
+        done += len;
+    }
+    return done;
+}

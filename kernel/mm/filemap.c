@@ -1,0 +1,380 @@
+/* The page cache: the pages of an inode in a radix tree under mapping->lock. The cache holds one reference
+ * to each page. PG_LOCKED guards a page's content state; waiters sleep on a hashed queue. A global list in
+ * order of arrival, with a second chance for pages used since, is what reclaim eats. */
+#include "../core/task.h"
+#include "../debug/debug.h"
+#include "../fs/fs.h"
+#include "mm.h"
+#include <abi/errno.h>
+
+static LIST_HEAD(lru);
+static spinlock_t lru_lock = SPINLOCK_INIT(RANK_LRU);
+static u64 nr_cached;
+static atomic64_t nr_dirty;
+static struct wait_queue_head page_waits[64];
+
+void filemap_init(void) {
+    for (unsigned int i = 0; i < ARRAY_SIZE(page_waits); i++)
+        init_waitqueue(&page_waits[i]);
+}
+u64 nr_cached_pages(void) { return READ_ONCE(nr_cached); }
+u64 nr_dirty_pages(void) { return __atomic_load_n(&nr_dirty.v, __ATOMIC_RELAXED); }
+
+static struct wait_queue_head *page_queue(struct page *p) { return &page_waits[((u64)p >> 6) % 64]; }
+
+void wait_on_page(struct page *p, u32 flag) {
+    if (page_test(p, flag))
+        wait_event(page_queue(p), !page_test(p, flag));
+}
+void lock_page(struct page *p) {
+    while (page_set(p, PG_LOCKED))
+        wait_on_page(p, PG_LOCKED);
+}
+static bool trylock_page(struct page *p) { return !page_set(p, PG_LOCKED); }
+static void page_flag_done(struct page *p, u32 flag) {
+    page_clear(p, flag);
+    if (waitqueue_active(page_queue(p)))
+        wake_up_all(page_queue(p));
+}
+void unlock_page(struct page *p) { page_flag_done(p, PG_LOCKED); }
+void end_page_read(struct page *p, bool ok) {
+    page_set(p, ok ? PG_UPTODATE : PG_ERROR);
+    unlock_page(p);
+}
+void end_page_writeback(struct page *p, bool ok) {
+    if (!ok && p->mapping)
+        p->mapping->error = -EIO;
+    page_flag_done(p, PG_WRITEBACK);
+    put_page(p);
+}
+
+void address_space_init(struct address_space *m, struct inode *host, const struct address_space_ops *ops) {
+    *m = (struct address_space){.host = host, .ops = ops};
+    spin_lock_init(&m->lock, RANK_MAPPING);
+    mutex_init(&m->i_mmap_lock);
+    INIT_LIST_HEAD(&m->i_mmap);
+}
+
+struct page *find_get_page(struct address_space *m, u64 index) {
+    u64 irq = spin_lock_irqsave(&m->lock);
+    struct page *p = radix_lookup(&m->pages, index);
+    if (p) {
+        get_page(p);
+        if (!(p->flags & PG_REFERENCED))
+            page_set(p, PG_REFERENCED);
+    }
+    spin_unlock_irqrestore(&m->lock, irq);
+    return p;
+}
+
+struct page *grab_page(struct address_space *m, u64 index) {
+    for (;;) {
+        struct page *p = find_get_page(m, index);
+        if (!p) {
+            struct page *new = alloc_page(GFP_KERNEL);
+            if (!new)
+                return NULL;
+            new->flags = PG_LOCKED;
+            new->mapping = m;
+            new->index = index;
+            u64 irq = spin_lock_irqsave(&m->lock);
+            int r = radix_insert(&m->pages, index, new);
+            if (!r)
+                atomic_inc(&new->refcount); /* the cache's own */
+            spin_unlock_irqrestore(&m->lock, irq);
+            if (!r) {
+                irq = spin_lock_irqsave(&lru_lock);
+                list_add_tail(&new->lru, &lru);
+                nr_cached++;
+                spin_unlock_irqrestore(&lru_lock, irq);
+                return new;
+            }
+            new->flags = 0;
+            new->mapping = NULL;
+            put_page(new);
+            if (r != -EEXIST)
+                return NULL;
+            continue;
+        }
+        lock_page(p);
+        if (p->mapping == m)
+            return p;
+        unlock_page(p);
+        put_page(p);
+    }
+}
+
+#define READAHEAD 16
+struct page *read_mapping_page(struct address_space *m, u64 index) {
+    for (;;) {
+        struct page *p = find_get_page(m, index);
+        if (p && page_test(p, PG_UPTODATE))
+            return p;
+        if (p)
+            put_page(p);
+        /* Missing: start it and some that follow, then wait for the first. */
+        u64 last = DIV_ROUND_UP((u64)m->host->i_size, PAGE_SIZE);
+        u64 n = S_ISREG(m->host->i_mode) && m->ops->writepage ? READAHEAD : 1;
+        p = NULL;
+        for (u64 i = index; i < index + n && (i == index || i < last); i++) {
+            struct page *q = i == index ? NULL : find_get_page(m, i);
+            if (q) {
+                put_page(q);
+                continue;
+            }
+            if (!(q = grab_page(m, i))) {
+                if (i == index)
+                    return ERR_PTR(-ENOMEM);
+                break;
+            }
+            if (page_test(q, PG_UPTODATE)) {
+                unlock_page(q);
+            } else {
+                page_clear(q, PG_ERROR);
+                m->ops->readpage(m->host, q);
+            }
+            if (i == index)
+                p = q;
+            else
+                put_page(q);
+        }
+        wait_on_page(p, PG_LOCKED);
+        if (page_test(p, PG_UPTODATE))
+            return p;
+        bool error = page_test(p, PG_ERROR);
+        put_page(p);
+        if (error)
+            return ERR_PTR(-EIO);
+    }
+}
+
+/* Caller holds the page's lock, or (mapped store) a reference. */
+void set_page_dirty(struct page *p) {
+    struct address_space *m = p->mapping;
+    page_set(p, PG_UPTODATE);
+    if (page_set(p, PG_DIRTY) || !m->ops->writepage)
+        return;
+    u64 irq = spin_lock_irqsave(&m->lock);
+    bool first = !m->nr_dirty++;
+    spin_unlock_irqrestore(&m->lock, irq);
+    atomic_inc(&nr_dirty);
+    if (first)
+        inode_has_dirty_pages(m->host);
+}
+static bool clear_dirty(struct address_space *m, struct page *p) {
+    if (!page_clear(p, PG_DIRTY) || !m->ops->writepage)
+        return false;
+    u64 irq = spin_lock_irqsave(&m->lock);
+    m->nr_dirty--;
+    spin_unlock_irqrestore(&m->lock, irq);
+    atomic_dec(&nr_dirty);
+    return true;
+}
+
+/* Take a locked page out of its cache. Caller drops its own reference afterwards. */
+static void remove_page(struct address_space *m, struct page *p) {
+    u64 irq = spin_lock_irqsave(&m->lock);
+    radix_delete(&m->pages, p->index);
+    spin_unlock_irqrestore(&m->lock, irq);
+    irq = spin_lock_irqsave(&lru_lock);
+    list_del(&p->lru);
+    nr_cached--;
+    spin_unlock_irqrestore(&lru_lock, irq);
+    p->mapping = NULL;
+    put_page(p);
+}
+
+static struct page *next_page(struct address_space *m, u64 *index) {
+    u64 irq = spin_lock_irqsave(&m->lock);
+    struct page *p = radix_next(&m->pages, index);
+    if (p)
+        get_page(p);
+    spin_unlock_irqrestore(&m->lock, irq);
+    return p;
+}
+
+void truncate_pages(struct address_space *m, u64 first) {
+    struct page *p;
+    if (!list_empty(&m->i_mmap))
+        unmap_mapping_pages(m, first);
+    for (u64 i = first; (p = next_page(m, &i)); i++) {
+        lock_page(p);
+        wait_on_page(p, PG_WRITEBACK);
+        if (p->mapping == m) {
+            clear_dirty(m, p);
+            remove_page(m, p);
+        }
+        unlock_page(p);
+        put_page(p);
+    }
+    if (!list_empty(&m->i_mmap))
+        unmap_mapping_pages(m, first);
+}
+
+int writeback_mapping(struct address_space *m, bool wait) {
+    struct page *p;
+    if (!m->ops->writepage)
+        return 0;
+    for (u64 i = 0; READ_ONCE(m->nr_dirty) && (p = next_page(m, &i)); i++) {
+        if (page_test(p, PG_DIRTY)) {
+            lock_page(p);
+            wait_on_page(p, PG_WRITEBACK);
+            if (p->mapping == m && page_test(p, PG_DIRTY)) {
+                clear_dirty(m, p);
+                if (!list_empty(&m->i_mmap))
+                    page_mkclean(m, p);
+                get_page(p); /* end_page_writeback's */
+                page_set(p, PG_WRITEBACK);
+                int r = m->ops->writepage(m->host, p);
+                if (r)
+                    m->error = r;
+            } else {
+                unlock_page(p);
+            }
+        }
+        put_page(p);
+    }
+    for (u64 i = 0; wait && (p = next_page(m, &i)); i++) {
+        wait_on_page(p, PG_WRITEBACK);
+        put_page(p);
+    }
+    return wait ? xchg(&m->error, 0) : 0;
+}
+
+/* Free up to `want` clean, unused, unmapped pages. */
+u64 reclaim_pages(u64 want) {
+    u64 got = 0, scan = nr_cached_pages();
+    while (got < want && scan-- > 0) {
+        u64 irq = spin_lock_irqsave(&lru_lock);
+        struct page *p = list_empty(&lru) ? NULL : list_first_entry(&lru, struct page, lru);
+        if (p) {
+            list_del(&p->lru);
+            list_add_tail(&p->lru, &lru);
+            if (!atomic_inc_not_zero(&p->refcount))
+                p = NULL;
+        }
+        spin_unlock_irqrestore(&lru_lock, irq);
+        if (!p)
+            continue;
+        if (page_clear(p, PG_REFERENCED) || !trylock_page(p)) {
+            put_page(p);
+            continue;
+        }
+        struct address_space *m = p->mapping;
+        bool ours = false;
+        if (m && m->ops->writepage && !(p->flags & (PG_DIRTY | PG_WRITEBACK))) {
+            irq = spin_lock_irqsave(&m->lock); /* no new reference can come from the tree now */
+            ours = atomic_read(&p->refcount) == 2 && !(p->flags & PG_DIRTY);
+            if (ours)
+                radix_delete(&m->pages, p->index);
+            spin_unlock_irqrestore(&m->lock, irq);
+        }
+        if (ours) {
+            irq = spin_lock_irqsave(&lru_lock);
+            list_del(&p->lru);
+            nr_cached--;
+            spin_unlock_irqrestore(&lru_lock, irq);
+            p->mapping = NULL;
+            got++;
+        }
+        unlock_page(p);
+        put_page(p);
+        if (ours)
+            put_page(p);
+    }
+    if (nr_dirty_pages() > total_pages / 16)
+        wake_flusher();
+    return got;
+}
+
+ssize_t generic_file_read(struct file *f, struct iov_iter *it, loff_t *pos) {
+    struct inode *inode = f->mapping->host;
+    ssize_t done = 0;
+    if (*pos < 0)
+        return -EINVAL;
+    while (it->count) {
+        loff_t size = READ_ONCE(inode->i_size);
+        u64 off = *pos & (PAGE_SIZE - 1);
+        if (*pos >= size)
+            break;
+        u64 n = min(min(PAGE_SIZE - off, (u64)(size - *pos)), it->count);
+        struct page *p = read_mapping_page(f->mapping, *pos >> PAGE_SHIFT);
+        if (IS_ERR(p))
+            return done ? done : PTR_ERR(p);
+        size_t c = copy_to_iter((u8 *)page_address(p) + off, n, it);
+        put_page(p);
+        *pos += c;
+        done += c;
+        if (c < n)
+            return done ? done : -EFAULT;
+        if (fatal_signal_pending(current))
+            break;
+    }
+    if (done)
+        file_accessed(f);
+    return done;
+}
+
+/* Caller holds the inode's lock. */
+ssize_t generic_file_write(struct file *f, struct iov_iter *it, loff_t *pos) {
+    struct address_space *m = f->mapping;
+    struct inode *inode = m->host;
+    ssize_t done = 0, r = 0;
+    while (it->count) {
+        u64 off = *pos & (PAGE_SIZE - 1), n = min(PAGE_SIZE - off, it->count);
+        if (fault_in_iter(it, n)) {
+            r = -EFAULT;
+            break;
+        }
+        struct page *p = grab_page(m, *pos >> PAGE_SHIFT);
+        if (!p) {
+            r = -ENOMEM;
+            break;
+        }
+        wait_on_page(p, PG_WRITEBACK);
+        r = m->ops->prepare_write(inode, p, off, off + n);
+        size_t c = 0;
+        if (!r) {
+            pagefault_disable();
+            c = copy_from_iter((u8 *)page_address(p) + off, n, it);
+            pagefault_enable();
+            if (c == n || page_test(p, PG_UPTODATE)) {
+                set_page_dirty(p);
+            } else {
+                memset((u8 *)page_address(p) + off + c, 0, n - c);
+                set_page_dirty(p);
+            }
+        }
+        unlock_page(p);
+        put_page(p);
+        if (r)
+            break;
+        *pos += c;
+        done += c;
+        if (*pos > inode->i_size)
+            WRITE_ONCE(inode->i_size, *pos);
+        if (fatal_signal_pending(current))
+            break;
+    }
+    if (done) {
+        inode_update_mtime(inode);
+        if (nr_dirty_pages() > total_pages / 8)
+            balance_dirty();
+    }
+    return done ? done : r;
+}
+
+/* Drop one page from a cache, unwritten: its block means something else from now on. */
+void forget_page(struct address_space *m, u64 index) {
+    struct page *p = find_get_page(m, index);
+    if (!p)
+        return;
+    lock_page(p);
+    wait_on_page(p, PG_WRITEBACK);
+    if (p->mapping == m) {
+        clear_dirty(m, p);
+        remove_page(m, p);
+    }
+    unlock_page(p);
+    put_page(p);
+}

@@ -1,0 +1,239 @@
+/* Memory: pages, address spaces, faults, user access, the page cache's index. */
+#pragma once
+#include "../lib/rbtree.h"
+#include "../lib/radix.h"
+#include "../riscv/spinlock.h"
+#include "../sched/wait.h"
+#include "slab.h"
+#include <abi/mman.h>
+
+struct inode;
+struct file;
+
+/* One per 4 KB of memory. A page is freed when its count reaches zero. */
+struct page {
+    atomic_t refcount;
+    u32 flags; /* PG_*, changed atomically */
+    struct list_head lru;
+    union {
+        struct {
+            struct address_space *mapping; /* page cache; NULL for anonymous */
+            u64 index;
+        };
+        struct {
+            struct kmem_cache *slab;
+            void *freelist;
+        };
+    };
+    u32 order;
+    u32 inuse; /* slab: objects in use; page table: entries that are not zero */
+    u64 private;
+    u64 pad;
+};
+_Static_assert(sizeof(struct page) == 64, "index arithmetic wants a power of two");
+#define PG_BUDDY BIT(0)
+#define PG_SLAB BIT(1)
+#define PG_LOCKED BIT(2)
+#define PG_UPTODATE BIT(3)
+#define PG_DIRTY BIT(4)
+#define PG_WRITEBACK BIT(5)
+#define PG_REFERENCED BIT(6)
+#define PG_ERROR BIT(7)
+#define PG_TABLE BIT(8)
+static inline bool page_test(const struct page *p, u32 f) {
+    return (__atomic_load_n(&p->flags, __ATOMIC_ACQUIRE) & f) != 0;
+}
+static inline bool page_set(struct page *p, u32 f) {
+    return (__atomic_fetch_or(&p->flags, f, __ATOMIC_ACQ_REL) & f) != 0;
+}
+static inline bool page_clear(struct page *p, u32 f) {
+    return (__atomic_fetch_and(&p->flags, ~f, __ATOMIC_ACQ_REL) & f) != 0;
+}
+
+extern struct page *mem_map;
+extern u64 min_pfn, max_pfn, total_pages;
+static inline struct page *pfn_to_page(u64 pfn) { return mem_map + (pfn - min_pfn); }
+static inline u64 page_to_pfn(const struct page *p) { return (p - mem_map) + min_pfn; }
+static inline u64 page_to_pa(const struct page *p) { return page_to_pfn(p) << PAGE_SHIFT; }
+static inline struct page *pa_to_page(u64 pa) { return pfn_to_page(pa >> PAGE_SHIFT); }
+static inline void *page_address(const struct page *p) { return __va(page_to_pa(p)); }
+static inline struct page *virt_to_page(const void *v) { return pa_to_page(__pa(v)); }
+
+/* 2^order pages, count 1; NULL when memory is out. With GFP_KERNEL caches are reclaimed first and then
+ * the OOM killer runs; may sleep. */
+struct page *alloc_pages(unsigned int order, unsigned int gfp);
+static inline struct page *alloc_page(unsigned int gfp) { return alloc_pages(0, gfp); }
+void free_pages(struct page *p, unsigned int order);
+static inline void get_page(struct page *p) { atomic_inc(&p->refcount); }
+static inline void put_page(struct page *p) {
+    if (atomic_dec_and_test(&p->refcount))
+        free_pages(p, p->order);
+}
+u64 nr_free_pages(void);
+void buddy_init(void);
+
+/* Kernel stacks with a guard: the address of the slot's top, or NULL. */
+void *kstack_alloc(void);
+void kstack_free(void *top);
+u64 kstack_cached_pages(void); /* kept for reuse */
+
+/* --- page cache --- */
+struct address_space_ops {
+    /* Start reading a locked page; it is unlocked when done (PG_UPTODATE or PG_ERROR set). */
+    int (*readpage)(struct inode *inode, struct page *page);
+    /* Start writing a locked page (PG_WRITEBACK set, ended with end_page_writeback); unlocks it. */
+    int (*writepage)(struct inode *inode, struct page *page);
+    /* Make sure [from, to) of the locked page can be stored: allocate its block. May sleep. */
+    int (*prepare_write)(struct inode *inode, struct page *page, unsigned int from, unsigned int to);
+};
+struct address_space {
+    struct inode *host;
+    const struct address_space_ops *ops;
+    spinlock_t lock; /* pages, nr_dirty */
+    struct radix_tree pages;
+    u64 nr_dirty;
+    struct mutex i_mmap_lock;
+    struct list_head i_mmap; /* the VMAs that map it */
+    s32 error;               /* a write that failed, until fsync reports it */
+};
+void address_space_init(struct address_space *m, struct inode *host, const struct address_space_ops *ops);
+/* A referenced page or NULL. */
+struct page *find_get_page(struct address_space *m, u64 index);
+/* A referenced, locked page, made if missing; NULL: no memory. */
+struct page *grab_page(struct address_space *m, u64 index);
+/* A referenced, up-to-date page, read if needed, or ERR_PTR. */
+struct page *read_mapping_page(struct address_space *m, u64 index);
+void lock_page(struct page *p);
+void unlock_page(struct page *p);
+void wait_on_page(struct page *p, u32 flag);
+void end_page_read(struct page *p, bool ok);
+void end_page_writeback(struct page *p, bool ok);
+void set_page_dirty(struct page *p);
+/* Drop the cached pages from index first on, dirty or not. Caller holds the inode's lock. */
+void truncate_pages(struct address_space *m, u64 first);
+/* Write dirty pages; wait: until they are on the device. First error or 0. */
+int writeback_mapping(struct address_space *m, bool wait);
+u64 reclaim_pages(u64 want);
+u64 nr_cached_pages(void), nr_dirty_pages(void);
+
+/* --- address spaces --- */
+#define VM_READ 1u
+#define VM_WRITE 2u
+#define VM_EXEC 4u
+#define VM_SHARED 8u
+#define VM_GROWSDOWN 16u
+#define VM_DONTFORK 32u
+#define VM_WIPEONFORK 64u
+#define VM_MAYWRITE 128u
+#define VM_SPECIAL 256u /* vDSO: pages are not ours to free or swap */
+#define VM_STACK 512u
+
+struct vm_area {
+    u64 start, end; /* page-aligned, end exclusive */
+    struct mm_struct *mm;
+    u32 flags;
+    struct file *file; /* NULL: anonymous. Counted. */
+    u64 pgoff;         /* of start in the file, in pages */
+    struct rb_node node;
+    struct list_head map_link; /* mapping->i_mmap, under i_mmap_lock */
+    struct page **special;     /* VM_SPECIAL: the pages */
+};
+
+/* An address space. mm_users: tasks that run in it; mm_count: 1 for all users, and 1 for each hart that
+ * still has its root loaded. */
+struct mm_struct {
+    atomic_t mm_users, mm_count;
+    pte_t *pgd;
+    spinlock_t page_table_lock; /* all user entries of the tables below pgd */
+    u64 cpumask;                /* harts that may hold its translations; atomic */
+    struct rwsem mmap_lock;     /* everything below; fault: read; change: write */
+    struct rb_root vmas;
+    struct vm_area *cached;
+    u32 map_count;
+    u64 total_vm;               /* pages */
+    atomic64_t rss, rss_file;   /* pages mapped; of these, from files */
+    u64 hiwater_rss;
+    u64 start_code, end_code, start_brk, brk, start_stack, arg_start, arg_end, env_start, env_end;
+    u64 vdso;
+    struct file *exe_file;
+    atomic64_t cow_faults; /* pages copied on write, for /proc and the tests of D6 */
+};
+extern struct mm_struct init_mm;
+
+struct mm_struct *mm_alloc(void);
+/* A copy for fork: VMAs duplicated, private pages shared until written. NULL: no memory. May sleep. */
+struct mm_struct *dup_mm(struct mm_struct *old);
+void mmput(struct mm_struct *mm);  /* drop a user; the last unmaps all. May sleep. */
+void mmdrop(struct mm_struct *mm); /* drop a count; the last frees the root */
+static inline void mmget(struct mm_struct *mm) { atomic_inc(&mm->mm_users); }
+static inline void mmgrab(struct mm_struct *mm) { atomic_inc(&mm->mm_count); }
+
+/* The VMA that contains va, or the first above it; NULL if none. Caller holds mmap_lock. */
+struct vm_area *find_vma(struct mm_struct *mm, u64 va);
+struct vm_area *next_vma(struct vm_area *v);
+struct vm_area *first_vma(struct mm_struct *mm);
+/* Map; returns the address or -errno. off in bytes, page-aligned. Takes mmap_lock. */
+long do_mmap(struct mm_struct *mm, struct file *file, u64 addr, u64 len, u32 prot, u32 flags, u64 off);
+int do_munmap(struct mm_struct *mm, u64 addr, u64 len);
+int insert_special(struct mm_struct *mm, u64 addr, u32 flags, struct page **pages, u64 n);
+int stack_vma(struct mm_struct *mm, u64 top, u64 size);
+u64 unmapped_area(struct mm_struct *mm, u64 len);
+long do_brk_area(struct mm_struct *mm, u64 addr, u64 len, u32 flags);
+/* Take pages [first, ...) of a truncated file out of every address space. */
+void unmap_mapping_pages(struct address_space *m, u64 first);
+
+/* 0 served; -EFAULT no mapping, -EACCES wrong permission, -ENOMEM, -EIO past the file's end. `access` is
+ * one of VM_READ, VM_WRITE, VM_EXEC. Caller holds nothing; may sleep. */
+int handle_mm_fault(struct mm_struct *mm, u64 va, u32 access);
+/* Read or write another address space's memory (for /proc/PID/cmdline). Bytes done. */
+size_t access_process_vm(struct mm_struct *mm, u64 va, void *buf, size_t n, bool write);
+/* Grow a stack down to cover va, if v is one and limits allow. Caller holds mmap_lock for writing. */
+
+/* Page tables of user addresses; see pgtable.c. */
+pte_t *pte_lookup(struct mm_struct *mm, u64 va); /* NULL where no table is. Caller holds mmap_lock */
+int set_user_pte(struct mm_struct *mm, u64 va, pte_t pte, pte_t expected);
+int copy_page_range(struct mm_struct *dst, struct mm_struct *src, struct vm_area *v);
+void zap_page_range(struct mm_struct *mm, u64 start, u64 end, bool free_tables);
+void protect_page_range(struct vm_area *v, u64 start, u64 end);
+int move_page_tables(struct mm_struct *mm, u64 from, u64 to, u64 len);
+pte_t vma_pte_flags(u32 vm_flags);
+void flush_tlb_range(struct mm_struct *mm, u64 start, u64 end);
+
+/* --- user memory --- Any address is allowed: a bad one is -EFAULT. May sleep, unless page faults are
+ * disabled, when a page that is not mapped is -EFAULT too. */
+u64 __copy_user(void *dst, const void *src, u64 n);
+u64 __clear_user(void *dst, u64 n);
+long __strncpy_user(char *dst, const char *src, u64 n);
+long __cmpxchg_user(u32 *p, u32 old, u32 new, u32 *seen);
+static inline bool access_ok(u64 va, u64 n) { return n <= TASK_SIZE && va <= TASK_SIZE - n; }
+int copy_from_user(void *dst, u64 src, u64 n);
+int copy_to_user(u64 dst, const void *src, u64 n);
+int clear_user(u64 dst, u64 n);
+/* Length, -EFAULT, or -ENAMETOOLONG if no terminator within n. */
+long strncpy_from_user(char *dst, u64 src, u64 n);
+#define put_user(va, v)                                                                            \
+    ({                                                                                             \
+        __typeof__(v) _pv = (v);                                                                   \
+        copy_to_user(va, &_pv, sizeof(_pv));                                                       \
+    })
+int fault_in_readable(u64 va, u64 n);
+static inline void pagefault_disable(void) { preempt_disable(); }
+static inline void pagefault_enable(void) { preempt_enable(); }
+
+struct iovec {
+    u64 base, len;
+};
+/* A place to copy to or from: user memory in pieces, or one kernel buffer. */
+struct iov_iter {
+    const struct iovec *iov;
+    u64 off, count; /* in the first piece; left in all */
+    bool kernel;
+};
+void iter_user(struct iov_iter *it, struct iovec *v, u64 base, u64 len);
+void iter_kernel(struct iov_iter *it, struct iovec *v, void *base, u64 len);
+/* Bytes copied; short only where user memory cannot be reached. */
+size_t copy_to_iter(const void *src, size_t n, struct iov_iter *it);
+size_t copy_from_iter(void *dst, size_t n, struct iov_iter *it);
+size_t zero_iter(size_t n, struct iov_iter *it);
+int fault_in_iter(const struct iov_iter *it, size_t n);
+void iter_revert(struct iov_iter *it, size_t n, const struct iovec *iov, u64 off, u64 count);

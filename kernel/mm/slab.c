@@ -1,0 +1,216 @@
+/* Objects of one size cut from pages; see slab.h. Each hart has a small stack of free objects, used with
+ * interrupts off; behind it is the cache's lock and its list of partly used slabs. A slab's free objects
+ * are linked through their first word. */
+#include "../debug/debug.h"
+#include "mm.h"
+#include "../core/task.h"
+
+#define MAG_SIZE 16
+
+struct kmem_cache {
+    char name[24];
+    u32 size, per_slab, order;
+    spinlock_t lock; /* partial, pages */
+    struct list_head partial;
+    u64 pages;
+    atomic64_t active;
+    struct {
+        u32 n;
+        void *obj[MAG_SIZE];
+    } mag[MAX_HARTS];
+};
+
+static const u16 kmalloc_sizes[] = {16, 32, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 2048};
+static struct kmem_cache kmalloc_caches[ARRAY_SIZE(kmalloc_sizes)];
+static struct kmem_cache *caches[64];
+static unsigned int nr_caches;
+
+static void cache_init(struct kmem_cache *c, const char *name, size_t size) {
+    strlcpy(c->name, name, sizeof(c->name));
+    c->size = ALIGN_UP(size, 16);
+    c->order = c->size > 1024 ? 2 : c->size > 512 ? 1 : 0;
+    c->per_slab = (PAGE_SIZE << c->order) / c->size;
+    spin_lock_init(&c->lock, RANK_SLAB);
+    INIT_LIST_HEAD(&c->partial);
+    if (nr_caches == ARRAY_SIZE(caches))
+        panic("too many slab caches");
+    caches[nr_caches++] = c;
+}
+
+struct kmem_cache *kmem_cache_create(const char *name, size_t size) {
+    struct kmem_cache *c = kzalloc(sizeof(*c), GFP_ATOMIC);
+    if (!c)
+        panic("no memory for slab cache %s", name);
+    cache_init(c, name, size);
+    return c;
+}
+
+static struct page *head_of(const void *obj) {
+    struct page *p = virt_to_page(obj);
+    return (struct page *)p->private;
+}
+
+static bool new_slab(struct kmem_cache *c, unsigned int gfp) {
+    struct page *p = alloc_pages(c->order, gfp & GFP_KERNEL);
+    if (!p)
+        return false;
+    void *free = NULL;
+    for (u32 i = c->per_slab; i-- > 0;) {
+        void **o = page_address(p) + i * c->size;
+        *o = free;
+        free = o;
+    }
+    for (u32 i = 0; i < 1u << c->order; i++) {
+        p[i].flags |= PG_SLAB;
+        p[i].private = (u64)p;
+    }
+    p->slab = c;
+    p->freelist = free;
+    p->inuse = 0;
+    u64 irq = spin_lock_irqsave(&c->lock);
+    list_add(&p->lru, &c->partial);
+    c->pages += 1u << c->order;
+    spin_unlock_irqrestore(&c->lock, irq);
+    return true;
+}
+
+static void *slab_take(struct kmem_cache *c) {
+    if (list_empty(&c->partial))
+        return NULL;
+    struct page *p = list_first_entry(&c->partial, struct page, lru);
+    void **o = p->freelist;
+    p->freelist = *o;
+    if (++p->inuse == c->per_slab)
+        list_del_init(&p->lru);
+    return o;
+}
+
+/* Returns a slab that became empty, for the caller to free without the lock. */
+static struct page *slab_put(struct kmem_cache *c, void *obj) {
+    struct page *p = head_of(obj);
+    *(void **)obj = p->freelist;
+    p->freelist = obj;
+    if (p->inuse-- == c->per_slab)
+        list_add(&p->lru, &c->partial);
+    if (p->inuse || (p->lru.next == &c->partial && p->lru.prev == &c->partial))
+        return NULL; /* keep one */
+    list_del(&p->lru);
+    c->pages -= 1u << c->order;
+    return p;
+}
+
+void *kmem_cache_alloc(struct kmem_cache *c, unsigned int gfp) {
+    void *o = NULL;
+    if (should_fail())
+        return NULL;
+    do {
+        u64 irq = local_irq_save();
+        unsigned int h = smp_processor_id();
+        if (!c->mag[h].n) {
+            spin_lock(&c->lock);
+            while (c->mag[h].n < MAG_SIZE / 2 && (o = slab_take(c)))
+                c->mag[h].obj[c->mag[h].n++] = o;
+            spin_unlock_raw(&c->lock);
+            preempt_enable_no_resched();
+        }
+        o = c->mag[h].n ? c->mag[h].obj[--c->mag[h].n] : NULL;
+        local_irq_restore(irq);
+    } while (!o && new_slab(c, gfp));
+    if (!o)
+        return NULL;
+    __atomic_fetch_add(&c->active.v, 1, __ATOMIC_RELAXED);
+    if (gfp & GFP_ZERO)
+        memset(o, 0, c->size);
+    return o;
+}
+
+void kmem_cache_free(struct kmem_cache *c, void *obj) {
+#ifdef CONFIG_DEBUG
+    BUG_ON(head_of(obj)->slab != c);
+    memset(obj, 0x6b, c->size);
+#endif
+    LIST_HEAD(empty);
+    __atomic_fetch_add(&c->active.v, -1, __ATOMIC_RELAXED);
+    u64 irq = local_irq_save();
+    unsigned int h = smp_processor_id();
+    if (c->mag[h].n == MAG_SIZE) {
+        spin_lock(&c->lock);
+        while (c->mag[h].n > MAG_SIZE / 2) {
+            struct page *p = slab_put(c, c->mag[h].obj[--c->mag[h].n]);
+            if (p)
+                list_add(&p->lru, &empty);
+        }
+        spin_unlock_raw(&c->lock);
+        preempt_enable_no_resched();
+    }
+    c->mag[h].obj[c->mag[h].n++] = obj;
+    local_irq_restore(irq);
+    while (!list_empty(&empty)) {
+        struct page *p = list_first_entry(&empty, struct page, lru);
+        list_del(&p->lru);
+        for (u32 i = 0; i < 1u << c->order; i++)
+            p[i].flags = 0;
+        free_pages(p, c->order);
+    }
+}
+
+void *kmalloc(size_t size, unsigned int gfp) {
+    for (unsigned int i = 0; i < ARRAY_SIZE(kmalloc_sizes); i++)
+        if (size <= kmalloc_sizes[i])
+            return kmem_cache_alloc(&kmalloc_caches[i], gfp);
+    unsigned int order = 0;
+    while ((size_t)PAGE_SIZE << order < size)
+        order++;
+    if (order > 10)
+        return NULL;
+    struct page *p = alloc_pages(order, gfp);
+    return p ? page_address(p) : NULL;
+}
+
+void kfree(const void *v) {
+    if (!v)
+        return;
+    struct page *p = virt_to_page(v);
+    if (p->flags & PG_SLAB)
+        kmem_cache_free(head_of(v)->slab, (void *)v);
+    else
+        free_pages(p, p->order);
+}
+
+char *kstrdup(const char *s) {
+    size_t n = strlen(s) + 1;
+    char *d = kmalloc(n, GFP_KERNEL);
+    return d ? memcpy(d, s, n) : NULL;
+}
+
+void slab_init(void) {
+    char name[24];
+    for (unsigned int i = 0; i < ARRAY_SIZE(kmalloc_sizes); i++) {
+        snprintf(name, sizeof(name), "kmalloc-%u", kmalloc_sizes[i]);
+        cache_init(&kmalloc_caches[i], name, kmalloc_sizes[i]);
+    }
+}
+
+bool slab_stat(unsigned int i, const char **name, size_t *size, u64 *active, u64 *pages) {
+    if (i >= nr_caches)
+        return false;
+    *name = caches[i]->name;
+    *size = caches[i]->size;
+    *active = __atomic_load_n(&caches[i]->active.v, __ATOMIC_RELAXED);
+    *pages = caches[i]->pages;
+    return true;
+}
+
+SELFTEST(slab) {
+    void *p[200];
+    for (int i = 0; i < 200; i++) {
+        EXPECT((p[i] = kmalloc(i * 11 + 1, GFP_KERNEL)));
+        EXPECT(((u64)p[i] & 15) == 0);
+        memset(p[i], i, i * 11 + 1);
+    }
+    for (int i = 0; i < 200; i++) {
+        EXPECT(*(u8 *)p[i] == i && ((u8 *)p[i])[i * 11] == i);
+        kfree(p[i]);
+    }
+    return NULL;
+}

@@ -1,0 +1,138 @@
+/* What machine is this? One walk over the device tree fills `machine`. */
+#include "../lib/fdt.h"
+#include "riscv.h"
+
+struct machine machine;
+unsigned int nr_harts;
+u64 hart_ids[MAX_HARTS];
+u64 timebase_hz;
+
+static u32 cpu_intc_phandle[MAX_HARTS];
+
+static void reserve(u64 base, u64 size) {
+    if (size && machine.nr_reserved < ARRAY_SIZE(machine.reserved)) {
+        machine.reserved[machine.nr_reserved].base = base;
+        machine.reserved[machine.nr_reserved++].size = size;
+    }
+}
+
+static void read_cpu(const struct fdt *f, const struct fdt_node *n) {
+    const char *status = fdt_string(f, n, "status"), *isa = fdt_string(f, n, "riscv,isa");
+    u64 id, size;
+    if ((status && strcmp(status, "okay")) || nr_harts == MAX_HARTS || !fdt_reg(f, n, 0, &id, &size))
+        return;
+    hart_ids[nr_harts++] = id;
+    if (isa && !machine.isa[0]) {
+        strlcpy(machine.isa, isa, sizeof(machine.isa));
+        for (const char *p = isa; *p; p++)
+            if (starts_with(p, "_sstc"))
+                machine.sstc = true;
+    }
+}
+
+static void read_memory(const struct fdt *f, const struct fdt_node *n) {
+    u64 base, size;
+    for (u32 i = 0; fdt_reg(f, n, i, &base, &size); i++)
+        if (size && machine.nr_mem < ARRAY_SIZE(machine.mem)) {
+            machine.mem[machine.nr_mem].base = base;
+            machine.mem[machine.nr_mem++].size = size;
+        }
+}
+
+static u64 chosen_address(const struct fdt *f, const struct fdt_node *n, const char *name) {
+    u32 len;
+    const u8 *p = fdt_prop(f, n, name, &len);
+    if (!p)
+        return 0;
+    return len >= 8 ? (u64)fdt_be32(p) << 32 | fdt_be32(p + 4) : len >= 4 ? fdt_be32(p) : 0;
+}
+
+static int visit(const struct fdt *f, const struct fdt_node *n, void *arg) {
+    static bool in_reserved, in_cpus;
+    const char *type = fdt_string(f, n, "device_type");
+    u64 base, size;
+    u32 irq = 0, len;
+    (void)arg;
+    if (n->depth == 0) {
+        const char *model = fdt_string(f, n, "model");
+        strlcpy(machine.model, model ? model : "unknown", sizeof(machine.model));
+    }
+    if (n->depth == 1) {
+        in_reserved = !strcmp(n->name, "reserved-memory");
+        in_cpus = !strcmp(n->name, "cpus");
+        u32 hz;
+        if (in_cpus && fdt_u32(f, n, "timebase-frequency", &hz))
+            timebase_hz = hz;
+        if (!strcmp(n->name, "chosen")) {
+            const char *args = fdt_string(f, n, "bootargs");
+            if (args)
+                strlcpy(machine.bootargs, args, sizeof(machine.bootargs));
+            machine.initrd_start = chosen_address(f, n, "linux,initrd-start");
+            machine.initrd_end = chosen_address(f, n, "linux,initrd-end");
+        }
+    }
+    if (type && !strcmp(type, "cpu"))
+        read_cpu(f, n);
+    if (in_cpus && nr_harts && fdt_compatible(f, n, "riscv,cpu-intc"))
+        fdt_u32(f, n, "phandle", &cpu_intc_phandle[nr_harts - 1]);
+    if (type && !strcmp(type, "memory"))
+        read_memory(f, n);
+    if (in_reserved && n->depth == 2)
+        for (u32 i = 0; fdt_reg(f, n, i, &base, &size); i++)
+            reserve(base, size);
+    fdt_u32(f, n, "interrupts", &irq);
+    if (!fdt_reg(f, n, 0, &base, &size))
+        return 0;
+    if (fdt_compatible(f, n, "ns16550a") && !machine.uart_base) {
+        machine.uart_base = base;
+        machine.uart_irq = irq;
+        fdt_u32(f, n, "reg-shift", &machine.uart_shift);
+    } else if (fdt_compatible(f, n, "virtio,mmio") && machine.nr_virtio < ARRAY_SIZE(machine.virtio)) {
+        machine.virtio[machine.nr_virtio].base = base;
+        machine.virtio[machine.nr_virtio++].irq = irq;
+    } else if (fdt_compatible(f, n, "google,goldfish-rtc")) {
+        machine.rtc_base = base;
+    } else if (fdt_compatible(f, n, "sifive,test0")) {
+        machine.finisher_base = base;
+    } else if (fdt_compatible(f, n, "riscv,plic0") || fdt_compatible(f, n, "sifive,plic-1.0.0")) {
+        const u8 *p = fdt_prop(f, n, "interrupts-extended", &len);
+        machine.plic_base = base;
+        machine.plic_size = size;
+        fdt_u32(f, n, "riscv,ndev", &machine.plic_ndev);
+        for (u32 i = 0; p && i < len / 8; i++) /* context i: (cpu's controller, interrupt) */
+            for (unsigned int h = 0; h < nr_harts; h++)
+                if (fdt_be32(p + 8 * i) == cpu_intc_phandle[h] && fdt_be32(p + 8 * i + 4) == IRQ_S_EXT)
+                    machine.plic_context[h] = i + 1;
+    }
+    return 0;
+}
+
+const char *machine_init(u64 boot_hartid, u64 dtb_pa) {
+    struct fdt f;
+    u64 base, size;
+    if (!dtb_pa || dtb_pa >= 255UL << 30 || fdt_open(&f, __va(dtb_pa), 2 << 20))
+        return "the firmware passed no valid device tree in a1";
+    if (fdt_walk(&f, visit, NULL) < 0)
+        return "the device tree is damaged";
+    if (!machine.nr_mem)
+        return "the device tree describes no memory";
+    if (!nr_harts || !timebase_hz)
+        return "the device tree describes no usable hart or no timebase-frequency";
+    for (u32 i = 0; fdt_reserved(&f, i, &base, &size); i++)
+        reserve(base, size);
+    machine.dtb_pa = dtb_pa;
+    machine.dtb_size = f.size;
+    reserve(dtb_pa, f.size);
+    if (machine.initrd_end > machine.initrd_start)
+        reserve(machine.initrd_start, machine.initrd_end - machine.initrd_start);
+    for (unsigned int h = 0; h < nr_harts; h++)
+        if (hart_ids[h] == boot_hartid) { /* the boot hart is hart 0 */
+            u32 c = machine.plic_context[h];
+            machine.plic_context[h] = machine.plic_context[0];
+            machine.plic_context[0] = c;
+            hart_ids[h] = hart_ids[0];
+            hart_ids[0] = boot_hartid;
+            return NULL;
+        }
+    return "the device tree does not list the hart that boots";
+}

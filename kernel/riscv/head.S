@@ -1,0 +1,86 @@
+/* The first instructions. OpenSBI enters _start on one hart with a0 = hartid, a1 = device tree, address
+ * translation off. The linear map of the first 255 GB is built with 1 GB pages, so that all else is C. */
+#include "csr.h"
+.section .head.text, "ax"
+.globl _start
+_start:
+    csrw sie, zero
+    csrw sscratch, zero
+    li t0, SSTATUS_FS | SSTATUS_SUM
+    csrc sstatus, t0
+    la t0, bss_start
+    la t1, bss_end
+1:  sd zero, (t0)
+    addi t0, t0, 8
+    bltu t0, t1, 1b
+
+    la t0, swapper_pg_dir
+    li t1, 2048                 /* entry 256: the first of the kernel's half */
+    add t0, t0, t1
+    li t1, 0xef                 /* D A G X W R V */
+    li t2, 0x10000000           /* 1 GB in an entry's address field */
+    li t3, 255
+2:  sd t1, (t0)
+    add t1, t1, t2
+    addi t0, t0, 8
+    addi t3, t3, -1
+    bnez t3, 2b
+
+    mv s0, a0
+    mv s1, a1
+    jal enable_mmu
+    la tp, init_task
+    la sp, init_stack + STACK_SLOT
+    addi sp, sp, -TF_SIZE
+    sd sp, TASK_KERNEL_SP(tp)
+    sd zero, TF_SIZE-8(sp)
+    la t0, trap_entry
+    csrw stvec, t0
+    mv a0, s0
+    mv a1, s1
+    li s0, 0
+    call start_kernel
+    j .
+
+/* Turn translation on and return to the caller's address in the linear map: the fetch after the satp
+ * write faults, and stvec is where it goes. Clobbers t0 to t2. */
+enable_mmu:
+    li t2, PAGE_OFFSET
+    add ra, ra, t2
+    la t0, 1f
+    add t0, t0, t2
+    csrw stvec, t0
+    la t0, swapper_pg_dir
+    srli t0, t0, PAGE_SHIFT
+    li t1, SATP_SV39
+    or t0, t0, t1
+    sfence.vma
+    csrw satp, t0
+    .balign 4
+1:  ret
+
+/* A hart started by SBI HSM: a0 = hartid, a1 = its idle task. */
+.globl secondary_entry
+secondary_entry:
+    csrw sie, zero
+    csrw sscratch, zero
+    li t0, SSTATUS_FS | SSTATUS_SUM
+    csrc sstatus, t0
+    mv tp, a1
+    jal enable_mmu
+    ld sp, TASK_KERNEL_SP(tp)
+    la t0, trap_entry
+    csrw stvec, t0
+    li s0, 0
+    call secondary_main
+    j .
+
+.section .bss
+.balign 4096
+.globl swapper_pg_dir
+swapper_pg_dir:
+    .space 4096
+.balign STACK_SLOT
+.globl init_stack
+init_stack:
+    .space STACK_SLOT

@@ -1,0 +1,80 @@
+/* Harts: starting them (SBI HSM), inter-processor interrupts, the clock event. */
+#include "../core/task.h"
+#include "../debug/debug.h"
+#include "../drivers/drivers.h"
+
+u64 online_harts = 1;
+static u32 ipi_pending[MAX_HARTS];
+static u64 counts[MAX_HARTS][4]; /* timer, external, software, IPIs sent */
+
+u64 hart_mask_to_ids(u64 mask) {
+    u64 ids = 0;
+    for (; mask; mask &= mask - 1)
+        ids |= BIT(hart_ids[__builtin_ctzl(mask)]);
+    return ids;
+}
+
+void send_ipi(unsigned int hart, enum ipi what) {
+    if (!(__atomic_fetch_or(&ipi_pending[hart], BIT(what), __ATOMIC_SEQ_CST)))
+        sbi_send_ipi(BIT(hart_ids[hart]));
+}
+
+void handle_ipi(struct trapframe *tf) {
+    csr_clear(sip, SIE_SSIE);
+    u32 what = __atomic_exchange_n(&ipi_pending[smp_processor_id()], 0, __ATOMIC_SEQ_CST);
+    /* IPI_RESCHED needs no more than to have happened: the way out of the trap looks at the flag. */
+    if (what & BIT(IPI_STOP))
+        panic_stop_hart(tf);
+}
+
+void count_irq(unsigned int which) { counts[smp_processor_id()][which]++; }
+u64 trap_counts(unsigned int hart, unsigned int which) { return counts[hart][which]; }
+
+u64 ktime_get(void) {
+    static u64 mult;
+    if (unlikely(!mult))
+        mult = 1000000000 / timebase_hz;
+    u64 t = rdtime();
+    return likely(mult * timebase_hz == 1000000000) ? t * mult
+                                                    : (u64)((unsigned __int128)t * 1000000000 / timebase_hz);
+}
+
+void set_next_event(u64 ns) {
+    u64 t = ns == FOREVER ? ~0UL : (u64)(((unsigned __int128)ns * timebase_hz + 999999999) / 1000000000);
+    if (machine.sstc)
+        csr_write(0x14d, t);
+    else
+        sbi_set_timer(t);
+}
+
+static void hart_enable(void) {
+    csr_write(scounteren, 2); /* user mode reads time, and neither cycle nor instret */
+    set_next_event(FOREVER);
+    csr_write(sie, SIE_SSIE | SIE_STIE | SIE_SEIE);
+    plic_init_hart(smp_processor_id());
+}
+void timer_hw_init(void) { hart_enable(); }
+
+void secondary_main(void) {
+    hart_enable();
+    __atomic_fetch_or(&online_harts, BIT(smp_processor_id()), __ATOMIC_SEQ_CST);
+    preempt_enable_no_resched();
+    cpu_idle();
+}
+
+void smp_boot(void) {
+    for (unsigned int h = 1; h < nr_harts; h++) {
+        struct task_struct *idle = fork_idle(h);
+        long r = sbi_hart_start(hart_ids[h], __pa(secondary_entry), (u64)idle);
+        if (r) {
+            printk("hart %lu did not start: SBI error %ld; going on with %u\n", hart_ids[h], r, h);
+            nr_harts = h;
+            break;
+        }
+        u64 until = ktime_get() + 1000000000;
+        while (!(READ_ONCE(online_harts) & BIT(h)) && ktime_get() < until)
+            cpu_relax();
+        if (!(READ_ONCE(online_harts) & BIT(h)))
+            panic("hart %lu was started and does not answer", hart_ids[h]);
+    }
+}

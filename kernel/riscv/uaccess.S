@@ -1,0 +1,121 @@
+/* Access to user memory: the only code that runs with sstatus.SUM set. Each instruction that may fault
+ * has an entry in __ex_table: a fault that cannot be served goes on at the fixup. */
+#include "csr.h"
+.macro TRY fixup, insn:vararg
+900:  \insn
+    .section __ex_table, "a"
+    .balign 8
+    .dword 900b, \fixup
+    .text
+.endm
+
+.text
+/* u64 __copy_user(dst, src, n): returns the bytes not copied. 64 bytes a round where both pointers are
+ * 8-aligned; a round that faults is done again bytewise, so that the count is exact. */
+.globl __copy_user
+__copy_user:
+    li t6, SSTATUS_SUM
+    csrs sstatus, t6
+    or t0, a0, a1
+    andi t0, t0, 7
+    bnez t0, bytes
+    li t5, 64
+1:  bltu a2, t5, 2f
+    TRY bytes, ld t0, 0(a1)
+    TRY bytes, ld t1, 8(a1)
+    TRY bytes, ld t2, 16(a1)
+    TRY bytes, ld t3, 24(a1)
+    TRY bytes, ld a4, 32(a1)
+    TRY bytes, ld a5, 40(a1)
+    TRY bytes, ld a6, 48(a1)
+    TRY bytes, ld a7, 56(a1)
+    TRY bytes, sd t0, 0(a0)
+    TRY bytes, sd t1, 8(a0)
+    TRY bytes, sd t2, 16(a0)
+    TRY bytes, sd t3, 24(a0)
+    TRY bytes, sd a4, 32(a0)
+    TRY bytes, sd a5, 40(a0)
+    TRY bytes, sd a6, 48(a0)
+    TRY bytes, sd a7, 56(a0)
+    addi a0, a0, 64
+    addi a1, a1, 64
+    addi a2, a2, -64
+    j 1b
+2:  li t5, 8
+3:  bltu a2, t5, bytes
+    TRY bytes, ld t0, 0(a1)
+    TRY bytes, sd t0, 0(a0)
+    addi a0, a0, 8
+    addi a1, a1, 8
+    addi a2, a2, -8
+    j 3b
+bytes:
+    beqz a2, done
+    TRY done, lb t0, (a1)
+    TRY done, sb t0, (a0)
+    addi a0, a0, 1
+    addi a1, a1, 1
+    addi a2, a2, -1
+    j bytes
+done:
+    csrc sstatus, t6
+    mv a0, a2
+    ret
+
+/* u64 __clear_user(dst, n): bytes not cleared. */
+.globl __clear_user
+__clear_user:
+    li t6, SSTATUS_SUM
+    csrs sstatus, t6
+1:  beqz a1, 3f
+    or t0, a0, a1
+    andi t0, t0, 7
+    bnez t0, 2f
+    TRY 3f, sd zero, (a0)
+    addi a0, a0, 8
+    addi a1, a1, -8
+    j 1b
+2:  TRY 3f, sb zero, (a0)
+    addi a0, a0, 1
+    addi a1, a1, -1
+    j 1b
+3:  csrc sstatus, t6
+    mv a0, a1
+    ret
+
+/* long __strncpy_user(dst, src, n): length without the terminator, n if none was found, -1 on a fault. */
+.globl __strncpy_user
+__strncpy_user:
+    li t6, SSTATUS_SUM
+    csrs sstatus, t6
+    li t1, 0
+1:  beq t1, a2, 3f
+    TRY 2f, lb t0, (a1)
+    sb t0, (a0)
+    beqz t0, 3f
+    addi a0, a0, 1
+    addi a1, a1, 1
+    addi t1, t1, 1
+    j 1b
+2:  li t1, -1
+3:  csrc sstatus, t6
+    mv a0, t1
+    ret
+
+/* long __cmpxchg_user(u32 *p, u32 old, u32 new, u32 *seen): 0, or -1 on a fault. */
+.globl __cmpxchg_user
+__cmpxchg_user:
+    li t6, SSTATUS_SUM
+    csrs sstatus, t6
+    sext.w a1, a1
+1:  TRY 3f, lr.w.aqrl t0, (a0)
+    bne t0, a1, 2f
+    TRY 3f, sc.w.aqrl t1, a2, (a0)
+    bnez t1, 1b
+2:  csrc sstatus, t6
+    sw t0, (a3)
+    li a0, 0
+    ret
+3:  csrc sstatus, t6
+    li a0, -1
+    ret

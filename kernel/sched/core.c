@@ -1,0 +1,609 @@
+/* The scheduler. A hart takes from its own run queue: first real-time lists by priority, then the fair
+ * tree by virtual deadline; when both are empty it steals, then idles in wfi with no tick.
+ *
+ * The lock of a run queue is taken by the task that gives the hart up and dropped by the one that gets
+ * it (finish_switch). So whoever holds a task's run-queue lock and finds it off the queue knows that its
+ * registers are saved. A fair task's share is by weight: it is charged vruntime, and its deadline is
+ * vruntime plus a slice scaled by weight; the earliest deadline runs. A timer ends the slice, armed only
+ * where more than one task wants the hart. */
+#include "sched.h"
+#include "../core/task.h"
+#include "../debug/debug.h"
+#include <abi/errno.h>
+
+#define SLICE_NS 3000000UL
+#define RR_SLICE_NS 100000000UL
+#define RT_LEVELS 100
+
+struct rq {
+    spinlock_t lock;
+    u32 nr_running; /* queued, the running one included, idle not */
+    u32 nr_rt;
+    struct rb_root fair;
+    struct list_head rt[RT_LEVELS];
+    u64 rt_bits[2];
+    u64 min_vruntime;
+    struct task_struct *curr, *idle;
+    struct mm_struct *drop_mm; /* to mmdrop once the switch is over */
+    struct timer slice;
+    u64 switches, idle_ns;
+    bool is_idle;
+} __aligned(64);
+
+static struct rq rqs[MAX_HARTS];
+u32 sched_child_runs_first = 1;
+#define this_rq() (&rqs[smp_processor_id()])
+
+/* Weights of nice -20 to 19: each step is a factor of 1.25, nice 0 is 1024 (as POSIX systems do). */
+static const u32 weights[40] = {88761, 71755, 56483, 46273, 36291, 29154, 23254, 18705, 14949, 11916,
+                                9548,  7620,  6100,  4904,  3906,  3121,  2501,  1991,  1586,  1277,
+                                1024,  820,   655,   526,   423,   335,   272,   215,   172,   137,
+                                110,   87,    70,    56,    45,    36,    29,    23,    18,    15};
+
+static bool is_rt(const struct task_struct *p) {
+    return p->se.policy == SCHED_FIFO || p->se.policy == SCHED_RR;
+}
+static u32 weight(const struct task_struct *p) {
+    return p->se.policy == SCHED_IDLE ? 3 : weights[p->se.nice + 20];
+}
+static u64 scaled(const struct task_struct *p, u64 ns) { return ns * 1024 / weight(p); }
+
+static void slice_end(struct timer *t) {
+    (void)t;
+    set_tif(current, TIF_NEED_RESCHED);
+}
+
+void sched_init(void) {
+    for (unsigned int h = 0; h < MAX_HARTS; h++) {
+        spin_lock_init(&rqs[h].lock, RANK_RQ);
+        for (int i = 0; i < RT_LEVELS; i++)
+            INIT_LIST_HEAD(&rqs[h].rt[i]);
+        timer_setup(&rqs[h].slice, slice_end);
+    }
+}
+
+/* --- queues; rq->lock held --- */
+static void update_curr(struct rq *rq) {
+    struct task_struct *p = rq->curr;
+    u64 now = ktime_get(), delta = now - p->se.exec_start;
+    p->se.exec_start = now;
+    if (p == rq->idle) {
+        rq->idle_ns += delta;
+        return;
+    }
+    p->se.sum_exec += delta;
+    p->se.slice_used += delta;
+    if (!is_rt(p))
+        p->se.vruntime += scaled(p, delta);
+}
+
+static void queue_insert(struct rq *rq, struct task_struct *p, bool head) {
+    if (is_rt(p)) {
+        u32 i = RT_LEVELS - 1 - p->se.rt_priority;
+        (head ? list_add : list_add_tail)(&p->se.rt_link, &rq->rt[i]);
+        rq->rt_bits[i / 64] |= BIT(i % 64);
+        rq->nr_rt++;
+        return;
+    }
+    struct rb_node **link = &rq->fair.node, *parent = NULL;
+    while (*link) {
+        parent = *link;
+        link = (s64)(p->se.deadline - rb_entry(parent, struct task_struct, se.node)->se.deadline) < 0
+                   ? &parent->left
+                   : &parent->right;
+    }
+    rb_insert(&rq->fair, &p->se.node, parent, link);
+}
+static void queue_remove(struct rq *rq, struct task_struct *p) {
+    if (!is_rt(p)) {
+        rb_erase(&rq->fair, &p->se.node);
+        return;
+    }
+    u32 i = RT_LEVELS - 1 - p->se.rt_priority;
+    list_del(&p->se.rt_link);
+    rq->nr_rt--;
+    if (list_empty(&rq->rt[i]))
+        rq->rt_bits[i / 64] &= ~BIT(i % 64);
+}
+
+/* The running task is not in the tree or lists; nr_running counts it. */
+static void enqueue(struct rq *rq, struct task_struct *p) {
+    if (!is_rt(p)) {
+        /* One that slept may catch up by at most a slice: sleeping saves no credit. */
+        u64 floor = rq->min_vruntime - scaled(p, SLICE_NS) / 2;
+        if ((s64)(p->se.vruntime - floor) < 0)
+            p->se.vruntime = floor;
+        p->se.deadline = p->se.vruntime + scaled(p, SLICE_NS);
+    }
+    p->se.slice_used = 0;
+    queue_insert(rq, p, false);
+    p->se.on_rq = true;
+    rq->nr_running++;
+}
+
+static bool preempts(const struct task_struct *p, const struct task_struct *curr) {
+    if (curr->task_flags & PF_IDLE)
+        return true;
+    if (is_rt(p) || is_rt(curr))
+        return is_rt(p) && (!is_rt(curr) || p->se.rt_priority > curr->se.rt_priority);
+    return (s64)(p->se.deadline - curr->se.deadline) < 0;
+}
+
+/* p was put on rq: make the hart look at it if it should. rq->lock held. */
+static void check_preempt(struct rq *rq, struct task_struct *p) {
+    unsigned int hart = rq - rqs;
+    bool yes = preempts(p, rq->curr), alone = rq->nr_running == 2;
+    if (!yes && !alone)
+        return; /* a slice timer is running already */
+    if (hart == smp_processor_id()) {
+        if (yes)
+            set_tif(rq->curr, TIF_NEED_RESCHED);
+        else if (!is_rt(rq->curr) || rq->curr->se.policy == SCHED_RR)
+            timer_start(&rq->slice, ktime_get() + SLICE_NS);
+    } else if (!test_tif(rq->curr, TIF_NEED_RESCHED)) {
+        set_tif(rq->curr, TIF_NEED_RESCHED);
+        send_ipi(hart, IPI_RESCHED);
+    }
+}
+
+static struct task_struct *pick(struct rq *rq) {
+    for (int w = 0; rq->nr_rt && w < 2; w++)
+        if (rq->rt_bits[w])
+            return list_first_entry(&rq->rt[w * 64 + __builtin_ctzl(rq->rt_bits[w])], struct task_struct,
+                                    se.rt_link);
+    struct rb_node *n = rb_first(&rq->fair);
+    return n ? rb_entry(n, struct task_struct, se.node) : rq->idle;
+}
+
+/* --- where a task goes --- */
+static bool hart_idle(unsigned int h) { return READ_ONCE(rqs[h].is_idle) && !READ_ONCE(rqs[h].nr_running); }
+
+static unsigned int select_hart(const struct task_struct *p, unsigned int prev) {
+    u64 allowed = p->se.affinity & online_harts;
+    if (!allowed)
+        allowed = online_harts;
+    if ((allowed & BIT(prev)) && hart_idle(prev))
+        return prev;
+    unsigned int best = __builtin_ctzl(allowed), self = smp_processor_id();
+    u32 least = ~0u;
+    for (u64 m = allowed; m; m &= m - 1) {
+        unsigned int h = __builtin_ctzl(m);
+        if (hart_idle(h))
+            return h;
+        u32 n = READ_ONCE(rqs[h].nr_running) * 4 + (h == prev ? 0 : h == self ? 1 : 2);
+        if (n < least)
+            least = n, best = h;
+    }
+    return best;
+}
+
+static struct rq *task_rq_lock(struct task_struct *p, u64 *flags) {
+    for (;;) {
+        struct rq *rq = &rqs[READ_ONCE(p->ti.cpu)];
+        *flags = spin_lock_irqsave(&rq->lock);
+        if (rq == &rqs[p->ti.cpu])
+            return rq;
+        spin_unlock_irqrestore(&rq->lock, *flags);
+    }
+}
+
+static void move_vruntime(struct task_struct *p, struct rq *from, struct rq *to) {
+    p->se.vruntime += to->min_vruntime - from->min_vruntime;
+}
+
+bool try_to_wake_up(struct task_struct *p, u32 mask) {
+    u64 flags;
+    smp_mb();
+    if (!(READ_ONCE(p->state) & mask))
+        return false;
+    struct rq *rq = task_rq_lock(p, &flags);
+    if (!(p->state & mask)) {
+        spin_unlock_irqrestore(&rq->lock, flags);
+        return false;
+    }
+    if (p->se.on_rq) { /* still on its way to schedule() */
+        WRITE_ONCE(p->state, TASK_RUNNING);
+        spin_unlock_irqrestore(&rq->lock, flags);
+        return true;
+    }
+    unsigned int to = nr_harts > 1 ? select_hart(p, p->ti.cpu) : 0;
+    if (to != p->ti.cpu) {
+        struct rq *dest = &rqs[to];
+        WRITE_ONCE(p->state, TASK_WAKING); /* nobody else wakes it between the locks */
+        move_vruntime(p, rq, dest);
+        WRITE_ONCE(p->ti.cpu, to);
+        spin_unlock_raw(&rq->lock);
+        spin_lock_raw(&dest->lock);
+        rq = dest;
+    }
+    WRITE_ONCE(p->state, TASK_RUNNING);
+    enqueue(rq, p);
+    check_preempt(rq, p);
+    spin_unlock_irqrestore(&rq->lock, flags);
+    return true;
+}
+
+void sched_fork(struct task_struct *p) {
+    struct sched_entity *cur = &current->se, *se = &p->se;
+    p->state = TASK_NEW;
+    p->ti.preempt_count = 1; /* until schedule_tail */
+    se->on_rq = se->on_cpu = false;
+    se->sum_exec = se->nvcsw = se->nivcsw = se->slice_used = 0;
+    if (cur->reset_on_fork) {
+        if (is_rt(current))
+            se->policy = SCHED_OTHER, se->rt_priority = 0, se->nice = 0;
+        else if (se->nice < 0)
+            se->nice = 0;
+        se->reset_on_fork = false;
+    }
+    /* Half of what was left of the parent's slice stays with each: forking gains nothing. */
+    se->vruntime = cur->vruntime;
+}
+
+void wake_up_new_task(struct task_struct *p, u64 clone_flags) {
+    bool first = sched_child_runs_first && !(clone_flags & CLONE_VM);
+    u64 irq = local_irq_save();
+    preempt_disable();
+    unsigned int here = smp_processor_id(), to = here;
+    if (!(p->se.affinity & BIT(here)) || (!first && nr_harts > 1))
+        to = select_hart(p, here);
+    struct rq *rq = &rqs[to];
+    spin_lock(&rq->lock);
+    WRITE_ONCE(p->ti.cpu, to);
+    if (to != here)
+        move_vruntime(p, &rqs[here], rq);
+    else
+        update_curr(rq);
+    if (to == here)
+        p->se.vruntime = rq->curr->se.vruntime;
+    WRITE_ONCE(p->state, TASK_RUNNING);
+    enqueue(rq, p);
+    if (to == here && first && !is_rt(p) && !is_rt(current)) {
+        /* The child's deadline goes before the parent's: an exec follows before any page is copied. */
+        current->se.deadline = current->se.vruntime + scaled(current, SLICE_NS) + 1;
+        queue_remove(rq, p);
+        if ((s64)(p->se.deadline - current->se.deadline) >= 0)
+            p->se.deadline = current->se.deadline - 1;
+        queue_insert(rq, p, true);
+        set_tif(current, TIF_NEED_RESCHED);
+    } else {
+        check_preempt(rq, p);
+    }
+    spin_unlock_raw(&rq->lock);
+    preempt_enable_no_resched();
+    /* The parent, still wanting to run, is for an idle hart to fetch. */
+    if (to == here && nr_harts > 1)
+        for (u64 m = online_harts & current->se.affinity & ~BIT(here); m; m &= m - 1)
+            if (hart_idle(__builtin_ctzl(m))) {
+                send_ipi(__builtin_ctzl(m), IPI_RESCHED);
+                break;
+            }
+    local_irq_restore(irq);
+    preempt_enable();
+}
+
+/* A task waiting in `from` that hart `self` may run, or NULL. from->lock held. */
+static struct task_struct *stealable(struct rq *from, unsigned int self) {
+    struct task_struct *p;
+    for (int l = 0; from->nr_rt && l < RT_LEVELS; l++)
+        list_for_each_entry(p, &from->rt[l], se.rt_link)
+            if ((p->se.affinity & BIT(self)) && !p->se.on_cpu)
+                return p;
+    for (struct rb_node *n = rb_first(&from->fair); n; n = rb_next(n)) {
+        p = rb_entry(n, struct task_struct, se.node);
+        if ((p->se.affinity & BIT(self)) && !p->se.on_cpu)
+            return p;
+    }
+    return NULL;
+}
+
+/* An idle hart takes a task that waits elsewhere. Called with no lock, interrupts off. */
+static bool steal(struct rq *rq) {
+    unsigned int self = rq - rqs;
+    for (unsigned int i = 1; i < nr_harts; i++) {
+        struct rq *from = &rqs[(self + i) % nr_harts];
+        if (READ_ONCE(from->nr_running) < 2)
+            continue;
+        struct rq *first = from < rq ? from : rq, *second = from < rq ? rq : from;
+        spin_lock(&first->lock);
+        spin_lock_raw(&second->lock);
+        struct task_struct *p = stealable(from, self);
+        if (p) {
+            queue_remove(from, p);
+            from->nr_running--;
+            move_vruntime(p, from, rq);
+            WRITE_ONCE(p->ti.cpu, self);
+            enqueue(rq, p);
+        }
+        spin_unlock_raw(&second->lock);
+        spin_unlock_raw(&first->lock);
+        preempt_enable_no_resched();
+        if (p)
+            return true;
+    }
+    return false;
+}
+
+/* --- the switch --- */
+static void switch_mm(struct rq *rq, struct task_struct *prev, struct task_struct *next) {
+    struct mm_struct *old = prev->active_mm, *mm = next->mm;
+    if (!mm) { /* a kernel thread: the root that is loaded stays */
+        next->active_mm = old;
+        if (!prev->mm)
+            prev->active_mm = NULL; /* its count moves on */
+        else
+            mmgrab(old);
+        return;
+    }
+    next->active_mm = mm;
+    if (!prev->mm) {
+        rq->drop_mm = old;
+        prev->active_mm = NULL;
+    }
+    if (mm == old)
+        return;
+    u64 bit = BIT(smp_processor_id());
+    __atomic_fetch_or(&mm->cpumask, bit, __ATOMIC_SEQ_CST);
+    csr_write(satp, SATP_SV39 | __pa(mm->pgd) >> PAGE_SHIFT);
+    flush_tlb_local();
+    __atomic_fetch_and(&old->cpumask, ~bit, __ATOMIC_SEQ_CST);
+}
+
+/* exec: current leaves its address space for mm. */
+void activate_mm(struct mm_struct *mm) {
+    u64 irq = local_irq_save();
+    struct mm_struct *old = current->active_mm;
+    bool lazy = !current->mm;
+    u64 bit = BIT(smp_processor_id());
+    current->mm = current->active_mm = mm;
+    __atomic_fetch_or(&mm->cpumask, bit, __ATOMIC_SEQ_CST);
+    csr_write(satp, SATP_SV39 | __pa(mm->pgd) >> PAGE_SHIFT);
+    flush_tlb_local();
+    __atomic_fetch_and(&old->cpumask, ~bit, __ATOMIC_SEQ_CST);
+    local_irq_restore(irq);
+    if (lazy)
+        mmdrop(old);
+}
+
+/* On next's stack, holding rq->lock taken by prev. */
+static void finish_switch(struct task_struct *prev) {
+    struct rq *rq = this_rq();
+    struct mm_struct *mm = rq->drop_mm;
+    bool dead = prev->state == TASK_DEAD;
+    rq->drop_mm = NULL;
+    prev->se.on_cpu = false;
+    current->acct_stamp = rdtime();
+    spin_unlock_raw(&rq->lock);
+    preempt_enable_no_resched();
+    if (task_trapframe(current) && (task_trapframe(current)->sstatus & SSTATUS_FS) &&
+        !(current->task_flags & PF_KTHREAD))
+        fpu_restore(&current->fpu);
+    if (mm)
+        mmdrop(mm);
+    if (dead)
+        put_task(prev);
+}
+
+void flush_fpu(struct task_struct *t) {
+    struct trapframe *tf = task_trapframe(t);
+    if ((tf->sstatus & SSTATUS_FS) == SSTATUS_FS_DIRTY) {
+        fpu_save(&t->fpu);
+        tf->sstatus = (tf->sstatus & ~(u64)SSTATUS_FS) | SSTATUS_FS_CLEAN;
+    }
+}
+
+static void __schedule(bool preempted) {
+    struct task_struct *prev = current, *next;
+    local_irq_disable();
+    struct rq *rq = this_rq();
+    if (rq->nr_running < 2 && nr_harts > 1 &&
+        (prev == rq->idle || (!preempted && READ_ONCE(prev->state) != TASK_RUNNING)))
+        steal(rq);
+    spin_lock(&rq->lock);
+    clear_tif(prev, TIF_NEED_RESCHED);
+    update_curr(rq);
+    if (prev != rq->idle) {
+        if (!preempted && prev->state != TASK_RUNNING && !(prev->state & TASK_DEAD) &&
+            signal_pending_state(prev->state))
+            prev->state = TASK_RUNNING;
+        if (preempted || prev->state == TASK_RUNNING) {
+            bool used = prev->se.slice_used >= (prev->se.policy == SCHED_RR ? RR_SLICE_NS : SLICE_NS);
+            if (!is_rt(prev) && used)
+                prev->se.deadline = prev->se.vruntime + scaled(prev, SLICE_NS);
+            queue_insert(rq, prev, prev->se.policy == SCHED_FIFO || !used);
+            if (used)
+                prev->se.slice_used = 0;
+            prev->se.nivcsw++;
+        } else {
+            prev->se.on_rq = false;
+            rq->nr_running--;
+            prev->se.nvcsw++;
+        }
+    }
+    next = pick(rq);
+    if (next != rq->idle) {
+        queue_remove(rq, next);
+        if (!is_rt(next) && (s64)(next->se.vruntime - rq->min_vruntime) > 0)
+            rq->min_vruntime = next->se.vruntime;
+    }
+    rq->is_idle = next == rq->idle;
+    if (rq->nr_running > 1)
+        timer_start(&rq->slice, ktime_get() + (next->se.policy == SCHED_RR ? RR_SLICE_NS : SLICE_NS));
+    next->se.exec_start = prev->se.exec_start;
+    if (next == prev) {
+        spin_unlock_raw(&rq->lock);
+        preempt_enable_no_resched();
+        local_irq_enable();
+        return;
+    }
+    account_time(true);
+    rq->curr = next;
+    rq->switches++;
+    next->se.on_cpu = true;
+    if (!(prev->task_flags & PF_KTHREAD))
+        flush_fpu(prev);
+    switch_mm(rq, prev, next);
+    prev = __switch_to(prev, next);
+    finish_switch(prev);
+    local_irq_enable();
+}
+
+void schedule(void) {
+    DEBUG_ON(current_thread->preempt_count || irqs_disabled());
+    do
+        __schedule(false);
+    while (test_tif(current, TIF_NEED_RESCHED) && current->state == TASK_RUNNING);
+}
+
+/* A lock was dropped or an interrupt ends, and a better task waits. */
+void preempt_schedule(void) {
+    if (irqs_disabled() || current_thread->preempt_count)
+        return;
+    __schedule(true);
+}
+void preempt_schedule_irq(void) {
+    __schedule(true);
+    local_irq_disable();
+}
+
+void schedule_tail(struct task_struct *prev) {
+    finish_switch(prev);
+    DEBUG_ON(current_thread->preempt_count);
+    local_irq_enable();
+    if (current->set_child_tid)
+        put_user(current->set_child_tid, (u32)current->pid);
+}
+
+void yield(void) {
+    u64 flags;
+    struct rq *rq = task_rq_lock(current, &flags);
+    update_curr(rq);
+    if (!is_rt(current)) {
+        struct rb_node *last = rb_last(&rq->fair);
+        u64 d = last ? rb_entry(last, struct task_struct, se.node)->se.deadline + 1 : 0;
+        if (last && (s64)(d - current->se.deadline) > 0)
+            current->se.deadline = d;
+    }
+    current->se.slice_used = RR_SLICE_NS;
+    spin_unlock_irqrestore(&rq->lock, flags);
+    schedule();
+}
+
+void sched_set(struct task_struct *p, u32 policy, s32 nice, u32 rt_priority, bool reset) {
+    u64 flags;
+    struct rq *rq = task_rq_lock(p, &flags);
+    bool queued = p->se.on_rq && rq->curr != p;
+    if (queued)
+        queue_remove(rq, p);
+    if (rq->curr == p)
+        update_curr(rq);
+    p->se.policy = policy;
+    p->se.nice = nice;
+    p->se.rt_priority = rt_priority;
+    p->se.reset_on_fork = reset;
+    p->se.deadline = p->se.vruntime + scaled(p, SLICE_NS);
+    if (queued) {
+        queue_insert(rq, p, false);
+        check_preempt(rq, p);
+    } else if (rq->curr == p) {
+        set_tif(p, TIF_NEED_RESCHED);
+        if (rq != this_rq())
+            send_ipi(rq - rqs, IPI_RESCHED);
+    }
+    spin_unlock_irqrestore(&rq->lock, flags);
+}
+
+int sched_setaffinity(struct task_struct *p, u64 mask) {
+    u64 flags;
+    mask &= online_harts;
+    if (!mask)
+        return -EINVAL;
+    struct rq *rq = task_rq_lock(p, &flags);
+    p->se.affinity = mask;
+    unsigned int hart = p->ti.cpu;
+    bool move = !(mask & BIT(hart));
+    if (move && p->se.on_rq && rq->curr != p) { /* waiting in a queue it may not use */
+        unsigned int to = __builtin_ctzl(mask);
+        queue_remove(rq, p);
+        rq->nr_running--;
+        p->se.on_rq = false;
+        WRITE_ONCE(p->state, TASK_WAKING);
+        move_vruntime(p, rq, &rqs[to]);
+        WRITE_ONCE(p->ti.cpu, to);
+        spin_unlock_raw(&rq->lock);
+        rq = &rqs[to];
+        spin_lock_raw(&rq->lock);
+        WRITE_ONCE(p->state, TASK_RUNNING);
+        enqueue(rq, p);
+        check_preempt(rq, p);
+        move = false;
+    }
+    spin_unlock_irqrestore(&rq->lock, flags);
+    if (move && p == current) /* sleep a moment: the wake picks an allowed hart */
+        while (!(READ_ONCE(p->se.affinity) & BIT(smp_processor_id()))) {
+            set_current_state(TASK_UNINTERRUPTIBLE);
+            schedule_until(ktime_get() + 1);
+        }
+    return 0;
+}
+
+u64 task_runtime(struct task_struct *p) {
+    u64 flags;
+    struct rq *rq = task_rq_lock(p, &flags);
+    if (rq->curr == p)
+        update_curr(rq);
+    u64 r = p->se.sum_exec;
+    spin_unlock_irqrestore(&rq->lock, flags);
+    return r;
+}
+
+void idle_init(unsigned int h, struct task_struct *idle) {
+    rqs[h].curr = rqs[h].idle = idle;
+    idle->ti.cpu = h;
+    idle->task_flags |= PF_IDLE | PF_KTHREAD;
+    idle->se.on_cpu = true;
+    idle->se.exec_start = ktime_get();
+}
+
+__noreturn void cpu_idle(void) {
+    for (;;) {
+        local_irq_disable();
+        this_rq()->is_idle = true;
+        if (!test_tif(current, TIF_NEED_RESCHED))
+            asm volatile("wfi"); /* wakes on a pending interrupt even with SIE off */
+        local_irq_enable();
+        schedule();
+    }
+}
+
+void rq_stat(unsigned int h, struct rq_stat *s) {
+    u64 flags = spin_lock_irqsave(&rqs[h].lock);
+    if (rqs[h].curr == rqs[h].idle)
+        update_curr(&rqs[h]);
+    *s = (struct rq_stat){rqs[h].switches, rqs[h].nr_running, rqs[h].idle_ns, rqs[h].curr->pid};
+    spin_unlock_irqrestore(&rqs[h].lock, flags);
+}
+u64 nr_running_all(void) {
+    u64 n = 0;
+    for (unsigned int h = 0; h < nr_harts; h++)
+        n += READ_ONCE(rqs[h].nr_running);
+    return n;
+}
+
+/* Load averages decay towards the number of runnable tasks; brought up to date when read. */
+void avenrun(u64 loads[3]) {
+    static u64 avg[3], last;
+    static spinlock_t lock = SPINLOCK_INIT(RANK_OBJECT);
+    static const u32 period[3] = {60, 300, 900};
+    u64 irq = spin_lock_irqsave(&lock), now = ktime_get() / 1000000000;
+    u64 steps = min((now - last) / 5, 400UL);
+    for (u64 s = 0; s < steps; s++)
+        for (int i = 0; i < 3; i++) {
+            u64 target = nr_running_all() << 16;
+            avg[i] += ((s64)(target - avg[i]) * 5) / (s64)period[i];
+        }
+    last += steps < 400 ? steps * 5 : now - last;
+    for (int i = 0; i < 3; i++)
+        loads[i] = avg[i];
+    spin_unlock_irqrestore(&lock, irq);
+}

@@ -1,0 +1,64 @@
+/* The scheduler: one run queue per hart; classes real-time (FIFO, RR), fair, idle. */
+#pragma once
+#include "../lib/rbtree.h"
+#include "wait.h"
+#include <abi/sched.h>
+
+/* What the scheduler keeps in each task. All under the lock of the run queue of task->ti.cpu. */
+struct sched_entity {
+    u32 policy;         /* SCHED_* */
+    s32 nice;           /* -20 to 19 */
+    u32 rt_priority;    /* 1 to 99 for FIFO and RR */
+    bool reset_on_fork, on_rq, on_cpu;
+    u64 affinity;       /* harts it may run on */
+    u64 vruntime;       /* ns, scaled by weight */
+    u64 deadline;       /* virtual: the order of the fair queue */
+    u64 slice_used;     /* ns of the current slice */
+    u64 exec_start, sum_exec;
+    u64 last_ran;
+    u64 nvcsw, nivcsw;
+    struct rb_node node;
+    struct list_head rt_link;
+};
+
+extern u32 sched_child_runs_first; /* D6: a knob in /proc/sys/kernel */
+void sched_init(void);
+/* Give up the hart until woken (if the state says so) or rescheduled. */
+void schedule(void);
+/* First thing a new task runs, from ret_from_fork: ends the switch that `prev` began. */
+void schedule_tail(struct task_struct *prev);
+/* Wake p if its state is in `mask`. Any context. True if it was woken by this call. */
+bool try_to_wake_up(struct task_struct *p, u32 mask);
+static inline bool wake_up_process(struct task_struct *p) { return try_to_wake_up(p, TASK_NORMAL); }
+/* C25: state, priority, vruntime of a new task. */
+void sched_fork(struct task_struct *p);
+/* The first wake of a new task; D6. flags: the CLONE_* it was made with. */
+void wake_up_new_task(struct task_struct *p, u64 flags);
+void sched_set(struct task_struct *p, u32 policy, s32 nice, u32 rt_priority, bool reset_on_fork);
+int sched_setaffinity(struct task_struct *p, u64 mask);
+void yield(void);
+u64 task_runtime(struct task_struct *p); /* ns on a hart so far */
+void cpu_idle(void) __noreturn;
+void idle_init(unsigned int hart, struct task_struct *idle);
+struct rq_stat {
+    u64 switches, nr_running, idle_ns;
+    s64 curr_pid;
+};
+void rq_stat(unsigned int hart, struct rq_stat *s);
+u64 nr_running_all(void);
+void avenrun(u64 loads[3]); /* fixed point, 1 << 16 is 1.0 */
+
+/* Timers: fn runs in interrupt context on the hart that armed it. */
+struct timer {
+    struct rb_node node;
+    u64 expires;
+    void (*fn)(struct timer *t);
+    s32 hart; /* -1: not queued */
+};
+void timer_setup(struct timer *t, void (*fn)(struct timer *));
+/* (Re)arm at an absolute time in ns of ktime_get. */
+void timer_start(struct timer *t, u64 expires);
+/* After return fn is not running and will not. True if it was queued. Not from fn itself. */
+bool timer_cancel(struct timer *t);
+void timer_interrupt(void);
+void timers_init(void);

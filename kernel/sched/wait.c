@@ -1,0 +1,175 @@
+/* Sleeping. The sleeper links itself to a queue and sets its state before it tests its condition; the
+ * waker changes the condition before it looks at the queue. So one of the two sees the other. */
+#include "../core/task.h"
+#include "../debug/debug.h"
+#include <abi/errno.h>
+
+void init_waitqueue(struct wait_queue_head *q) {
+    spin_lock_init(&q->lock, RANK_WAITQ);
+    INIT_LIST_HEAD(&q->list);
+}
+
+bool default_wake(struct wait_queue_entry *w, u64 key) {
+    (void)key;
+    bool woken = wake_up_process(w->task) || try_to_wake_up(w->task, TASK_KILLABLE);
+    if (woken)
+        list_del_init(&w->link);
+    return woken;
+}
+
+void add_wait_queue(struct wait_queue_head *q, struct wait_queue_entry *w) {
+    u64 flags = spin_lock_irqsave(&q->lock);
+    (w->exclusive ? list_add_tail : list_add)(&w->link, &q->list);
+    spin_unlock_irqrestore(&q->lock, flags);
+}
+void remove_wait_queue(struct wait_queue_head *q, struct wait_queue_entry *w) {
+    u64 flags = spin_lock_irqsave(&q->lock);
+    if (!list_empty(&w->link))
+        list_del_init(&w->link);
+    spin_unlock_irqrestore(&q->lock, flags);
+}
+
+void wake_up_key(struct wait_queue_head *q, int n, u64 key) {
+    struct wait_queue_entry *w, *next;
+    u64 flags = spin_lock_irqsave(&q->lock);
+    list_for_each_entry_safe(w, next, &q->list, link) {
+        bool exclusive = w->exclusive;
+        if (w->func(w, key) && exclusive && n && !--n)
+            break;
+    }
+    spin_unlock_irqrestore(&q->lock, flags);
+}
+
+void prepare_to_wait(struct wait_queue_head *q, struct wait_queue_entry *w, u32 state) {
+    u64 flags = spin_lock_irqsave(&q->lock);
+    if (list_empty(&w->link))
+        (w->exclusive ? list_add_tail : list_add)(&w->link, &q->list);
+    set_current_state(state);
+    spin_unlock_irqrestore(&q->lock, flags);
+}
+void finish_wait(struct wait_queue_head *q, struct wait_queue_entry *w) {
+    set_current_state(TASK_RUNNING);
+    remove_wait_queue(q, w);
+}
+
+bool signal_pending_state(u32 state) {
+    if (state & TASK_INTERRUPTIBLE)
+        return signal_pending(current);
+    return (state & TASK_WAKEKILL) && fatal_signal_pending(current);
+}
+
+struct sleeper {
+    struct timer timer;
+    struct task_struct *task;
+};
+static void sleeper_wake(struct timer *t) {
+    try_to_wake_up(container_of(t, struct sleeper, timer)->task, TASK_NORMAL);
+}
+void schedule_until(u64 deadline) {
+    if (deadline == FOREVER) {
+        schedule();
+        return;
+    }
+    struct sleeper s = {.task = current};
+    timer_setup(&s.timer, sleeper_wake);
+    timer_start(&s.timer, deadline);
+    schedule();
+    timer_cancel(&s.timer);
+}
+
+void init_completion(struct completion *c) {
+    init_waitqueue(&c->wait);
+    c->done = false;
+}
+void complete(struct completion *c) {
+    struct wait_queue_entry *w, *next;
+    u64 flags = spin_lock_irqsave(&c->wait.lock);
+    c->done = true;
+    list_for_each_entry_safe(w, next, &c->wait.list, link) w->func(w, 0);
+    spin_unlock_irqrestore(&c->wait.lock, flags);
+}
+/* The waiter looks at `done` under the lock: complete() is over when it sees it. */
+static bool completed(struct completion *c) {
+    u64 flags = spin_lock_irqsave(&c->wait.lock);
+    bool done = c->done;
+    spin_unlock_irqrestore(&c->wait.lock, flags);
+    return done;
+}
+void wait_for_completion(struct completion *c) { wait_event(&c->wait, completed(c)); }
+int wait_for_completion_killable(struct completion *c) {
+    return wait_event_killable(&c->wait, completed(c));
+}
+
+void mutex_init(struct mutex *m) {
+    m->owner = NULL;
+    init_waitqueue(&m->wait);
+}
+bool mutex_trylock(struct mutex *m) { return cmpxchg(&m->owner, NULL, current); }
+void mutex_lock(struct mutex *m) {
+    DEBUG_ON(current_thread->preempt_count || irqs_disabled() || m->owner == current);
+    if (!mutex_trylock(m))
+        wait_event_state(&m->wait, mutex_trylock(m), TASK_UNINTERRUPTIBLE, FOREVER, true);
+}
+void mutex_unlock(struct mutex *m) {
+    DEBUG_ON(m->owner != current);
+    __atomic_store_n(&m->owner, NULL, __ATOMIC_RELEASE);
+    if (waitqueue_active(&m->wait))
+        wake_up(&m->wait);
+}
+
+void rwsem_init(struct rwsem *s) {
+    spin_lock_init(&s->lock, RANK_OBJECT);
+    s->count = 0;
+    s->writers_waiting = 0;
+    init_waitqueue(&s->wait);
+}
+static bool try_read(struct rwsem *s) {
+    spin_lock(&s->lock);
+    bool ok = s->count >= 0 && !s->writers_waiting;
+    if (ok)
+        s->count++;
+    spin_unlock(&s->lock);
+    return ok;
+}
+static bool try_write(struct rwsem *s) {
+    spin_lock(&s->lock);
+    bool ok = s->count == 0;
+    if (ok)
+        s->count = -1;
+    spin_unlock(&s->lock);
+    return ok;
+}
+static void release(struct rwsem *s, bool write) {
+    spin_lock(&s->lock);
+    s->count = write ? 0 : s->count - 1;
+    bool wake = s->count == 0;
+    spin_unlock(&s->lock);
+    if (wake && waitqueue_active(&s->wait))
+        wake_up_all(&s->wait);
+}
+void down_read(struct rwsem *s) {
+    DEBUG_ON(current_thread->preempt_count || irqs_disabled());
+    if (!try_read(s))
+        wait_event(&s->wait, try_read(s));
+}
+void up_read(struct rwsem *s) { release(s, false); }
+static int wait_write(struct rwsem *s, u32 state) {
+    if (try_write(s))
+        return 0;
+    spin_lock(&s->lock);
+    s->writers_waiting++;
+    spin_unlock(&s->lock);
+    int r = wait_event_state(&s->wait, try_write(s), state, FOREVER, false);
+    spin_lock(&s->lock);
+    s->writers_waiting--;
+    spin_unlock(&s->lock);
+    if (r)
+        wake_up_all(&s->wait);
+    return r;
+}
+void down_write(struct rwsem *s) {
+    DEBUG_ON(current_thread->preempt_count || irqs_disabled());
+    wait_write(s, TASK_UNINTERRUPTIBLE);
+}
+int down_write_killable(struct rwsem *s) { return wait_write(s, TASK_KILLABLE); }
+void up_write(struct rwsem *s) { release(s, true); }

@@ -1,0 +1,116 @@
+/* Sleeping: wait queues, completions, mutexes, reader-writer semaphores. See wait.c. */
+#pragma once
+#include "../lib/list.h"
+#include "../riscv/spinlock.h"
+
+struct wait_queue_head {
+    spinlock_t lock;
+    struct list_head list;
+};
+struct wait_queue_entry {
+    struct list_head link;
+    struct task_struct *task;
+    /* Called under the queue's lock; true: counts as a wake. Default: wake the task and unlink. */
+    bool (*func)(struct wait_queue_entry *w, u64 key);
+    bool exclusive;
+};
+#define WAIT_QUEUE_INIT(n) {SPINLOCK_INIT(RANK_WAITQ), LIST_HEAD_INIT((n).list)}
+void init_waitqueue(struct wait_queue_head *q);
+bool default_wake(struct wait_queue_entry *w, u64 key);
+void add_wait_queue(struct wait_queue_head *q, struct wait_queue_entry *w);
+void remove_wait_queue(struct wait_queue_head *q, struct wait_queue_entry *w);
+/* Wake all that are not exclusive and up to n exclusive ones (0: all). key: poll events, or 0. */
+void wake_up_key(struct wait_queue_head *q, int n, u64 key);
+static inline bool waitqueue_active(struct wait_queue_head *q) {
+    smp_mb();
+    return !list_empty(&q->list);
+}
+#define wake_up(q) wake_up_key(q, 1, 0)
+#define wake_up_all(q) wake_up_key(q, 0, 0)
+#define wake_up_poll(q, ev) wake_up_key(q, 1, ev)
+
+#define TASK_RUNNING 0u
+#define TASK_INTERRUPTIBLE 1u
+#define TASK_UNINTERRUPTIBLE 2u
+#define TASK_STOPPED 4u
+#define TASK_WAKEKILL 8u
+#define TASK_ZOMBIE 16u
+#define TASK_DEAD 32u
+#define TASK_NEW 64u
+#define TASK_WAKING 128u
+#define TASK_KILLABLE (TASK_UNINTERRUPTIBLE | TASK_WAKEKILL)
+#define TASK_NORMAL (TASK_INTERRUPTIBLE | TASK_UNINTERRUPTIBLE)
+
+#define FOREVER (~0UL)
+/* Prepare, as part of a loop: link the entry and set the state; then test; then schedule. */
+void prepare_to_wait(struct wait_queue_head *q, struct wait_queue_entry *w, u32 state);
+void finish_wait(struct wait_queue_head *q, struct wait_queue_entry *w);
+/* Sleep in the state set until woken or the absolute time is reached. */
+void schedule_until(u64 deadline_ns);
+bool signal_pending_state(u32 state);
+u64 ktime_get(void);
+
+/* Sleep until cond; 0, -EINTR by a signal that the state lets in, -ETIMEDOUT at the deadline. */
+#define wait_event_state(q, cond, state_, deadline, excl)                                          \
+    ({                                                                                             \
+        struct wait_queue_entry _w = {.task = current, .func = default_wake, .exclusive = excl};   \
+        long _r = 0;                                                                               \
+        INIT_LIST_HEAD(&_w.link);                                                                  \
+        for (;;) {                                                                                 \
+            prepare_to_wait(q, &_w, state_);                                                       \
+            if (cond)                                                                              \
+                break;                                                                             \
+            if (signal_pending_state(state_)) {                                                    \
+                _r = -4; /* EINTR */                                                               \
+                break;                                                                             \
+            }                                                                                      \
+            if ((deadline) != FOREVER && ktime_get() >= (deadline)) {                              \
+                _r = -110; /* ETIMEDOUT */                                                         \
+                break;                                                                             \
+            }                                                                                      \
+            schedule_until(deadline);                                                              \
+        }                                                                                          \
+        finish_wait(q, &_w);                                                                       \
+        _r;                                                                                        \
+    })
+#define wait_event(q, cond) wait_event_state(q, cond, TASK_UNINTERRUPTIBLE, FOREVER, false)
+#define wait_event_interruptible(q, cond)                                                          \
+    wait_event_state(q, cond, TASK_INTERRUPTIBLE, FOREVER, false)
+#define wait_event_exclusive(q, cond) wait_event_state(q, cond, TASK_INTERRUPTIBLE, FOREVER, true)
+#define wait_event_killable(q, cond) wait_event_state(q, cond, TASK_KILLABLE, FOREVER, false)
+
+/* One event that happens once. */
+struct completion {
+    struct wait_queue_head wait;
+    bool done;
+};
+void init_completion(struct completion *c);
+/* The completer's last access to *c is under its lock, so the waiter's stack may hold it. */
+void complete(struct completion *c);
+void wait_for_completion(struct completion *c);
+int wait_for_completion_killable(struct completion *c); /* 0 or -EINTR */
+
+/* A sleeping lock with an owner. Not in interrupts. */
+struct mutex {
+    struct task_struct *owner; /* NULL: free */
+    struct wait_queue_head wait;
+};
+#define MUTEX_INIT(n) {NULL, WAIT_QUEUE_INIT((n).wait)}
+void mutex_init(struct mutex *m);
+void mutex_lock(struct mutex *m);
+bool mutex_trylock(struct mutex *m);
+void mutex_unlock(struct mutex *m);
+
+/* Many readers or one writer; a waiting writer holds new readers off. */
+struct rwsem {
+    spinlock_t lock;
+    s32 count; /* readers, or -1 */
+    u32 writers_waiting;
+    struct wait_queue_head wait;
+};
+void rwsem_init(struct rwsem *s);
+void down_read(struct rwsem *s);
+void up_read(struct rwsem *s);
+void down_write(struct rwsem *s);
+int down_write_killable(struct rwsem *s);
+void up_write(struct rwsem *s);
