@@ -90,7 +90,7 @@ qemu-gdb: all
 qemu-cmd:
 	@echo '$(QEMU_LINE)'
 run: all
-	@$(PY) scripts/run.py $(if $(ICOUNT),--icount) --kernel $(KERNEL) --image $(RUN_IMG) --cpus $(CPUS) --mem $(MEM) --append '$(APPEND)' -- '$(subst ','\'',$(CMD))'
+	@$(PY) scripts/run.py $(if $(ICOUNT),--icount) --kernel $(KERNEL) --image $(RUN_IMG) --cpus $(CPUS) --mem $(MEM) --append '$(APPEND)' -- '$(subst ','\'',$(value CMD))'
 fs.img: $(B)/fs.img
 	@:
 

@@ -114,7 +114,7 @@ struct abi_ucontext {
     uint64_t uc_flags, uc_link;
     struct abi_stack uc_stack;
     abi_sigset_t uc_sigmask;
-    uint8_t __unused[1024 / 8 - sizeof(abi_sigset_t)];
+    uint8_t __rest[1024 / 8 - sizeof(abi_sigset_t)];
     struct abi_sigcontext uc_mcontext;
 };
 struct rt_sigframe {

@@ -28,7 +28,7 @@ struct stat {
     int32_t st_blksize, __pad2;
     int64_t st_blocks;
     int64_t st_atime, st_atime_nsec, st_mtime, st_mtime_nsec, st_ctime, st_ctime_nsec;
-    uint32_t __unused[2];
+    uint32_t __rest[2];
 };
 
 struct statx_timestamp {

@@ -1,0 +1,48 @@
+#!/usr/bin/python3
+"""Run one shell command on tine in a fresh copy of the image: its output alone, its exit status."""
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+
+p = argparse.ArgumentParser()
+p.add_argument("--kernel", required=True)
+p.add_argument("--image", required=True)
+p.add_argument("--cpus", default="2")
+p.add_argument("--mem", default="256M")
+p.add_argument("--append", default="")
+p.add_argument("--icount", action="store_true")
+p.add_argument("command", nargs="+")
+a = p.parse_args()
+command = " ".join(a.command)
+with tempfile.TemporaryDirectory() as d:
+    root, extra = os.path.join(d, "root.img"), os.path.join(d, "out")
+    subprocess.run(["cp", "--sparse=always", a.image, root], check=True)
+    # The command travels as a file: no quoting can go wrong on the kernel's command line.
+    script = os.path.join(d, "cmd")
+    open(script, "w").write(command + "\n")
+    subprocess.run(["debugfs", "-w", "-R", f"write {script} /.cmd", root], capture_output=True, check=True,
+                   env=dict(os.environ, PATH=os.environ["PATH"] + ":/sbin:/usr/sbin"))
+    disk = (["-initrd", root, "-icount", "shift=0,sleep=off"] if a.icount else
+            ["-drive", f"file={root},format=raw,if=none,id=root", "-device", "virtio-blk-device,drive=root"])
+    cmd = ["qemu-system-riscv64", "-machine", "virt", "-bios", "default", "-smp", a.cpus, "-m", a.mem, "-display", "none",
+           "-monitor", "none", "-serial", "stdio", "-global", "virtio-mmio.force-legacy=false", "-kernel", a.kernel, *disk,
+           "-append", f"quiet {a.append} init=/bin/sh -- /.cmd".strip()]
+    proc = subprocess.Popen(cmd, stdin=subprocess.DEVNULL if not sys.stdin.isatty() else None, stdout=subprocess.PIPE)
+    # The firmware's banner comes first, in a known form: everything after its last line is ours.
+    started, tail = False, b""
+    while chunk := os.read(proc.stdout.fileno(), 65536):
+        if not started:
+            tail += chunk
+            at = tail.find(b"Boot HART MEDELEG")
+            end = tail.find(b"\n", at) if at >= 0 else -1
+            if end < 0:
+                continue
+            started, chunk = True, tail[end + 1:]
+        sys.stdout.buffer.write(chunk.replace(b"\r\n", b"\n"))
+        sys.stdout.buffer.flush()
+    status = proc.wait()
+    if not started:
+        sys.stdout.buffer.write(tail)
+sys.exit(status)

@@ -1,0 +1,17 @@
+# Programs: one file each, linked with lib/ and picolibc.
+PICO ?= /usr/lib/picolibc/riscv64-unknown-elf
+UCFLAGS := -std=gnu17 -march=rv64gc -mabi=lp64d -mcmodel=medany -O2 -g -Wall -Wextra -Werror -Wno-sign-compare \
+    -ftls-model=local-exec -fno-common -Iuser/include -Iinclude -I$(B)/include -isystem $(PICO)/include
+UPROG := $(patsubst user/%.c,$(B)/user/%,$(wildcard user/*.c))
+ULIB := $(B)/user/lib/start.S.o $(B)/user/lib/sys.c.o $(B)/user/lib/util.c.o $(B)/user/lib/thread.c.o
+.SECONDARY: $(ULIB)
+$(B)/user/lib/%.S.o: user/lib/%.S $(GEN)
+	@mkdir -p $(@D)
+	$(Q)$(UCC) $(UCFLAGS) -c -o $@ $<
+$(B)/user/lib/%.c.o: user/lib/%.c user/include/tine.h $(GEN)
+	@mkdir -p $(@D)
+	$(Q)$(UCC) $(UCFLAGS) -fno-builtin -MMD -MP -c -o $@ $<
+$(B)/user/%: user/%.c $(ULIB) user/include/tine.h $(GEN)
+	@mkdir -p $(@D)
+	$(Q)$(UCC) $(UCFLAGS) -nostdlib -static -Wl,-Ttext-segment=0x10000,--gc-sections,--no-warn-rwx-segments,--build-id=none \
+	    -o $@ $(ULIB) $< -L$(PICO)/lib/release -L$(PICO)/lib -lc -lgcc
