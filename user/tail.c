@@ -5,6 +5,8 @@ int main(int argc, char **argv) {
     int c, r = 0;
     long lines = 10, bytes = -1;
     bool follow = false;
+    if (argc > 1 && argv[1][0] == '-' && isdigit((unsigned char)argv[1][1])) /* -5 is -n 5 */
+        lines = atol(argv[1] + 1), argv[1] = argv[0], argv++, argc--;
     while ((c = options(argc, argv, "n:c:f", "tail [-n LINES | -c BYTES] [-f] [FILE...]")) != -1) {
         if (c == 'n')
             lines = atol(optarg);

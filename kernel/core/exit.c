@@ -229,13 +229,7 @@ __noreturn void do_exit(s32 code) {
     spin_unlock(&t->alloc_lock);
     put_fs(fs);
     exit_notify(last);
-    local_irq_disable();
-    preempt_disable();
-    WRITE_ONCE(t->state, TASK_DEAD);
-    preempt_enable_no_resched();
-    local_irq_enable();
-    schedule();
-    panic("a dead task runs");
+    schedule_exit();
 }
 
 __noreturn void do_group_exit(s32 code) { /* X5 */

@@ -54,7 +54,7 @@ void fork_init(void) {
     signal_cache = kmem_cache_create("signal_struct", sizeof(struct signal_struct));
     sighand_cache = kmem_cache_create("sighand_struct", sizeof(struct sighand_struct));
     files_cache = kmem_cache_create("files_struct", sizeof(struct files_struct));
-    max_threads = total_pages / (8 * STACK_SIZE / PAGE_SIZE); /* C6: stacks take at most 1/8 */
+    max_threads = (max_pfn - min_pfn) / (8 * STACK_SIZE / PAGE_SIZE); /* C6: stacks take at most 1/8 */
     max_threads = max(max_threads, 64u);
     for (int i = 0; i < RLIM_NLIMITS; i++)
         init_signal.rlim[i] = (struct rlimit){RLIM_INFINITY, RLIM_INFINITY};

@@ -161,13 +161,13 @@ static void pipe_release(struct file *f) {
     if (last && i->private == p)
         i->private = NULL;
     mutex_unlock(&p->lock);
-    mutex_unlock(&fifo_mutex);
     if (last) {
         pipe_free(p);
-    } else {
+    } else { /* before fifo_mutex is dropped: then the other end may free p */
         wake_up_key(&p->rd_wait, 0, POLLIN | POLLHUP);
         wake_up_key(&p->wr_wait, 0, POLLOUT | POLLERR);
     }
+    mutex_unlock(&fifo_mutex);
 }
 
 static long pipe_ioctl(struct file *f, u32 cmd, u64 arg) {

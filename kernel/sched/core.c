@@ -455,6 +455,15 @@ void schedule(void) {
     while (test_tif(current, TIF_NEED_RESCHED) && current->state == TASK_RUNNING);
 }
 
+/* The last switch away. From the new state to the switch no interrupt may preempt: a preempted task is
+ * queued again, and a dead one must not be. */
+__noreturn void schedule_exit(void) {
+    local_irq_disable();
+    WRITE_ONCE(current->state, TASK_DEAD);
+    __schedule(false);
+    panic("a dead task runs");
+}
+
 /* A lock was dropped or an interrupt ends, and a better task waits. */
 void preempt_schedule(void) {
     if (irqs_disabled() || current_thread->preempt_count)

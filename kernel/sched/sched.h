@@ -25,6 +25,7 @@ extern u32 sched_child_runs_first; /* D6: a knob in /proc/sys/kernel */
 void sched_init(void);
 /* Give up the hart until woken (if the state says so) or rescheduled. */
 void schedule(void);
+__noreturn void schedule_exit(void);
 /* First thing a new task runs, from ret_from_fork: ends the switch that `prev` began. */
 void schedule_tail(struct task_struct *prev);
 /* Wake p if its state is in `mask`. Any context. True if it was woken by this call. */
