@@ -35,6 +35,10 @@ int radix_insert(struct radix_tree *t, u64 index, void *item) {
         t->height = 1;
     }
     while (index > max_index(t->height)) {
+        if (!t->root->used) { /* still empty: as good a top as a bottom */
+            t->height++;
+            continue;
+        }
         struct radix_node *n = kzalloc(sizeof(*n), GFP_ATOMIC);
         if (!n)
             return -ENOMEM;

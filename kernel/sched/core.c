@@ -551,7 +551,7 @@ int sched_setaffinity(struct task_struct *p, u64 mask) {
     if (move && p == current) /* sleep a moment: the wake picks an allowed hart */
         while (!(READ_ONCE(p->se.affinity) & BIT(smp_processor_id()))) {
             set_current_state(TASK_UNINTERRUPTIBLE);
-            schedule_until(ktime_get() + 1);
+            schedule_until(ktime_get() + 100000); /* long enough to be asleep when it ends */
         }
     return 0;
 }

@@ -1,0 +1,22 @@
+# Tests: tests/abi and tests/linux are static glibc programs (unmodified Linux binaries); tests/host runs here.
+LCC := riscv64-linux-gnu-gcc
+ABI := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/abi/*.c tests/linux/*.c))
+$(B)/tests/%: tests/%.c tests/abi/ktap.h
+	@mkdir -p $(@D)
+	$(Q)$(LCC) -static -O1 -g -Wall -Wno-unused-result -Itests/abi -o $@ $< -lpthread
+$(B)/tests/bench-linux: user/bench.c
+	@mkdir -p $(@D)
+	$(Q)$(LCC) -static -O2 -DLINUX -o $@ $<
+HOSTSRC := kernel/lib/fdt.c kernel/lib/string.c kernel/lib/printf.c kernel/lib/rbtree.c kernel/lib/radix.c kernel/lib/elfcheck.c kernel/lib/chacha.c
+# memcpy and friends are renamed: the host's own must stay, and both are compared.
+$(B)/tests/host/unit: tests/host/unit.c tests/host/rename.h $(HOSTSRC) $(GEN)
+	@mkdir -p $(@D)
+	$(Q)gcc -std=gnu17 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-builtin -Wall -Wno-sign-compare -include tests/host/rename.h -Iinclude -Ikernel -o $@ tests/host/unit.c $(HOSTSRC)
+
+test-programs: $(ABI) $(B)/tests/bench-linux $(B)/tests/host/unit
+.PHONY: test-programs
+test: all test-programs
+	@$(MAKE) DEBUG=1 all
+	@$(PY) -m pytest tests -q -n $(or $(J),$(shell nproc)) $(if $(T),-k '$(T)')
+bench: all
+	@$(PY) scripts/bench.py --kernel $(KERNEL) --image $(B)/fs.img
