@@ -227,6 +227,26 @@ static int store_drop(char *text, struct task_struct *t) {
     return 0;
 }
 
+/* As on Linux: c crashes (to see and test the report), s syncs, o powers off. */
+static noinline void crash(void) { asm volatile("sw zero, 8(zero)" ::: "memory"); }
+static int store_sysrq(char *text, struct task_struct *t) {
+    (void)t;
+    switch (*text) {
+    case 'c':
+        crash();
+        return 0;
+    case 's':
+        sync_all(true);
+        return 0;
+    case 'o':
+        sync_all(true);
+        unmount_everything();
+        machine_power_off(0);
+    default:
+        return -EINVAL;
+    }
+}
+
 /* --- files about a task --- */
 static char state_letter(struct task_struct *t) {
     u32 s = READ_ONCE(t->state);
@@ -461,6 +481,7 @@ static const struct entry root_entries[] = {
     {"interrupts", 0444, show_interrupts, NULL, NULL, NULL, NULL},
     {"filesystems", 0444, show_filesystems, NULL, NULL, NULL, NULL},
     {"cmdline", 0444, show_cmdline, NULL, NULL, NULL, NULL},
+    {"sysrq-trigger", 0200, NULL, store_sysrq, NULL, NULL, NULL},
     {"sys", S_IFDIR | 0555, NULL, NULL, sys_entries, NULL, NULL},
     {0},
 };

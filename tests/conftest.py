@@ -1,0 +1,102 @@
+"""Boot tine under QEMU for tests. Each test has its own copy of the image and its own QEMU, killed at the end."""
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pexpect
+import pytest
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BUILD = os.path.join(TOP, "build")
+os.environ["PATH"] += ":/sbin:/usr/sbin"
+
+
+class Panic(AssertionError):
+    pass
+
+
+class Hang(AssertionError):
+    pass
+
+
+class Result:
+    def __init__(self, status, text):
+        self.status, self.text = status, text
+
+
+def tail(text, n=40):
+    return "\n".join(text.splitlines()[-n:])
+
+
+class Machine:
+    """One test's machines: files to add to the image, then run() or shell()."""
+
+    def __init__(self, tmp):
+        self.tmp, self.image, self.children = str(tmp), os.path.join(str(tmp), "fs.img"), []
+        subprocess.run(["cp", "--sparse=always", os.path.join(BUILD, "fs.img"), self.image], check=True)
+
+    def add(self, source, target, mode="0100755"):
+        r = subprocess.run(["debugfs", "-w", "-f", "-", self.image], text=True, capture_output=True,
+                           input=f"rm {target}\nwrite {source} {target}\nsif {target} mode {mode}\nsif {target} uid 0\nsif {target} gid 0\n")
+        assert r.returncode == 0, r.stderr
+
+    def command(self, append="", cpus=2, mem="256M", debug=False, icount=False, extra=()):
+        kernel = os.path.join(BUILD, "kernel-debug" if debug else "kernel", "tine.elf")
+        disk = (["-initrd", self.image, "-icount", "shift=0,sleep=off"] if icount else
+                ["-drive", f"file={self.image},format=raw,if=none,id=root", "-device", "virtio-blk-device,drive=root"])
+        return ["qemu-system-riscv64", "-machine", "virt", "-bios", "default", "-smp", str(cpus), "-m", mem, "-display", "none",
+                "-monitor", "none", "-serial", "stdio", "-global", "virtio-mmio.force-legacy=false", "-kernel", kernel, *disk,
+                "-append", append, *extra]
+
+    def qemu(self, append="", timeout=60, **options):
+        """Run to power-off. Result of QEMU's status and the console."""
+        try:
+            p = subprocess.run(self.command(append, **options), stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout)
+        except subprocess.TimeoutExpired as e:
+            raise Hang(f"no power-off within {timeout} s; the console's tail:\n" + tail((e.stdout or b"").decode(errors="replace"))) from None
+        return Result(p.returncode, p.stdout.decode(errors="replace").replace("\r", "") + p.stderr.decode(errors="replace"))
+
+    def run(self, command, timeout=60, **options):
+        """Run one shell command as init. A panic fails the test."""
+        script = os.path.join(self.tmp, "cmd")
+        with open(script, "w") as f:
+            f.write(command + "\n")
+        self.add(script, "/.cmd", "0100644")
+        r = self.qemu("quiet init=/bin/sh -- /.cmd", timeout, **options)
+        if "kernel panic" in r.text:
+            raise Panic(r.text[r.text.index("kernel panic"):][:4000])
+        at = r.text.find("Boot HART MEDELEG")
+        r.text = r.text[r.text.find("\n", at) + 1:]
+        return r
+
+    def shell(self, timeout=20, **options):
+        """A pexpect session at the root shell's prompt."""
+        c = self.command(**options)
+        p = pexpect.spawn(c[0], c[1:], timeout=timeout, encoding="utf-8", codec_errors="replace", echo=False)
+        p.logfile_read = open(os.path.join(self.tmp, "console"), "w")
+        self.children.append(p)
+        p.expect("/root # ")
+        return p
+
+    def close(self):
+        for p in self.children:
+            p.close(force=True)
+
+
+@pytest.fixture
+def machine(tmp_path):
+    m = Machine(tmp_path)
+    yield m
+    m.close()
+
+
+def check_ktap(text):
+    """All lines ok, and as many as the plan says."""
+    bad = re.findall(r"^not ok .*", text, re.M)
+    assert not bad, "\n".join(bad)
+    plan = re.search(r"^1\.\.(\d+)$", text, re.M)
+    assert plan, "no plan: the program did not finish\n" + tail(text)
+    good = re.findall(r"^ok \d+", text, re.M)
+    assert len(good) == int(plan.group(1)) > 0, f"{len(good)} results of {plan.group(1)} planned"

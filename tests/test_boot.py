@@ -1,0 +1,94 @@
+"""Boot, power, and what the kernel says when something is wrong."""
+import os
+import re
+import subprocess
+import time
+
+import pytest
+from conftest import BUILD, TOP, check_ktap
+
+
+@pytest.mark.parametrize("cpus", [1, 2, 8])
+def test_boots_on_harts(machine, cpus):
+    r = machine.qemu("init=/bin/sh -- -c 'exit 3'", cpus=cpus)
+    assert r.status == 3
+    assert re.search(rf"tine \S+: {cpus} harts?, \d+ MB, .*boot hart \d+, [\d.]+ s since power-on", r.text)
+
+
+@pytest.mark.parametrize("mem", ["64M", "1G", "8G"])
+def test_boots_with_memory(machine, mem):
+    r = machine.run("grep MemTotal /proc/meminfo", mem=mem)
+    kb = int(re.search(r"MemTotal: +(\d+)", r.text).group(1))
+    size = {"64M": 64, "1G": 1024, "8G": 8192}[mem] * 1024
+    assert size * 0.9 < kb < size
+
+
+def test_prompt_within_a_second(machine):
+    best = 9
+    for _ in range(5):
+        start = time.time()
+        p = machine.shell(cpus=2)
+        best = min(best, time.time() - start)
+        p.close(force=True)
+    assert best < 1.0, f"{best:.2f} s from QEMU's start to the prompt"
+
+
+def test_exit_status_of_a_killed_init(machine):
+    assert machine.run("kill -TERM $$; sleep 1; exit 9").status == 9  # init ignores what it did not ask for
+
+
+def test_selftests(machine):
+    r = machine.qemu("selftest", debug=True)
+    assert r.status == 0
+    check_ktap(re.sub(r"^\[[^]]*\] ", "", r.text, flags=re.M))
+
+
+def test_panic_reports_every_hart(machine):
+    r = machine.qemu("init=/bin/sh -- -c 'echo c > /proc/sysrq-trigger'", cpus=3)
+    assert r.status not in (0, 1)
+    assert "kernel panic: store page fault in the kernel at 8" in r.text
+    assert re.search(r"\] crash\+0x", r.text) or re.search(r"\] proc_write\+0x", r.text)
+    assert len(re.findall(r"hart \d+: pid", r.text)) == 3
+    assert "scause f (store page fault)" in r.text
+
+
+def test_missing_root_is_said(machine):
+    r = machine.qemu("root=vdz")
+    assert r.status not in (0, 1) and "'vdz' was not found" in r.text
+
+
+def test_missing_init_is_said(machine):
+    r = machine.qemu("init=/nonexistent")
+    assert r.status not in (0, 1) and "/nonexistent cannot be run: error 2" in r.text
+
+
+def test_device_tree_without_memory(machine, tmp_path):
+    dtb = str(tmp_path / "m.dtb")
+    subprocess.run(["qemu-system-riscv64", "-machine", f"virt,dumpdtb={dtb}", "-m", "256M", "-display", "none"], check=True, capture_output=True)
+    data = open(dtb, "rb").read()
+    open(dtb, "wb").write(data.replace(b"device_type\0", b"device_typx\0"))
+    r = machine.qemu("", extra=("-dtb", dtb))
+    assert "tine: the device tree" in r.text and r.status != 0 or "device tree" in r.text
+
+
+def test_poweroff_leaves_a_clean_file_system(machine):
+    r = machine.run("mkdir /root/d; for i in 1 2 3 4 5 6 7 8 9; do cp /bin/sh /root/d/$i; done; rm /root/d/3; mv /root/d/4 /root/x; ln /root/x /root/y; poweroff")
+    assert r.status == 0
+    e = subprocess.run(["e2fsck", "-fn", machine.image], capture_output=True, text=True)
+    assert e.returncode == 0, e.stdout
+
+
+def test_new_image_is_clean():
+    e = subprocess.run(["e2fsck", "-fn", os.path.join(BUILD, "fs.img")], capture_output=True, text=True)
+    assert e.returncode == 0, e.stdout
+
+
+def test_qemu_cmd_is_one_line_and_runs_nothing():
+    r = subprocess.run(["make", "-s", "-C", TOP, "qemu-cmd", "CPUS=3", "MEM=128M"], capture_output=True, text=True)
+    lines = r.stdout.strip().splitlines()
+    assert r.returncode == 0 and len(lines) == 1 and "-smp 3" in lines[0] and "-m 128M" in lines[0]
+
+
+def test_nothing_is_rebuilt():
+    r = subprocess.run(["make", "-C", TOP], capture_output=True, text=True)
+    assert r.returncode == 0 and r.stdout.strip() in ("", "make: Nothing to be done for 'all'.")

@@ -1,0 +1,116 @@
+"""Programs on tine: the checklist's (tests/abi), unmodified Linux binaries, and our own."""
+import glob
+import os
+import subprocess
+
+import pytest
+from conftest import BUILD, TOP, check_ktap, tail
+
+ABI = sorted(os.path.basename(p)[:-2] for p in glob.glob(os.path.join(TOP, "tests/abi/*.c")))
+LINUX = sorted(os.path.basename(p)[:-2] for p in glob.glob(os.path.join(TOP, "tests/linux/*.c")))
+
+
+@pytest.mark.parametrize("cpus", [1, 4])
+@pytest.mark.parametrize("name", ABI)
+def test_abi(machine, name, cpus):
+    machine.add(os.path.join(BUILD, "tests/abi", name), "/t")
+    r = machine.run("/t", cpus=cpus, debug=True)
+    check_ktap(r.text)
+    assert r.status == 0
+
+
+@pytest.mark.parametrize("name", LINUX)
+def test_linux_binary(machine, name):
+    machine.add(os.path.join(BUILD, "tests/linux", name), "/t")
+    r = machine.run("/t", cpus=2)
+    check_ktap(r.text)
+    assert r.status == 0
+
+
+def test_host_units():
+    r = subprocess.run([os.path.join(BUILD, "tests/host/unit")], capture_output=True, text=True)
+    check_ktap(r.stdout)
+    assert r.returncode == 0, r.stderr
+
+
+@pytest.mark.parametrize("command,want", [
+    ("forkdemo", "Child Complete!"), ("threads", "counter 40000 of 40000"), ("vforkdemo", "we waited at least 100 ms"),
+    ("cowdemo", "the parent's bytes are unchanged"), ("clonedemo", "CLONE_NEWPID    refused: Invalid argument"),
+    ("pstree -p", "sh(1)"), ("ps -l", "/bin/sh /.cmd"), ("top -b -n 1", "COMMAND"), ("free -h", "Mem:"), ("df -h", "/dev/vda"),
+])
+def test_demo(machine, command, want):
+    r = machine.run(command, cpus=2)
+    assert want in r.text and r.status == 0, tail(r.text)
+
+
+def test_every_program_answers_help(machine):
+    r = machine.run("for p in /bin/* /sbin/*; do $p --help > /tmp/o || echo BAD $p; grep -q usage: /tmp/o || echo SILENT $p; done; echo all asked")
+    assert "BAD" not in r.text and "SILENT" not in r.text and "all asked" in r.text, r.text
+
+
+def test_forktest_2000_processes_in_256_mb(machine):
+    r = machine.run("forktest -n 2000; grep MemFree /proc/meminfo", mem="256M", timeout=120)
+    assert "2000 children alive\n2000 children reaped" in r.text and r.status == 0, r.text
+
+
+def test_fork_bomb_of_a_user_leaves_root_usable(machine):
+    r = machine.run("ulimit -u 200; runas 1000 sh -c 'bomb() { bomb | bomb & }; bomb' 2>/dev/null & sleep 3; echo root still works; ps | wc -l; exit 0", timeout=120)
+    assert "root still works" in r.text
+
+
+@pytest.mark.parametrize("cpus,debug", [(1, True), (2, False), (8, True)])
+def test_stress_leaks_nothing(machine, cpus, debug):
+    free = "echo 3 > /proc/sys/vm/drop_caches; grep MemFree /proc/meminfo"
+    r = machine.run(f"stress -t 1 -p 4; {free}; stress -t 6 -p 12 || exit 1; {free}; wait", cpus=cpus, debug=debug, timeout=150)
+    assert "12 workers, 6 s, 0 failed" in r.text and r.status == 0, tail(r.text)
+    before, after = (int(line.split()[1]) for line in r.text.splitlines() if line.startswith("MemFree"))
+    assert before - after < 400, f"{before} KB free before, {after} KB after"
+    subprocess.run(["e2fsck", "-fn", machine.image], check=True, capture_output=True)
+
+
+def test_out_of_memory_kills_one_process_and_says_so(machine):
+    source = os.path.join(BUILD, "tests/linux/hog")
+    if not os.path.exists(source):
+        pytest.fail("tests/linux/hog was not built")
+    machine.add(source, "/hog")
+    r = machine.run("/hog 400; echo hog left with $?; dmesg | grep 'out of memory'", mem="128M", timeout=120)
+    assert "hog left with 137" in r.text and "killing pid" in r.text, tail(r.text)
+
+
+def test_images_keep_modes(machine, tmp_path):
+    extra = tmp_path / "extra"
+    extra.mkdir()
+    (extra / "script").write_text("#!/bin/sh\necho from extra\n")
+    (extra / "script").chmod(0o751)
+    out = tmp_path / "x.img"
+    subprocess.run(["/usr/bin/python3", os.path.join(TOP, "mkfs/mkfs.py"), "--out", str(out), "--programs", os.path.join(BUILD, "user"),
+                    "--extra", str(extra), "--stamp", str(tmp_path / "stamp")], check=True)
+    machine.image = str(out)
+    r = machine.run("/script; stat /script")
+    assert "from extra" in r.text and "0751" in r.text
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_damaged_images(machine, seed):
+    """Bits flipped in the super block, groups, inodes and directories: a message or an errno, never a panic."""
+    import random
+    rnd = random.Random(seed)
+    bad = machine.image + ".bad"
+    subprocess.run(["cp", machine.image, bad], check=True)
+    with open(bad, "r+b") as f:
+        for _ in range(40):
+            where = rnd.choice([1024 + rnd.randrange(1024), 4096 + rnd.randrange(4096), rnd.randrange(8, 500) * 4096 + rnd.randrange(4096)])
+            f.seek(where)
+            f.write(bytes([rnd.randrange(256)]))
+    disk = ("-drive", f"file={bad},format=raw,if=none,id=bad", "-device", "virtio-blk-device,drive=bad")
+    r = machine.run("mount -t ext2 /dev/vdb /mnt && { find /mnt | wc -l; ls -lR /mnt > /dev/null; cat /mnt/bin/* > /dev/null; "
+                    "rm -rf /mnt/bin; cp -r /bin /mnt/new; echo x > /mnt/y; umount /mnt; }; echo survived", debug=True, extra=disk, timeout=120)
+    assert "survived" in r.text
+
+
+def test_not_an_ext2_image_is_refused_with_words(machine, tmp_path):
+    junk = tmp_path / "junk"
+    junk.write_bytes(os.urandom(1 << 20))
+    disk = ("-drive", f"file={junk},format=raw,if=none,id=bad", "-device", "virtio-blk-device,drive=bad")
+    r = machine.run("mount -t ext2 /dev/vdb /mnt; echo $?; dmesg | tail -n 1", extra=disk)
+    assert "not an ext2 file system" in r.text and "\n1\n" in r.text
