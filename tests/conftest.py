@@ -47,7 +47,7 @@ class Machine:
         disk = (["-initrd", self.image, "-icount", "shift=0,sleep=off"] if icount else
                 ["-drive", f"file={self.image},format=raw,if=none,id=root", "-device", "virtio-blk-device,drive=root"])
         return ["qemu-system-riscv64", "-machine", "virt", "-bios", "default", "-smp", str(cpus), "-m", mem, "-display", "none",
-                "-monitor", "none", "-serial", "stdio", "-global", "virtio-mmio.force-legacy=false", "-kernel", kernel, *disk,
+                "-monitor", "none", "-chardev", "stdio,id=c,signal=off", "-serial", "chardev:c", "-global", "virtio-mmio.force-legacy=false", "-kernel", kernel, *disk,
                 "-append", append, *extra]
 
     def qemu(self, append="", timeout=60, **options):

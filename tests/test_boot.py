@@ -66,9 +66,9 @@ def test_device_tree_without_memory(machine, tmp_path):
     dtb = str(tmp_path / "m.dtb")
     subprocess.run(["qemu-system-riscv64", "-machine", f"virt,dumpdtb={dtb}", "-m", "256M", "-display", "none"], check=True, capture_output=True)
     data = open(dtb, "rb").read()
-    open(dtb, "wb").write(data.replace(b"device_type\0", b"device_typx\0"))
+    open(dtb, "wb").write(data.replace(b"memory\0", b"memorx\0"))
     r = machine.qemu("", extra=("-dtb", dtb))
-    assert "tine: the device tree" in r.text and r.status != 0 or "device tree" in r.text
+    assert "tine: the device tree describes no memory" in r.text
 
 
 def test_poweroff_leaves_a_clean_file_system(machine):

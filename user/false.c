@@ -3,6 +3,6 @@
 
 int main(int argc, char **argv) {
     if (argc == 2 && !strcmp(argv[1], "--help"))
-        printf("usage: false\n");
+        return printf("usage: false\n") < 0;
     return 1;
 }

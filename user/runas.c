@@ -4,7 +4,7 @@
 int main(int argc, char **argv) {
     if (argc < 3 || !strcmp(argv[1], "--help")) {
         printf("usage: runas UID COMMAND [ARG...]\n");
-        return argc < 3 ? 2 : 0;
+        return argc < 2 || strcmp(argv[1], "--help") ? 2 : 0;
     }
     int id = atoi(argv[1]);
     if (setgid(id) < 0 || setuid(id) < 0)

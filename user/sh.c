@@ -26,7 +26,7 @@ struct job {
     struct job *next;
 };
 static bool interactive;
-static int last_status, loop_break, loop_continue, returning;
+static int last_status, subst_status, loop_break, loop_continue, returning;
 static pid_t shell_pgid, last_bg;
 static struct job *jobs;
 static char **args; /* $0, $1... */
@@ -398,7 +398,7 @@ static char *capture(const char *cmd) {
     close(p[0]);
     int st;
     waitpid(pid, &st, 0);
-    last_status = WIFEXITED(st) ? WEXITSTATUS(st) : 128 + WTERMSIG(st);
+    subst_status = WIFEXITED(st) ? WEXITSTATUS(st) : 128 + WTERMSIG(st);
     while (t.n && t.s[t.n - 1] == '\n')
         t.s[--t.n] = 0;
     return done(&t);
@@ -979,13 +979,13 @@ static int run_command(struct node *n) {
     while (first < n->n && is_assignment(n->words[first]))
         first++;
     struct words w = {0};
-    int subst = last_status;
-    last_status = 0;
     for (int i = first; i < n->n; i++)
         expand(&w, n->words[i], true, true);
     if (!w.n) {
+        subst_status = 0; /* an assignment's status is that of its last $(command) */
         for (int i = 0; i < first; i++)
             assign(n->words[i]);
+        last_status = subst_status;
         if (n->redirs) {
             int save[3] = {dup(0), dup(1), dup(2)};
             last_status = redirect(n->redirs) ? 1 : 0;
@@ -994,7 +994,6 @@ static int run_command(struct node *n) {
         }
         return last_status;
     }
-    last_status = subst;
     /* Built-ins and functions run here, with descriptors put back after. */
     struct func *f = funcs;
     while (f && strcmp(f->name, w.v[0]))

@@ -8,7 +8,7 @@ static const struct file_system_type *types[16];
 static unsigned int nr_types;
 LIST_HEAD(mounts);
 struct mount *root_mount;
-static spinlock_t mounts_lock = SPINLOCK_INIT(RANK_OBJECT);
+static spinlock_t mounts_lock = SPINLOCK_INIT(RANK_MOUNT);
 static struct mutex mount_mutex = MUTEX_INIT(mount_mutex);
 static u64 next_dev = 1;
 LIST_HEAD(block_devices);

@@ -15,7 +15,8 @@ enum lock_rank {
     RANK_FILES,      /* a descriptor table; cwd and root of a task */
     RANK_EPOLL,      /* an epoll set's ready list */
     RANK_FUTEX,      /* a futex bucket's waiters */
-    RANK_DCACHE,     /* all dentries and mounts */
+    RANK_MOUNT,      /* the list of mounts */
+    RANK_DCACHE,     /* all dentries */
     RANK_ICACHE,     /* all inodes' hash and use counts */
     RANK_PAGE_TABLE, /* one mm's page tables */
     RANK_MAPPING,    /* one inode's page tree */

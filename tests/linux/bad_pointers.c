@@ -32,6 +32,8 @@ int main(void) {
     int st;
     pid_t p = fork();
     if (!p) {
+        for (int i = 0; i < 3; i++)
+            dup2(open("/dev/null", O_RDWR), i);
         int zero = open("/dev/zero", O_RDWR), file = open("/tmp/x", O_RDWR | O_CREAT, 0600);
         long fds[] = {zero, file, AT_FDCWD, 3};
         for (long n = 0; n < 460; n++) {
