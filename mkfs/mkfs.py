@@ -58,12 +58,11 @@ with tempfile.TemporaryDirectory() as root:
                 os.symlink("busybox", os.path.join(root, "bin", name))
     if args.extra:
         shutil.copytree(args.extra, root, dirs_exist_ok=True, symlinks=True)
-    if os.path.exists(args.out):
-        os.unlink(args.out)
+    new = f"{args.out}.{os.getpid()}"  # put in place whole: others may be reading the old one
     env = dict(os.environ, PATH=os.environ["PATH"] + ":/sbin:/usr/sbin", E2FSPROGS_FAKE_TIME="1700000000")
     run = subprocess.run(["mke2fs", "-q", "-F", "-t", "ext2", "-b", "4096", "-I", "256", "-m", "1", "-L", "tine",
                           "-U", "7469e000-0000-4000-8000-000000000001", "-E", "hash_seed=7469e000-0000-4000-8000-000000000002,root_owner=0:0",
-                          "-O", "none,filetype,sparse_super,large_file", "-d", root, args.out, args.size],
+                          "-O", "none,filetype,sparse_super,large_file", "-d", root, new, args.size],
                          env=env, capture_output=True, text=True)
     if run.returncode:
         sys.exit("mkfs: mke2fs failed: " + run.stderr + "\n(is the image too small? give IMGSIZE=256M)")
@@ -72,5 +71,6 @@ with tempfile.TemporaryDirectory() as root:
         for path in tree(root):
             name = "/" + os.path.relpath(path, root)
             commands += [f'sif "{name}" uid 0', f'sif "{name}" gid 0']
-        subprocess.run(["debugfs", "-w", "-f", "-", args.out], input="\n".join(commands), env=env, capture_output=True, text=True, check=True)
+        subprocess.run(["debugfs", "-w", "-f", "-", new], input="\n".join(commands), env=env, capture_output=True, text=True, check=True)
+os.replace(new, args.out)
 open(args.stamp, "w").write(options)

@@ -105,6 +105,7 @@ __noreturn void init_ended(s32 code) {
     init_status = code & 0x7f ? 128 + (code & 0x7f) : (code >> 8) & 0xff;
     sync_all(true);
     unmount_everything();
+    tty_drain_polled();
     machine_power_off(init_status);
 }
 

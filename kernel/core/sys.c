@@ -1,6 +1,7 @@
 /* System calls about the task itself, its priority, its limits, and the machine. */
 #include "task.h"
 #include "../debug/debug.h"
+#include "../drivers/drivers.h"
 #include "../fs/fs.h"
 #include <abi/errno.h>
 
@@ -372,11 +373,13 @@ long sys_reboot(u64 m1, u64 m2, u64 cmd, u64 arg) {
     case 0x01234567:
         sync_all(true);
         unmount_everything();
+        tty_drain_polled();
         machine_restart();
     case 0x4321fedc:
     case 0xcdef0123:
         sync_all(true);
         unmount_everything();
+        tty_drain_polled();
         machine_power_off(0);
     case 0:
     case 0x89abcdef: /* what Ctrl-Alt-Del does: there is no such key */

@@ -8,6 +8,8 @@ void uart_write_polled(const char *s, size_t n);
 void uart_putc_start(void); /* there is output in the tty's queue: send it by interrupt */
 void tty_init(void);
 void tty_receive(const char *s, size_t n); /* interrupt context */
+void tty_drain_polled(void);
+void uart_write_raw(char c);
 bool tty_next_output(char *c);             /* interrupt context; false: nothing to send */
 void plic_init(void);
 void plic_init_hart(unsigned int hart);

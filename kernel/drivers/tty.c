@@ -39,6 +39,14 @@ bool tty_next_output(char *c) {
     return some;
 }
 
+/* Power-off: what programs wrote goes out before the machine does. */
+void tty_drain_polled(void) {
+    char c;
+    con.stopped = false;
+    while (tty_next_output(&c))
+        uart_write_raw(c);
+}
+
 /* lock held. Room for n more output bytes? */
 static bool out_room(u32 n) { return OUT_SIZE - (con.out_wr - con.out_rd) >= n; }
 static void out_raw(char c) {

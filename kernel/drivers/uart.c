@@ -26,6 +26,11 @@ void uart_early_init(void) {
     out(MCR, 8 | 3);
 }
 
+void uart_write_raw(char c) {
+    while (!(in(LSR) & LSR_THRE))
+        cpu_relax();
+    out(THR, c);
+}
 void uart_write_polled(const char *s, size_t n) {
     for (; n; n--, s++) {
         if (!base) {

@@ -1,12 +1,12 @@
 /* virtio-blk over virtio-mmio, version 2 (Virtual I/O Device specification 1.1, sections 4.2 and 5.2).
- * One split queue a disk; up to QUEUE_SIZE/3 requests in flight, each of three descriptors: header, data,
+ * One split queue a disk; up to SLOTS requests in flight, each of three descriptors: header, data,
  * status. Requests that find no room wait in a list. */
 #include "../core/task.h"
 #include "../debug/debug.h"
 #include "../fs/fs.h"
 #include "drivers.h"
 
-#define QUEUE_SIZE 96u
+#define QUEUE_SIZE 128u /* a power of two: ring indices run modulo 65536 */
 #define SLOTS (QUEUE_SIZE / 3)
 #define MMIO(d, off) (*(volatile u32 *)((d)->base + (off)))
 enum {

@@ -205,13 +205,15 @@ int fifo_open(struct inode *i, struct file *f) {
     p->writers += wr;
     p->opens_r += rd;
     p->opens_w += wr;
-    u32 seen = rd ? p->opens_w - (wr ? 1 : 0) : p->opens_r;
+    /* Is the other end here now? It may open, write and be gone before we look again: so look under the
+     * mutex, and else wait for the count of opens to change. */
+    bool there = rd ? p->writers : p->readers;
+    u32 seen = rd ? p->opens_w : p->opens_r;
     mutex_unlock(&fifo_mutex);
     wake_up_key(&p->rd_wait, 0, 0);
     wake_up_key(&p->wr_wait, 0, 0);
     if ((rd && wr) || (f->flags & O_NONBLOCK))
         return 0;
-    bool there = rd ? READ_ONCE(p->writers) : READ_ONCE(p->readers);
     int r = there ? 0
             : rd  ? wait_event_interruptible(&p->rd_wait, READ_ONCE(p->writers) || READ_ONCE(p->opens_w) != seen)
                   : wait_event_interruptible(&p->wr_wait, READ_ONCE(p->readers) || READ_ONCE(p->opens_r) != seen);
