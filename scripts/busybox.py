@@ -1,5 +1,6 @@
 """Debian's busybox-static for riscv64, fetched by apt into build/, never committed. fetch() gives its path;
 raises Unavailable when the archive cannot be reached."""
+import fcntl
 import glob
 import os
 import re
@@ -17,6 +18,13 @@ def fetch(folder):
     target = os.path.abspath(os.path.join(folder, "busybox"))
     if os.path.exists(target) and os.path.getsize(target) > 100000:
         return target
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, "lock"), "w") as lock:  # tests run side by side
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return target if os.path.exists(target) else download(folder, target)
+
+
+def download(folder, target):
     state = os.path.abspath(os.path.join(folder, "apt"))
     os.makedirs(os.path.join(state, "lists/partial"), exist_ok=True)
     os.makedirs(os.path.join(state, "cache/archives/partial"), exist_ok=True)
@@ -36,7 +44,7 @@ def fetch(folder):
         subprocess.run(["apt-get", *options, "-qq", "download", "busybox-static"], check=True, capture_output=True, timeout=180, cwd=folder)
         deb = glob.glob(os.path.join(folder, "busybox-static_*.deb"))[0]
         subprocess.run(["dpkg-deb", "-x", deb, os.path.join(folder, "x")], check=True)
-        found = [p for p in glob.glob(os.path.join(folder, "x/**/busybox"), recursive=True) if os.path.isfile(p) and os.path.getsize(p) > 100000][0]
+        found = [p for p in glob.glob(os.path.join(folder, "x/**/*busybox*"), recursive=True) if os.path.isfile(p) and os.path.getsize(p) > 100000][0]
         os.rename(found, target)
     except (subprocess.SubprocessError, IndexError, OSError) as e:
         raise Unavailable(f"Debian's riscv64 archive cannot be reached: {getattr(e, 'stderr', None) or e}") from e

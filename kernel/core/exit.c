@@ -67,6 +67,8 @@ void release_task(struct task_struct *t) {
     if (t != t->group_leader && s->nr_threads == 1 && t->group_leader->exit_state == EXIT_ZOMBIE)
         do_notify_parent(leader = t->group_leader, t->group_leader->exit_signal);
     bool reap = leader && leader->exit_state == EXIT_DEAD;
+    if (s->group_exec) /* it counts threads: tell it now that there is one less */
+        wake_up_process(s->group_exec);
     READ_TASKS_END(irq);
     wake_up_key(&t->pidfd_wait, 0, 1);
     atomic_dec(&t->cred->user->processes);
@@ -178,7 +180,7 @@ static void exit_notify(bool last) {
     }
     if (autoreap)
         t->exit_state = EXIT_DEAD;
-    if (t->signal->group_exec)
+    if (t == t->group_leader && t->signal->group_exec) /* a leader stays as a zombie until the exec takes its place */
         wake_up_process(t->signal->group_exec);
     READ_TASKS_END(irq);
     if (autoreap)
