@@ -42,7 +42,7 @@ $(B)/syscall_table.c $(B)/include/abi/syscall.h &: kernel/core/syscalls.list scr
 	$(Q)$(PY) scripts/gen_syscalls.py $< $(B)/syscall_table.c $(B)/include/abi/syscall.h
 
 $(B)/vdso.so $(B)/include/vdso-offsets.h &: kernel/vdso/vdso.S kernel/vdso/vdso.ld $(B)/include/abi/syscall.h | check-tools
-	$(Q)$(CC) $(CLANGFLAGS) -march=rv64imac$(if $(findstring clang,$(CC)),,_zicsr) -mabi=lp64 -I$(B)/include -Iinclude -c -o $(B)/vdso.o kernel/vdso/vdso.S
+	$(Q)$(UCC) -march=rv64imac_zicsr -mabi=lp64 -I$(B)/include -Iinclude -c -o $(B)/vdso.o kernel/vdso/vdso.S
 	$(Q)$(VDSO_LD) -m elf64lriscv -shared -soname linux-vdso.so.1 --hash-style=both --build-id=none --no-relax -T kernel/vdso/vdso.ld -o $(B)/vdso.elf $(B)/vdso.o
 	$(Q)$(UCC:gcc=strip) --strip-debug -o $(B)/vdso.so $(B)/vdso.elf && truncate -s %4096 $(B)/vdso.so
 	$(Q)echo "#define VDSO_RT_SIGRETURN 0x$$($(UCC:gcc=nm) $(B)/vdso.elf | awk '$$3=="__vdso_rt_sigreturn"{print $$1}')" > $(B)/include/vdso-offsets.h
@@ -52,7 +52,7 @@ $(K)/%.c.o: kernel/%.c $(GEN) Makefile
 	$(Q)$(CC) $(KCFLAGS) -MMD -MP -c -o $@ $<
 $(K)/%.S.o: kernel/%.S $(GEN) Makefile $(B)/vdso.so
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(filter-out -std=% -march=%,$(KCFLAGS)) -march=rv64imafdc$(if $(findstring clang,$(CC)),,_zicsr_zifencei) -DVDSO_PATH='"$(B)/vdso.so"' -MMD -MP -c -o $@ $<
+	$(Q)$(UCC) -march=rv64imafdc_zicsr_zifencei -mabi=lp64 -mcmodel=medany -g -Iinclude -I$(B)/include -Ikernel -DVDSO_PATH='"$(B)/vdso.so"' -MMD -MP -c -o $@ $<
 $(K)/syscall_table.c.o: $(B)/syscall_table.c kernel/core/syscall.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(KCFLAGS) -c -o $@ $<
