@@ -52,6 +52,12 @@ def test_panic_reports_every_hart(machine):
     assert "scause f (store page fault)" in r.text
 
 
+def test_kernel_stack_overflow_is_reported(machine):
+    r = machine.qemu("init=/bin/sh -- -c 'echo x > /proc/sysrq-trigger'", cpus=2)
+    assert r.status not in (0, 1)
+    assert "kernel panic: kernel stack overflow: sp" in r.text and "] recurse+0x" in r.text
+
+
 def test_missing_root_is_said(machine):
     r = machine.qemu("root=vdz")
     assert r.status not in (0, 1) and "'vdz' was not found" in r.text

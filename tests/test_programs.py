@@ -27,6 +27,39 @@ def test_linux_binary(machine, name):
     assert r.status == 0
 
 
+def test_dynamic_linux_binary(machine, tmp_path):
+    """With the dynamic loader and shared C library of Debian's cross compiler."""
+    out = str(tmp_path / "t")
+    subprocess.run(["riscv64-linux-gnu-gcc", "-O1", "-w", "-I", os.path.join(TOP, "tests/abi"), "-o", out, os.path.join(TOP, "tests/linux/programs.c"),
+                    "-lpthread", "-Wl,-Bstatic", "-latomic", "-Wl,-Bdynamic"], check=True)
+    subprocess.run(["debugfs", "-w", "-R", "mkdir /lib", machine.image], check=True, capture_output=True)
+    for lib in ("ld-linux-riscv64-lp64d.so.1", "libc.so.6"):
+        machine.add(os.path.realpath(os.path.join("/usr/riscv64-linux-gnu/lib", lib)), "/lib/" + lib)
+    machine.add(out, "/t")
+    r = machine.run("/t", cpus=2)
+    check_ktap(r.text)
+    assert r.status == 0
+
+
+def test_static_pie(machine, tmp_path):
+    """A position-independent program without interpreter: loaded above its link address 0."""
+    source, out = tmp_path / "p.c", str(tmp_path / "t")
+    source.write_text("""
+void start_c(long *sp) {
+    static char text[] = "pie at high address\\n";
+    register long a0 asm("a0") = 1, a1 asm("a1") = (long)text, a2 asm("a2") = sizeof(text) - 1, a7 asm("a7") = 64;
+    asm volatile("ecall" : "+r"(a0) : "r"(a1), "r"(a2), "r"(a7) : "memory");
+    a0 = (long)start_c > 0x1000000 && *sp == 1 ? 6 : 1, a7 = 93;
+    asm volatile("ecall" : : "r"(a0), "r"(a7));
+}
+asm(".globl _start\\n_start: mv a0, sp\\n call start_c");
+""")
+    subprocess.run(["riscv64-linux-gnu-gcc", "-nostdlib", "-static-pie", "-Wl,--no-dynamic-linker", "-fPIE", "-O1", "-o", out, str(source)], check=True)
+    machine.add(out, "/t")
+    r = machine.run("/t", cpus=1)
+    assert "pie at high address" in r.text and r.status == 6
+
+
 def test_host_units():
     r = subprocess.run([os.path.join(BUILD, "tests/host/unit")], capture_output=True, text=True)
     check_ktap(r.stdout)

@@ -118,11 +118,10 @@ static int map_segments(struct mm_struct *mm, struct file *f, const Elf64_Ehdr *
         }
         u64 bss = p->p_filesz ? ALIGN_UP(file_end, PAGE_SIZE) : start;
         if (mem_end > file_end && p->p_filesz && (p->p_flags & PF_W) && (file_end & (PAGE_SIZE - 1))) {
-            /* The rest of the last file page is zero. */
+            /* The rest of the last file page is zero, past memsz too: the dynamic loader allocates there. */
             static const u8 zeros[64];
-            u64 stop = min(bss, mem_end);
-            for (u64 at = file_end; at < stop;) {
-                u64 n = min(stop - at, sizeof(zeros));
+            for (u64 at = file_end; at < bss;) {
+                u64 n = min(bss - at, sizeof(zeros));
                 if (access_process_vm(mm, at, (void *)zeros, n, true) != n)
                     return -ENOMEM;
                 at += n;

@@ -227,14 +227,21 @@ static int store_drop(char *text, struct task_struct *t) {
     return 0;
 }
 
-/* As on Linux: c crashes (to see and test the report), s syncs, o powers off. */
+/* As on Linux: c crashes (to see and test the report), s syncs, o powers off; and x uses the stack up. */
 static noinline void crash(void) { asm volatile("sw zero, 8(zero)" ::: "memory"); }
+static noinline int recurse(int n) { /* until the stack's guard stops it */
+    volatile char big[512];
+    big[0] = n;
+    return n < 1000000 ? recurse(n + 1) + big[0] : 0;
+}
 static int store_sysrq(char *text, struct task_struct *t) {
     (void)t;
     switch (*text) {
     case 'c':
         crash();
         return 0;
+    case 'x':
+        return recurse(0);
     case 's':
         sync_all(true);
         return 0;
