@@ -44,15 +44,8 @@ out:
     kfree(new);
     return u;
 }
-void put_user_struct(struct user_struct *u) {
-    spin_lock(&users_lock);
-    bool last = atomic_dec_and_test(&u->refcount);
-    if (last)
-        list_del(&u->link);
-    spin_unlock(&users_lock);
-    if (last)
-        kfree(u);
-}
+/* A user once seen is remembered: the scheduler reads its process count without a reference. */
+void put_user_struct(struct user_struct *u) { atomic_dec(&u->refcount); }
 void put_cred(struct cred *c) {
     if (!atomic_dec_and_test(&c->refcount))
         return;
@@ -89,6 +82,7 @@ int commit_cred(struct cred *c) {
             return -ENOMEM;
         }
         atomic_inc(&u->processes);
+        current->se.user_tasks = c->uid ? &u->processes : NULL;
         atomic_dec(&c->user->processes);
         put_user_struct(c->user);
         c->user = u;

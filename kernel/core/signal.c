@@ -549,7 +549,7 @@ long sys_kill(u64 upid, u64 usig) {
             r = kill_one(sig, &info, t, true);
             ok |= !r;
         }
-        r = ok ? 0 : any ? r : -ESRCH;
+        r = ok || (any && pid == -1) ? 0 : any ? r : -ESRCH; /* as on Linux: -1 forgives EPERM */
     }
     READ_TASKS_END(irq);
     return r;

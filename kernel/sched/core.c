@@ -46,7 +46,13 @@ static bool is_rt(const struct task_struct *p) {
 static u32 weight(const struct task_struct *p) {
     return p->se.policy == SCHED_IDLE ? 3 : weights[p->se.nice + 20];
 }
-static u64 scaled(const struct task_struct *p, u64 ns) { return ns * 1024 / weight(p); }
+/* Virtual time for ns of real time. A user with more than USER_SHARE processes gets the share of that many:
+ * a fork bomb slows its own processes, not everybody's. Root is not limited. */
+#define USER_SHARE 16
+static u64 scaled(const struct task_struct *p, u64 ns) {
+    u64 n = p->se.user_tasks ? (u64)atomic_read(p->se.user_tasks) : 0;
+    return ns * 1024 / weight(p) * (n > USER_SHARE ? n / USER_SHARE : 1);
+}
 
 static void slice_end(struct timer *t) {
     (void)t;

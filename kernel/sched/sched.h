@@ -19,6 +19,7 @@ struct sched_entity {
     u64 nvcsw, nivcsw;
     struct rb_node node;
     struct list_head rt_link;
+    atomic_t *user_tasks; /* how many processes its user has; NULL: root. Never freed. */
 };
 
 extern u32 sched_child_runs_first; /* D6: a knob in /proc/sys/kernel */
