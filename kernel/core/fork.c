@@ -259,11 +259,10 @@ static void init_child(struct task_struct *p, const struct kernel_clone_args *ar
     p->vfork_done = NULL;
     p->pending.signal = 0;
     INIT_LIST_HEAD(&p->pending.queue);
-    p->stop_pending = p->restore_sigmask = p->in_reclaim = p->reaping = false;
+    p->stop_pending = p->restore_sigmask = p->in_reclaim = false;
     p->utime = p->stime = p->min_flt = 0;
     p->restart.fn = NULL;
     p->robust_list = 0;
-    p->fail_nth = 0;
     p->exit_code = p->exit_state = 0;
     p->start_time = ktime_get();
     p->set_child_tid = f & CLONE_CHILD_SETTID ? args->child_tid : 0;

@@ -125,7 +125,7 @@ struct task_struct {
     void *stack; /* top of the slot */
     struct fpu_state fpu;
     u32 task_flags;
-    bool in_reclaim, in_syscall;
+    bool in_reclaim;
     u64 utime, stime, acct_stamp; /* ns */
     u64 min_flt;
     struct restart_block restart;
@@ -134,7 +134,6 @@ struct task_struct {
     bool restore_sigmask;
     struct abi_stack altstack;
     u32 personality;
-    s32 fail_nth;
     /* identity: fixed after creation, but for exec by a thread (tasklist_lock) */
     pid_t pid, tgid;
     atomic_t refcount;
@@ -159,7 +158,6 @@ struct task_struct {
     struct task_struct *real_parent, *group_leader;
     struct list_head children, sibling, thread_link, tasks;
     s32 exit_code, exit_state;
-    bool reaping;
     struct wait_queue_head pidfd_wait;
     /* D4 */
     struct completion *vfork_done; /* alloc_lock */
@@ -303,7 +301,6 @@ void root_free(pte_t *root);
 void mmap_init(void), fault_init(void), filemap_init(void);
 void page_mkclean(struct address_space *m, struct page *p);
 bool out_of_memory(void); /* true if something was or is being killed */
-#define should_fail() false
 extern char hostname[65];
 __noreturn void machine_power_off(int status);
 __noreturn void machine_restart(void);

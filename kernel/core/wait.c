@@ -76,7 +76,7 @@ static void fill(struct wait_opts *w, struct task_struct *t, int code, int statu
 static int consider(struct wait_opts *w, struct task_struct *t, struct task_struct **reap) {
     bool peek = w->options & WNOWAIT;
     struct signal_struct *s = t->signal;
-    if (t->exit_state == EXIT_ZOMBIE && s->nr_threads == 1 && !t->reaping) {
+    if (t->exit_state == EXIT_ZOMBIE && s->nr_threads == 1) {
         if (!(w->options & WEXITED))
             return 0;
         int sig = t->exit_code & 0x7f;

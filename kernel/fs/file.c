@@ -920,18 +920,20 @@ static int change_lock(const struct file_lock *want, bool add) {
     wake_up_all(&locks_wait);
     return r;
 }
+static bool lock_blocked(const struct file_lock *want) {
+    mutex_lock(&locks_mutex);
+    bool r = conflict(want) != NULL;
+    mutex_unlock(&locks_mutex);
+    return r;
+}
 static long lock_wait(const struct file_lock *want, bool block) {
-    long r, e = 0;
-    if (!block)
-        return change_lock(want, true);
-    e = wait_event_interruptible(&locks_wait, ({
-                                     set_current_state(TASK_RUNNING);
-                                     r = change_lock(want, true);
-                                     if (r == -EAGAIN)
-                                         schedule_until(ktime_get() + 2000000);
-                                     r != -EAGAIN;
-                                 }));
-    return e ? -ERESTARTSYS : r;
+    for (;;) {
+        long r = change_lock(want, true);
+        if (r != -EAGAIN || !block)
+            return r;
+        if (wait_event_interruptible(&locks_wait, !lock_blocked(want)))
+            return -ERESTARTSYS;
+    }
 }
 static void release_locks(struct inode *i, void *owner, bool posix) {
     if (list_empty(&file_locks))

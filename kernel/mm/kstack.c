@@ -40,8 +40,6 @@ static void release(u64 top, unsigned int pages) {
 }
 
 void *kstack_alloc(void) {
-    if (should_fail())
-        return NULL;
     spin_lock(&kstack_lock);
     void *top = cached ? cache[--cached] : NULL;
     long slot = top ? 0 : take_slot();

@@ -96,8 +96,6 @@ static void drain_pcp(void) {
 }
 
 struct page *alloc_pages(unsigned int order, unsigned int gfp) {
-    if (should_fail())
-        return NULL;
     bool may_reclaim = (gfp & GFP_KERNEL) && !current->in_reclaim;
     DEBUG_ON((gfp & GFP_KERNEL) && (current_thread->preempt_count || irqs_disabled()));
     struct page *p = NULL;

@@ -42,8 +42,6 @@ u64 table_cached_pages(void) {
 }
 
 static struct page *table_alloc(void) {
-    if (should_fail())
-        return NULL;
     struct page *p = quick_get(tables);
     if (!p && (p = alloc_page(GFP_KERNEL | GFP_ZERO)))
         p->flags |= PG_TABLE;
@@ -51,8 +49,6 @@ static struct page *table_alloc(void) {
 }
 
 pte_t *root_alloc(void) {
-    if (should_fail())
-        return NULL;
     struct page *p = quick_get(roots);
     if (!p && (p = alloc_page(GFP_KERNEL | GFP_ZERO))) {
         p->flags |= PG_TABLE;

@@ -101,8 +101,6 @@ static struct page *slab_put(struct kmem_cache *c, void *obj) {
 
 void *kmem_cache_alloc(struct kmem_cache *c, unsigned int gfp) {
     void *o = NULL;
-    if (should_fail())
-        return NULL;
     do {
         u64 irq = local_irq_save();
         unsigned int h = smp_processor_id();

@@ -99,6 +99,24 @@ int main(void) {
     char b[16] = {0};
     OK(read(r, b, 16) == 7 && !strcmp(b, "through"), "a FIFO carries data");
     waitpid(k, &st, 0);
+    int lk = open("/tmp/lock", O_RDWR | O_CREAT, 0600);
+    struct flock fl = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 10};
+    fcntl(lk, F_SETLK, &fl);
+    k = fork();
+    if (!k) {
+        struct flock cl = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 5, .l_len = 10};
+        if (fcntl(lk, F_SETLK, &cl) != -1 || errno != EAGAIN)
+            _exit(1);
+        if (fcntl(lk, F_GETLK, &cl) || cl.l_pid != getppid() || cl.l_start != 0)
+            _exit(2);
+        cl = (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 5, .l_len = 10};
+        _exit(fcntl(lk, F_SETLKW, &cl) ? 3 : 0);
+    }
+    usleep(50000);
+    fl.l_type = F_UNLCK;
+    fcntl(lk, F_SETLK, &fl);
+    waitpid(k, &st, 0);
+    OK(st == 0, "fcntl locks exclude, tell who, and wait");
     char *q = mmap(NULL, 12288, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     q[8192] = 9;
     OK(munmap(q + 4096, 4096) == 0 && q[8192] == 9, "munmap of the middle");
