@@ -23,7 +23,7 @@ long sys_sched_yield(void) {
 
 /* --- process groups and sessions --- */
 long sys_setpgid(u64 upid, u64 upgid) {
-    s32 pid = upid ? (s32)upid : current->tgid, pgid = upgid ? (s32)upgid : pid;
+    s32 pid = (s32)upid ? (s32)upid : current->tgid, pgid = (s32)upgid ? (s32)upgid : pid;
     if (pid < 0 || pgid < 0)
         return -EINVAL;
     long r = -ESRCH;
