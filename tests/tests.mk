@@ -3,7 +3,7 @@ LCC := riscv64-linux-gnu-gcc
 ABI := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/abi/*.c tests/linux/*.c))
 $(B)/tests/%: tests/%.c tests/abi/ktap.h
 	@mkdir -p $(@D)
-	$(Q)$(LCC) -static -O1 -g -Wall -Wno-unused-result -Itests/abi -o $@ $< -lpthread -latomic
+	$(Q)$(LCC) -static -O1 -g -Wall -Wno-unused-result -Wno-dangling-pointer -Itests/abi -o $@ $< -lpthread -latomic
 $(B)/tests/bench-linux: user/bench.c
 	@mkdir -p $(@D)
 	$(Q)$(LCC) -static -O2 -DLINUX -o $@ $<

@@ -21,7 +21,10 @@ static void ok(bool good, const char *what) {
     failed += !good;
 }
 static u64 seed = 1;
-static u32 rnd(u32 m) { return (seed = seed * 6364136223846793005UL + 1442695040888963407UL) >> 33 % 31, (u32)(seed >> 33) % m; }
+static u32 rnd(u32 m) {
+    seed = seed * 6364136223846793005UL + 1442695040888963407UL;
+    return (u32)(seed >> 33) % m;
+}
 
 struct item { struct rb_node node; u32 key; };
 static bool check_tree(struct rb_node *x, int *black) {
