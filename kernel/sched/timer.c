@@ -31,7 +31,7 @@ static void program(struct timer_base *b) {
 
 static struct timer_base *lock_base(struct timer *t, u64 *flags) {
     for (;;) {
-        s32 h = READ_ONCE(t->hart);
+        s32 h = smp_load_acquire(&t->hart);
         if (h < 0)
             return NULL;
         *flags = spin_lock_irqsave(&bases[h].lock);
@@ -90,8 +90,10 @@ void timer_interrupt(void) {
         if (!t || t->expires > ktime_get())
             break;
         rb_erase(&b->tree, n);
-        WRITE_ONCE(t->hart, -1);
-        b->running = t;
+        /* In this order: timer_cancel reads hart, then running, without the lock. It must see one of them, or
+         * it returns and t, on its caller's stack, is gone before fn runs. */
+        WRITE_ONCE(b->running, t);
+        smp_store_release(&t->hart, -1);
         spin_unlock_raw(&b->lock);
         t->fn(t);
         spin_lock_raw(&b->lock);
