@@ -398,6 +398,7 @@ void flush_fpu(struct task_struct *t) {
     }
 }
 
+/* Returns with interrupts off. */
 static void __schedule(bool preempted) {
     struct task_struct *prev = current, *next;
     local_irq_disable();
@@ -439,7 +440,6 @@ static void __schedule(bool preempted) {
     if (next == prev) {
         spin_unlock_raw(&rq->lock);
         preempt_enable_no_resched();
-        local_irq_enable();
         return;
     }
     account_time(true);
@@ -451,14 +451,14 @@ static void __schedule(bool preempted) {
     switch_mm(rq, prev, next);
     prev = __switch_to(prev, next);
     finish_switch(prev);
-    local_irq_enable();
 }
 
 void schedule(void) {
     DEBUG_ON(current_thread->preempt_count || irqs_disabled());
-    do
+    do {
         __schedule(false);
-    while (test_tif(current, TIF_NEED_RESCHED) && current->state == TASK_RUNNING);
+        local_irq_enable();
+    } while (test_tif(current, TIF_NEED_RESCHED) && current->state == TASK_RUNNING);
 }
 
 /* The last switch away. From the new state to the switch no interrupt may preempt: a preempted task is
@@ -475,11 +475,10 @@ void preempt_schedule(void) {
     if (irqs_disabled() || current_thread->preempt_count)
         return;
     __schedule(true);
+    local_irq_enable();
 }
-void preempt_schedule_irq(void) {
-    __schedule(true);
-    local_irq_disable();
-}
+/* At the end of an interrupt: interrupts stay off, so that frames do not pile up on one stack. */
+void preempt_schedule_irq(void) { __schedule(true); }
 
 void schedule_tail(struct task_struct *prev) {
     finish_switch(prev);
