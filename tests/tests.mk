@@ -20,3 +20,8 @@ test: all test-programs
 	@$(PY) -m pytest tests -q -n $(or $(J),$(shell nproc)) $(if $(T),-k '$(T)')
 bench: all
 	@$(PY) scripts/bench.py --kernel $(KERNEL) --image $(B)/fs.img
+# Campaigns: longer than `make test` may be.
+N ?= 500
+boots: all
+	@$(PY) tests/boots.py $(N) $(KERNEL) $(B)/fs.img
+.PHONY: boots

@@ -1,5 +1,10 @@
-/* The first instructions. OpenSBI enters _start on one hart with a0 = hartid, a1 = device tree, address
- * translation off. The linear map of the first 255 GB is built with 1 GB pages, so that all else is C. */
+/* The first instructions, of every hart. OpenSBI enters _start with a0 = hartid and address translation
+ * off; the first hart to come is the boot hart, with a1 = device tree. The others come after smp_boot asked
+ * for them. Their a1 is not to be trusted, nor would another entry address be: OpenSBI 1.1 (Debian 12) marks a
+ * hart as starting before it stores the new address and argument, and a hart that was about to wait takes
+ * the old ones, which are the boot hart's. So there is one entry, and which hart comes first decides.
+ *
+ * The linear map of the first 255 GB is built with 1 GB pages, so that all else is C. */
 #include "csr.h"
 .section .head.text, "ax"
 .globl _start
@@ -8,6 +13,10 @@ _start:
     csrw sscratch, zero
     li t0, SSTATUS_FS | SSTATUS_SUM
     csrc sstatus, t0
+    la t0, boot_lottery
+    li t1, 1
+    amoswap.w.aqrl t1, t1, (t0)
+    bnez t1, secondary_start
     la t0, bss_start
     la t1, bss_end
 1:  sd zero, (t0)
@@ -59,14 +68,11 @@ enable_mmu:
     .balign 4
 1:  ret
 
-/* A hart started by SBI HSM: a0 = hartid, a1 = its idle task. */
-.globl secondary_entry
-secondary_entry:
-    csrw sie, zero
-    csrw sscratch, zero
-    li t0, SSTATUS_FS | SSTATUS_SUM
-    csrc sstatus, t0
-    mv tp, a1
+/* A hart that smp_boot started; it starts one at a time, and waits for it. */
+secondary_start:
+    fence rw, rw
+    la t0, secondary_idle
+    ld tp, (t0)
     jal enable_mmu
     ld sp, TASK_KERNEL_SP(tp)
     la t0, trap_entry
@@ -74,6 +80,11 @@ secondary_entry:
     li s0, 0
     call secondary_main
     j .
+
+.section .data
+.balign 4
+boot_lottery:
+    .word 0                     /* not in bss, which the winner clears */
 
 .section .bss
 .balign 4096

@@ -47,7 +47,7 @@ void fpu_restore(const struct fpu_state *f);
 
 struct task_struct;
 struct task_struct *__switch_to(struct task_struct *prev, struct task_struct *next);
-extern char ret_from_fork[], trap_entry[], kernel_start[], text_end[], kernel_end[], secondary_entry[];
+extern char ret_from_fork[], trap_entry[], kernel_start[], text_end[], kernel_end[], _start[];
 extern char vdso_image[], vdso_image_end[];
 
 /* Sv39 page-table entries (section 4.4). Bit 8 is the software's: the page is copied on write. */

@@ -62,16 +62,19 @@ void secondary_main(void) {
     cpu_idle();
 }
 
+struct task_struct *secondary_idle; /* the task of the hart that is being started: head.S takes it */
+
 void smp_boot(void) {
     for (unsigned int h = 1; h < nr_harts; h++) {
         struct task_struct *idle = fork_idle(h);
-        long r = sbi_hart_start(hart_ids[h], __pa(secondary_entry), (u64)idle);
+        smp_store_release(&secondary_idle, idle);
+        long r = sbi_hart_start(hart_ids[h], __pa(_start), 0);
         if (r) {
             printk("hart %lu did not start: SBI error %ld; going on with %u\n", hart_ids[h], r, h);
             nr_harts = h;
             break;
         }
-        u64 until = ktime_get() + 1000000000;
+        u64 until = ktime_get() + 10000000000; /* an overloaded host may be slow */
         while (!(READ_ONCE(online_harts) & BIT(h)) && ktime_get() < until)
             cpu_relax();
         if (!(READ_ONCE(online_harts) & BIT(h)))
