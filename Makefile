@@ -111,6 +111,9 @@ compile_commands.json: $(KERNEL) Makefile
 	$(Q)$(PY) -c 'import json,sys,os; print(json.dumps([dict(directory=os.getcwd(),file=f,arguments=sys.argv[1].split()+["-c",f]) for f in sys.argv[2].split()],indent=0))' \
 	    '$(CC) $(KCFLAGS)' '$(filter %.c,$(KSRC))' > $@
 
+format:
+	@find kernel user include tests -name "*.[ch]" | xargs clang-format --style=file -i
+.PHONY: format
 clean:
 	@rm -rf $(B) compile_commands.json
 help:

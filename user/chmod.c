@@ -32,7 +32,9 @@ static int symbolic(const char *s, unsigned *mode) {
                 return -1;
             }
         s += *s == ',';
-        *mode = op == '+' ? *mode | (bits & who) : op == '-' ? *mode & ~(bits & who) : (*mode & ~(who & 0777)) | (bits & who);
+        *mode = op == '+'   ? *mode | (bits & who)
+                : op == '-' ? *mode & ~(bits & who)
+                            : (*mode & ~(who & 0777)) | (bits & who);
     }
     return 0;
 }

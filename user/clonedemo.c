@@ -2,7 +2,8 @@
  * the thing, the parent looks. */
 #include <tine.h>
 
-long clone_thread(long flags, void *stack, uint32_t *ptid, void *tls, uint32_t *ctid, void (*fn)(void *), void *arg);
+long clone_thread(long flags, void *stack, uint32_t *ptid, void *tls, uint32_t *ctid, void (*fn)(void *),
+                  void *arg);
 static int fd_to_close;
 static volatile int memory;
 static uint32_t ctid, ptid;
@@ -39,7 +40,8 @@ static void try(const char *name, long flags) {
     need |= need & CLONE_THREAD ? CLONE_SIGHAND : 0;
     need |= need & CLONE_SIGHAND ? CLONE_VM : 0;
     /* A child in our memory runs on its own thread block. */
-    long pid = clone_thread(need | CLONE_CHILD_CLEARTID | CLONE_PARENT_SETTID | (need & CLONE_VM ? CLONE_SETTLS : 0) | (need & CLONE_THREAD ? 0 : SIGCHLD),
+    long pid = clone_thread(need | CLONE_CHILD_CLEARTID | CLONE_PARENT_SETTID |
+                                (need & CLONE_VM ? CLONE_SETTLS : 0) | (need & CLONE_THREAD ? 0 : SIGCHLD),
                             stack + 32768, &ptid, tls, &ctid, child, NULL);
     if (pid < 0) {
         printf("%-15s refused: %s\n", name, strerror(-pid));
@@ -54,9 +56,12 @@ static void try(const char *name, long flags) {
     struct abi_sigaction old;
     syscall_raw(SYS_rt_sigaction, SIGUSR1, 0, (long)&old, 8, 0, 0);
     bool files = fcntl(fd_to_close, F_GETFD, 0) < 0;
-    printf("%-15s memory %-7s cwd %-7s files %-7s handlers %-7s pid %-5s parent %s\n", name, memory ? "shared" : "copied",
-           strcmp(cwd, "/") ? "shared" : "copied", files ? "shared" : "copied", old.handler ? "shared" : "copied",
-           shared->tgid == getpid() ? "same" : "new", shared->ppid == getpid() ? "caller" : shared->ppid == getppid() ? "caller's own" : "?");
+    printf("%-15s memory %-7s cwd %-7s files %-7s handlers %-7s pid %-5s parent %s\n", name,
+           memory ? "shared" : "copied", strcmp(cwd, "/") ? "shared" : "copied", files ? "shared" : "copied",
+           old.handler ? "shared" : "copied", shared->tgid == getpid() ? "same" : "new",
+           shared->ppid == getpid()    ? "caller"
+           : shared->ppid == getppid() ? "caller's own"
+                                       : "?");
     if (!files)
         close(fd_to_close);
 }

@@ -10,7 +10,8 @@ static void show(const char *who, const char *when) {
         unsigned long va, frame;
         int count;
         char perm[8];
-        if (sscanf(l, "%lx %lx %d %7s", &va, &frame, &count, perm) == 4 && va >= (unsigned long)area && va < (unsigned long)area + PAGES * 4096)
+        if (sscanf(l, "%lx %lx %d %7s", &va, &frame, &count, perm) == 4 && va >= (unsigned long)area &&
+            va < (unsigned long)area + PAGES * 4096)
             printf(" %05lx%s", frame & 0xfffff, count > 1 ? "*" : perm[1] == 'w' ? "w" : " ");
     }
     printf("\n");
@@ -38,7 +39,8 @@ int main(int argc, char **argv) {
             area[i * 4096] = 2;
         long after = cow_faults();
         show("child", "wrote to pages 0 2 4 6");
-        printf("child: the four stores copied at least %d pages\n", after - before >= PAGES / 2 ? PAGES / 2 : (int)(after - before));
+        printf("child: the four stores copied at least %d pages\n",
+               after - before >= PAGES / 2 ? PAGES / 2 : (int)(after - before));
         exit(after - before < PAGES / 2);
     }
     waitpid(pid, &st, 0);

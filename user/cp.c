@@ -40,7 +40,8 @@ static int copy(const char *from, const char *to) {
             warnx("%s and %s are the same file", from, to);
             return 1;
         }
-        int in = open(from, O_RDONLY), out = in < 0 ? -1 : open(to, O_WRONLY | O_CREAT | O_TRUNC, st.st_mode & 0777);
+        int in = open(from, O_RDONLY),
+            out = in < 0 ? -1 : open(to, O_WRONLY | O_CREAT | O_TRUNC, st.st_mode & 0777);
         if (in < 0 || out < 0 || copy_fd(in, out) < 0) {
             warn("%s", in < 0 ? from : to);
             r = 1;

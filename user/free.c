@@ -18,6 +18,7 @@ int main(int argc, char **argv) {
     unsigned long n[4] = {v[0], v[0] - v[1] - v[2], v[1], v[2]};
     for (int i = 0; i < 4; i++)
         h ? (void)human(n[i] * 1024, b[i]) : (void)snprintf(b[i], 16, "%lu", n[i]);
-    printf("%16s %11s %11s %11s\nMem: %11s %11s %11s %11s\n", "total", "used", "free", "cached", b[0], b[1], b[2], b[3]);
+    printf("%16s %11s %11s %11s\nMem: %11s %11s %11s %11s\n", "total", "used", "free", "cached", b[0], b[1],
+           b[2], b[3]);
     return 0;
 }

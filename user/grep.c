@@ -5,7 +5,9 @@
 static bool invert, number, count, quiet, recursive, names_only, fixed;
 static regex_t re;
 static const char *pattern;
-static bool matches(const char *l) { return (fixed ? strstr(l, pattern) != NULL : regexec(&re, l, 0, NULL, 0) == 0) != invert; }
+static bool matches(const char *l) {
+    return (fixed ? strstr(l, pattern) != NULL : regexec(&re, l, 0, NULL, 0) == 0) != invert;
+}
 static int search(const char *path, bool show_name) { /* 0 found, 1 not, 2 error */
     struct stat st;
     if (recursive && !stat(path, &st) && S_ISDIR(st.st_mode)) {
@@ -54,7 +56,8 @@ static int search(const char *path, bool show_name) { /* 0 found, 1 not, 2 error
 int main(int argc, char **argv) {
     int c, flags = REG_NOSUB, r = 1;
     while ((c = options(argc, argv, "ivncqrlEFe:", "grep [-ivncqrlEF] PATTERN [FILE...]")) != -1) {
-        invert |= c == 'v', number |= c == 'n', count |= c == 'c', quiet |= c == 'q', recursive |= c == 'r', names_only |= c == 'l', fixed |= c == 'F';
+        invert |= c == 'v', number |= c == 'n', count |= c == 'c', quiet |= c == 'q', recursive |= c == 'r',
+            names_only |= c == 'l', fixed |= c == 'F';
         flags |= c == 'i' ? REG_ICASE : c == 'E' ? REG_EXTENDED : 0;
         if (c == 'e')
             pattern = optarg;

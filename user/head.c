@@ -4,7 +4,7 @@
 int main(int argc, char **argv) {
     int c, r = 0;
     long lines = 10, bytes = -1;
-    
+
     if (argc > 1 && argv[1][0] == '-' && isdigit((unsigned char)argv[1][1])) /* -5 is -n 5 */
         lines = atol(argv[1] + 1), argv[1] = argv[0], argv++, argc--;
     while ((c = options(argc, argv, "n:c:", "head [-n LINES | -c BYTES] [FILE...]")) != -1) {
@@ -12,7 +12,6 @@ int main(int argc, char **argv) {
             lines = atol(optarg);
         else if (c == 'c')
             bytes = atol(optarg);
-        
     }
     for (int i = optind; i < argc || i == optind; i++) {
         const char *name = i < argc ? argv[i] : "-";

@@ -51,7 +51,8 @@ static void print(struct item *v, int n) {
                 if (i < n && inode)
                     printf("%7lu ", (unsigned long)v[i].st.st_ino);
                 if (i < n)
-                    printf((c + 1) * rows + r < n && c + 1 < cols ? "%-*s" : "%.0d%s\n", (c + 1) * rows + r < n && c + 1 < cols ? width : 0, v[i].name);
+                    printf((c + 1) * rows + r < n && c + 1 < cols ? "%-*s" : "%.0d%s\n",
+                           (c + 1) * rows + r < n && c + 1 < cols ? width : 0, v[i].name);
             }
         return;
     }
@@ -113,7 +114,8 @@ static int list_dir(const char *p) {
 int main(int argc, char **argv) {
     int c, r = 0, nf = 0;
     while ((c = options(argc, argv, "alh1dtSriA", "ls [-alh1dtSri] [FILE...]")) != -1) {
-        all |= c == 'a' || c == 'A', lng |= c == 'l', hum |= c == 'h', one |= c == '1', dir_itself |= c == 'd';
+        all |= c == 'a' || c == 'A', lng |= c == 'l', hum |= c == 'h', one |= c == '1',
+            dir_itself |= c == 'd';
         by_time |= c == 't', by_size |= c == 'S', reverse |= c == 'r', inode |= c == 'i';
     }
     if (optind == argc && !dir_itself)

@@ -21,7 +21,8 @@ int main(int argc, char **argv) {
                 *s = '/';
             }
         struct stat st;
-        if (mkdir(argv[i], mode) < 0 && !(parents && errno == EEXIST && !stat(argv[i], &st) && S_ISDIR(st.st_mode))) {
+        if (mkdir(argv[i], mode) < 0 &&
+            !(parents && errno == EEXIST && !stat(argv[i], &st) && S_ISDIR(st.st_mode))) {
             warn("%s", argv[i]);
             r = 1;
         }

@@ -28,7 +28,8 @@ int main(int argc, char **argv) {
                 if (n > 24 || !s[n - 1])
                     return warnx("bad format"), 1;
                 char conv = s[n - 1], *arg = a < argc ? argv[a++] : NULL;
-                snprintf(spec, sizeof(spec), "%.*s%s%c", (int)n - 1, s, strchr("diouxX", conv) ? "l" : "", conv);
+                snprintf(spec, sizeof(spec), "%.*s%s%c", (int)n - 1, s, strchr("diouxX", conv) ? "l" : "",
+                         conv);
                 if (conv == 's' || conv == 'b')
                     printf(spec, arg ? arg : "");
                 else if (conv == 'c')

@@ -35,7 +35,7 @@ static struct func {
     char *name;
     struct node *body;
     struct func *next;
-} *funcs;
+} * funcs;
 static int run(struct node *n);
 static int run_text(const char *text);
 
@@ -63,7 +63,7 @@ static char *done(struct text *t) { return t->s ? t->s : need(strdup("")); }
 
 /* --- words and operators --- */
 static const char *src, *src_error;
-static char *tok;  /* the current token: an operator or a raw word */
+static char *tok; /* the current token: an operator or a raw word */
 static bool tok_op;
 static struct redir *pending_here[8];
 static int npending;
@@ -138,7 +138,8 @@ static void next(void) {
         tok = "";
         return;
     }
-    static const char *const ops[] = {"&&", "||", ";;", ">>", "<<", ">&", "&>", "<&", "|", "&", ";", "<", ">", "(", ")", "\n"};
+    static const char *const ops[] = {"&&", "||", ";;", ">>", "<<", ">&", "&>", "<&",
+                                      "|",  "&",  ";",  "<",  ">",  "(",  ")",  "\n"};
     for (size_t i = 0; i < sizeof(ops) / sizeof(*ops); i++)
         if (!strncmp(src, ops[i], strlen(ops[i]))) {
             tok = (char *)ops[i];
@@ -172,7 +173,9 @@ static void next(void) {
     }
     tok = done(&t);
 }
-static bool is(const char *s) { return !strcmp(tok, s) && (tok_op || isalpha((unsigned char)*s) || strchr("{}!", *s)); }
+static bool is(const char *s) {
+    return !strcmp(tok, s) && (tok_op || isalpha((unsigned char)*s) || strchr("{}!", *s));
+}
 static bool take(const char *s) {
     if (!is(s))
         return false;
@@ -186,7 +189,11 @@ static void newlines(void) {
 static void expect(const char *s) {
     if (!take(s) && !src_error) {
         static char b[96];
-        snprintf(b, sizeof(b), "syntax error near '%.30s': '%s' was expected", *tok == '\n' ? "end of line" : *tok ? tok : "end", s);
+        snprintf(b, sizeof(b), "syntax error near '%.30s': '%s' was expected",
+                 *tok == '\n' ? "end of line"
+                 : *tok       ? tok
+                              : "end",
+                 s);
         src_error = b;
     }
 }
@@ -214,8 +221,13 @@ static bool parse_redir(struct node *n) {
     static const struct {
         const char *op;
         int fd, flags, dup;
-    } kinds[] = {{"<", 0, O_RDONLY, 0}, {">", 1, O_WRONLY | O_CREAT | O_TRUNC, 0}, {">>", 1, O_WRONLY | O_CREAT | O_APPEND, 0},
-                 {">&", 1, 0, 1}, {"<&", 0, 0, 1}, {"&>", 1, O_WRONLY | O_CREAT | O_TRUNC, 2}, {"<<", 0, 0, -2}};
+    } kinds[] = {{"<", 0, O_RDONLY, 0},
+                 {">", 1, O_WRONLY | O_CREAT | O_TRUNC, 0},
+                 {">>", 1, O_WRONLY | O_CREAT | O_APPEND, 0},
+                 {">&", 1, 0, 1},
+                 {"<&", 0, 0, 1},
+                 {"&>", 1, O_WRONLY | O_CREAT | O_TRUNC, 2},
+                 {"<<", 0, 0, -2}};
     for (size_t i = 0; tok_op && i < sizeof(kinds) / sizeof(*kinds); i++)
         if (!strcmp(tok, kinds[i].op)) {
             next();
@@ -320,7 +332,10 @@ static struct node *parse_command(void) {
         }
         if (!n->n && !n->redirs && !src_error) {
             static char b[64];
-            snprintf(b, sizeof(b), "syntax error near '%.30s'", *tok == '\n' ? "end of line" : *tok ? tok : "end");
+            snprintf(b, sizeof(b), "syntax error near '%.30s'",
+                     *tok == '\n' ? "end of line"
+                     : *tok       ? tok
+                                  : "end");
             src_error = b;
         }
         return n;
@@ -434,7 +449,8 @@ static long arith_atom(void) {
     return strtol(ap, (char **)&ap, 0);
 }
 static long arith(int level) {
-    static const char *const ops[][5] = {{"||"}, {"&&"}, {"==", "!="}, {"<=", ">=", "<", ">"}, {"+", "-"}, {"*", "/", "%"}};
+    static const char *const ops[][5] = {{"||"},     {"&&"},         {"==", "!="}, {"<=", ">=", "<", ">"},
+                                         {"+", "-"}, {"*", "/", "%"}};
     if (level == 6)
         return arith_atom();
     long v = arith(level + 1);
@@ -453,9 +469,19 @@ static long arith(int level) {
             warnx("division by zero");
             return 0;
         }
-        v = !strcmp(op, "||") ? v || w : !strcmp(op, "&&") ? v && w : !strcmp(op, "==") ? v == w : !strcmp(op, "!=") ? v != w
-          : !strcmp(op, "<=") ? v <= w : !strcmp(op, ">=") ? v >= w : *op == '<' ? v < w : *op == '>' ? v > w
-          : *op == '+' ? v + w : *op == '-' ? v - w : *op == '*' ? v * w : *op == '/' ? v / w : v % w;
+        v = !strcmp(op, "||")   ? v || w
+            : !strcmp(op, "&&") ? v && w
+            : !strcmp(op, "==") ? v == w
+            : !strcmp(op, "!=") ? v != w
+            : !strcmp(op, "<=") ? v <= w
+            : !strcmp(op, ">=") ? v >= w
+            : *op == '<'        ? v < w
+            : *op == '>'        ? v > w
+            : *op == '+'        ? v + w
+            : *op == '-'        ? v - w
+            : *op == '*'        ? v * w
+            : *op == '/'        ? v / w
+                                : v % w;
     }
 }
 
@@ -802,7 +828,11 @@ static void report_jobs(bool all) {
         n = j->next;
         if (all || !j->alive || (j->stopped && !j->told)) {
             if (all || interactive)
-                fprintf(all ? stdout : stderr, "[%d] %s  %s\n", j->id, !j->alive ? "done" : j->stopped ? "stopped" : "running", j->text);
+                fprintf(all ? stdout : stderr, "[%d] %s  %s\n", j->id,
+                        !j->alive    ? "done"
+                        : j->stopped ? "stopped"
+                                     : "running",
+                        j->text);
             j->told = true;
         }
         if (!j->alive)
@@ -829,7 +859,11 @@ static void describe(struct node *n, struct text *t) {
         }
     else {
         describe(n->a, t);
-        puts_to(t, n->kind == PIPE ? " | " : n->kind == AND ? " && " : n->kind == OR ? " || " : n->b ? "; " : "");
+        puts_to(t, n->kind == PIPE  ? " | "
+                   : n->kind == AND ? " && "
+                   : n->kind == OR  ? " || "
+                   : n->b           ? "; "
+                                    : "");
         describe(n->b, t);
     }
 }
@@ -998,9 +1032,11 @@ static int run_command(struct node *n) {
     struct func *f = funcs;
     while (f && strcmp(f->name, w.v[0]))
         f = f->next;
-    static const char *const names[] = {"cd", "exit", "export", "unset", "set", "jobs", "fg", "bg", "wait", "read", "pwd", "umask",
-                                        "exec", ".", "source", "ulimit", "history", "type", ":", "shift", "break", "continue",
-                                        "return", "eval", "test", "[", "true", "false", "echo", "local", "kill", "command", "hash"};
+    static const char *const names[] = {"cd",       "exit",   "export",  "unset",   "set",   "jobs",  "fg",
+                                        "bg",       "wait",   "read",    "pwd",     "umask", "exec",  ".",
+                                        "source",   "ulimit", "history", "type",    ":",     "shift", "break",
+                                        "continue", "return", "eval",    "test",    "[",     "true",  "false",
+                                        "echo",     "local",  "kill",    "command", "hash"};
     bool inside = f != NULL;
     for (size_t i = 0; !inside && i < sizeof(names) / sizeof(*names); i++)
         inside = !strcmp(names[i], w.v[0]);
@@ -1209,8 +1245,14 @@ static int unary(char op, const char *s) {
         return !access(s, op == 'r' ? 4 : op == 'w' ? 2 : 1);
     if (stat(s, &st))
         return 0;
-    return op == 'e' ? 1 : op == 'f' ? S_ISREG(st.st_mode) : op == 'd' ? S_ISDIR(st.st_mode) : op == 's' ? st.st_size > 0
-         : op == 'p' ? S_ISFIFO(st.st_mode) : op == 'b' ? S_ISBLK(st.st_mode) : op == 'c' ? S_ISCHR(st.st_mode) : 0;
+    return op == 'e'   ? 1
+           : op == 'f' ? S_ISREG(st.st_mode)
+           : op == 'd' ? S_ISDIR(st.st_mode)
+           : op == 's' ? st.st_size > 0
+           : op == 'p' ? S_ISFIFO(st.st_mode)
+           : op == 'b' ? S_ISBLK(st.st_mode)
+           : op == 'c' ? S_ISCHR(st.st_mode)
+                       : 0;
 }
 static int test_expr(char **v, int n) { /* 0 true, 1 false, 2 error */
     for (int i = n - 1; i > 0; i--)
@@ -1239,7 +1281,12 @@ static int test_expr(char **v, int n) { /* 0 true, 1 false, 2 error */
         static const char *const ops[] = {"-eq", "-ne", "-lt", "-le", "-gt", "-ge"};
         for (int i = 0; i < 6; i++)
             if (!strcmp(op, ops[i]))
-                return !(i == 0 ? a == b : i == 1 ? a != b : i == 2 ? a < b : i == 3 ? a <= b : i == 4 ? a > b : a >= b);
+                return !(i == 0   ? a == b
+                         : i == 1 ? a != b
+                         : i == 2 ? a < b
+                         : i == 3 ? a <= b
+                         : i == 4 ? a > b
+                                  : a >= b);
     }
     warnx("test: bad expression");
     return 2;
@@ -1251,8 +1298,12 @@ static int do_ulimit(int argc, char **argv) {
         char c;
         int res, unit;
         const char *name;
-    } lims[] = {{'c', RLIMIT_CORE, 512, "core file size (blocks)"}, {'f', RLIMIT_FSIZE, 512, "file size (blocks)"}, {'n', RLIMIT_NOFILE, 1, "open files"},
-                {'s', RLIMIT_STACK, 1024, "stack size (kbytes)"}, {'u', RLIMIT_NPROC, 1, "processes"}, {'v', RLIMIT_AS, 1024, "virtual memory (kbytes)"}};
+    } lims[] = {{'c', RLIMIT_CORE, 512, "core file size (blocks)"},
+                {'f', RLIMIT_FSIZE, 512, "file size (blocks)"},
+                {'n', RLIMIT_NOFILE, 1, "open files"},
+                {'s', RLIMIT_STACK, 1024, "stack size (kbytes)"},
+                {'u', RLIMIT_NPROC, 1, "processes"},
+                {'v', RLIMIT_AS, 1024, "virtual memory (kbytes)"}};
     char c = argc > 1 && argv[1][0] == '-' ? argv[1][1] : 'f';
     struct rlimit r;
     for (size_t i = 0; i < 6; i++) {
@@ -1260,7 +1311,8 @@ static int do_ulimit(int argc, char **argv) {
             continue;
         syscall(SYS_prlimit64, 0, lims[i].res, 0, &r);
         if (argc > 2) {
-            r.rlim_cur = r.rlim_max = !strcmp(argv[2], "unlimited") ? RLIM_INFINITY : strtoul(argv[2], NULL, 10) * lims[i].unit;
+            r.rlim_cur = r.rlim_max =
+                !strcmp(argv[2], "unlimited") ? RLIM_INFINITY : strtoul(argv[2], NULL, 10) * lims[i].unit;
             if (syscall(SYS_prlimit64, 0, lims[i].res, &r, 0) < 0) {
                 warn("ulimit");
                 return 1;
@@ -1279,7 +1331,8 @@ static int do_ulimit(int argc, char **argv) {
 static int do_echo(int argc, char **argv) {
     int i = 1;
     bool nl = true, esc = false;
-    for (; i < argc && argv[i][0] == '-' && argv[i][1] && strspn(argv[i] + 1, "neE") == strlen(argv[i] + 1); i++)
+    for (; i < argc && argv[i][0] == '-' && argv[i][1] && strspn(argv[i] + 1, "neE") == strlen(argv[i] + 1);
+         i++)
         for (char *o = argv[i] + 1; *o; o++)
             nl &= *o != 'n', esc |= *o == 'e';
     for (int k = i; k < argc; k++) {
@@ -1554,7 +1607,8 @@ static void show(const char *prompt) {
     size_t width = ws.ws_col > 20 ? ws.ws_col : 80, plen = strlen(prompt), room = width - plen - 1;
     size_t from = pos > room ? pos - room : 0, n = len - from > room ? room : len - from;
     char b[5000];
-    int k = snprintf(b, sizeof(b), "\r%s%.*s\033[K\r\033[%luC", prompt, (int)n, line + from, (unsigned long)(plen + pos - from));
+    int k = snprintf(b, sizeof(b), "\r%s%.*s\033[K\r\033[%luC", prompt, (int)n, line + from,
+                     (unsigned long)(plen + pos - from));
     write(1, b, k);
 }
 static void insert(char c) {
@@ -1781,7 +1835,10 @@ static void interact(void) {
         report_jobs(false);
         if (!getcwd(cwd, sizeof(cwd)))
             strcpy(cwd, "?");
-        snprintf(prompt, sizeof(prompt), "%s%s ", whole.n ? "" : cwd, whole.n ? ">" : geteuid() ? " $" : " #");
+        snprintf(prompt, sizeof(prompt), "%s%s ", whole.n ? "" : cwd,
+                 whole.n     ? ">"
+                 : geteuid() ? " $"
+                             : " #");
         int r = edit(prompt);
         if (r == 0 && !whole.n) {
             if (jobs) {

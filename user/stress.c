@@ -1,16 +1,19 @@
-/* stress: forks, execs, pipes, files, signals and threads from many processes at once. -t SECONDS, -p PROCESSES.
- * Each worker checks what it does; the exit status is 0 if all held. */
+/* stress: forks, execs, pipes, files, signals and threads from many processes at once. -t SECONDS, -p
+ * PROCESSES. Each worker checks what it does; the exit status is 0 if all held. */
 #include <tine.h>
 
 static int seconds = 5, procs = 8;
 static volatile int hits;
-static void count(int s) { (void)s; hits++; }
-#define CHECK(x)                                                                                   \
-    do {                                                                                           \
-        if (!(x)) {                                                                                \
-            warn("line %d: %s", __LINE__, #x);                                                     \
-            exit(1);                                                                               \
-        }                                                                                          \
+static void count(int s) {
+    (void)s;
+    hits++;
+}
+#define CHECK(x)                                                                                             \
+    do {                                                                                                     \
+        if (!(x)) {                                                                                          \
+            warn("line %d: %s", __LINE__, #x);                                                               \
+            exit(1);                                                                                         \
+        }                                                                                                    \
     } while (0)
 static unsigned long seed;
 static unsigned rnd(unsigned n) {
@@ -95,7 +98,7 @@ static void signals(void) {
     if (!p) {
         for (int i = 0; i < 5; i++)
             kill(me, SIGUSR1);
-        pause_forever:
+    pause_forever:
         sleep(100);
         goto pause_forever;
     }

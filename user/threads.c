@@ -50,6 +50,7 @@ int main(int argc, char **argv) {
         sum += (long)r;
         want += i * i;
     }
-    printf("counter %d of %d, thread-local sum %d, results %ld of %ld\n", counter, n * 10000, total_mine, sum, want);
+    printf("counter %d of %d, thread-local sum %d, results %ld of %ld\n", counter, n * 10000, total_mine, sum,
+           want);
     return counter != n * 10000 || total_mine != counter || sum != want || mine != 0;
 }

@@ -20,7 +20,8 @@ int main(int argc, char **argv) {
     if (pid < 0 || wait4(pid, &st, 0, &ru) < 0)
         die("%s", argv[1]);
     clock_gettime(1, &b);
-    fprintf(stderr, "real %8.3f\nuser %8.3f\nsys  %8.3f\n", (b.tv_sec - a.tv_sec) + (b.tv_nsec - a.tv_nsec) / 1e9,
+    fprintf(stderr, "real %8.3f\nuser %8.3f\nsys  %8.3f\n",
+            (b.tv_sec - a.tv_sec) + (b.tv_nsec - a.tv_nsec) / 1e9,
             ru.ru_utime.tv_sec + ru.ru_utime.tv_usec / 1e6, ru.ru_stime.tv_sec + ru.ru_stime.tv_usec / 1e6);
     return WIFEXITED(st) ? WEXITSTATUS(st) : 128 + WTERMSIG(st);
 }

@@ -26,7 +26,8 @@ int main(int argc, char **argv) {
         tcsetattr(0, 0, &raw);
     }
     for (int k = 0; looks < 0 || k < looks; k++) {
-        char *up = slurp("/proc/uptime", NULL), *load = slurp("/proc/loadavg", NULL), *mem = slurp("/proc/meminfo", NULL);
+        char *up = slurp("/proc/uptime", NULL), *load = slurp("/proc/loadavg", NULL),
+             *mem = slurp("/proc/meminfo", NULL);
         unsigned long total = 0, free_kb = 0;
         sscanf(mem, "MemTotal: %lu kB MemFree: %lu", &total, &free_kb);
         int n = proc_all(&v), running = 0;
@@ -41,12 +42,14 @@ int main(int argc, char **argv) {
         struct proc *shown = malloc(n * sizeof(*shown));
         memcpy(shown, v, n * sizeof(*shown));
         qsort(shown, n, sizeof(*shown), by_use);
-        printf("%stop - up %ld s, load %.14s, %d tasks, %d running\nMem: %lu KB total, %lu KB free\n\n  PID  UID S  NI    VSZ    RSS  %%CPU     TIME COMMAND\n",
+        printf("%stop - up %ld s, load %.14s, %d tasks, %d running\nMem: %lu KB total, %lu KB free\n\n  PID  "
+               "UID S  NI    VSZ    RSS  %%CPU     TIME COMMAND\n",
                tty ? "\033[H\033[2J" : "", atol(up), load, n, running, total, free_kb);
         for (int i = 0; i < n && i < 18; i++) {
             unsigned long t = shown[i].utime + shown[i].stime;
-            printf("%5d %4u %c %3d %6lu %6lu %5lu %5lu.%02lu %s\n", shown[i].pid, shown[i].uid, shown[i].state, shown[i].nice, shown[i].vsize / 1024,
-                   shown[i].rss * 4, shown[i].before / delay, t / 100, t % 100, shown[i].comm);
+            printf("%5d %4u %c %3d %6lu %6lu %5lu %5lu.%02lu %s\n", shown[i].pid, shown[i].uid,
+                   shown[i].state, shown[i].nice, shown[i].vsize / 1024, shown[i].rss * 4,
+                   shown[i].before / delay, t / 100, t % 100, shown[i].comm);
         }
         fflush(stdout);
         free(shown);

@@ -22,6 +22,7 @@ int main(int argc, char **argv) {
     clock_gettime(1, &b);
     long ms = (b.tv_sec - a.tv_sec) * 1000 + (b.tv_nsec - a.tv_nsec) / 1000000;
     waitpid(pid, &st, 0);
-    printf("the child wrote %d into our memory (its pid is %d); we waited %s 100 ms\n", memory, pid, ms >= 100 ? "at least" : "less than");
+    printf("the child wrote %d into our memory (its pid is %d); we waited %s 100 ms\n", memory, pid,
+           ms >= 100 ? "at least" : "less than");
     return memory != pid || ms < 100 || st;
 }

@@ -73,7 +73,7 @@ struct linux_dirent64 {
 #define IFTODT(mode) (((mode)&S_IFMT) >> 12)
 
 /* Device numbers as user space sees them in st_rdev. */
-#define makedev(ma, mi) (((uint64_t)((ma)&0xfff) << 8) | ((mi)&0xff) | ((uint64_t)((mi)&~0xffu) << 12))
+#define makedev(ma, mi) (((uint64_t)((ma)&0xfff) << 8) | ((mi)&0xff) | ((uint64_t)((mi) & ~0xffu) << 12))
 #define major(d) ((unsigned int)(((d) >> 8) & 0xfff))
 #define minor(d) ((unsigned int)(((d)&0xff) | (((d) >> 12) & ~0xffu)))
 

@@ -6,8 +6,8 @@
 static struct user_struct root_user = {.refcount = {1}};
 static LIST_HEAD(users);
 static spinlock_t users_lock = SPINLOCK_INIT(RANK_OBJECT);
-struct cred init_cred = {.refcount = {2}, .cap_effective = CAP_FULL, .cap_permitted = CAP_FULL,
-                         .user = &root_user};
+struct cred init_cred = {
+    .refcount = {2}, .cap_effective = CAP_FULL, .cap_permitted = CAP_FULL, .user = &root_user};
 
 void creds_init(void) { list_add(&root_user.link, &users); }
 
@@ -98,10 +98,12 @@ int commit_cred(struct cred *c) {
 
 #define KEEP 0xffffffffu
 static bool may_uid(const struct cred *c, u32 id) {
-    return id == KEEP || id == c->uid || id == c->euid || id == c->suid || (c->cap_effective & BIT(CAP_SETUID));
+    return id == KEEP || id == c->uid || id == c->euid || id == c->suid ||
+           (c->cap_effective & BIT(CAP_SETUID));
 }
 static bool may_gid(const struct cred *c, u32 id) {
-    return id == KEEP || id == c->gid || id == c->egid || id == c->sgid || (c->cap_effective & BIT(CAP_SETGID));
+    return id == KEEP || id == c->gid || id == c->egid || id == c->sgid ||
+           (c->cap_effective & BIT(CAP_SETGID));
 }
 static long set_ids(u32 r, u32 e, u32 s, bool uid) {
     const struct cred *old = current->cred;

@@ -12,7 +12,9 @@
 #define MAX_ARG_BYTES (2UL << 20)
 #define MAX_ARG_STRING (32 * PAGE_SIZE)
 #define MAX_ARGS 0x7fff
-#define HWCAP_IMAFDC ((1 << ('i' - 'a')) | (1 << ('m' - 'a')) | (1 << 0) | (1 << ('f' - 'a')) | (1 << ('d' - 'a')) | (1 << ('c' - 'a')))
+#define HWCAP_IMAFDC                                                                                         \
+    ((1 << ('i' - 'a')) | (1 << ('m' - 'a')) | (1 << 0) | (1 << ('f' - 'a')) | (1 << ('d' - 'a')) |          \
+     (1 << ('c' - 'a')))
 
 void activate_mm(struct mm_struct *mm);
 void pid_get(pid_t nr), pid_put(pid_t nr);
@@ -128,7 +130,8 @@ static int map_segments(struct mm_struct *mm, struct file *f, const Elf64_Ehdr *
             }
         }
         if (mem_end > bss) {
-            r = do_mmap(mm, NULL, bss, mem_end - bss, prot, MAP_PRIVATE | MAP_FIXED_NOREPLACE | MAP_ANONYMOUS, 0);
+            r = do_mmap(mm, NULL, bss, mem_end - bss, prot, MAP_PRIVATE | MAP_FIXED_NOREPLACE | MAP_ANONYMOUS,
+                        0);
             if (r < 0)
                 return r;
         }
@@ -377,8 +380,8 @@ static long build_stack(struct mm_struct *mm, struct args *a, const u64 *aux, u6
 }
 
 /* Fill the new address space. Returns the stack pointer; *entry is where to begin. */
-static long setup_mm(struct mm_struct *mm, struct image *im, struct args *a, const struct cred *c, bool secure,
-                     u64 *entry) {
+static long setup_mm(struct mm_struct *mm, struct image *im, struct args *a, const struct cred *c,
+                     bool secure, u64 *entry) {
     u64 bias = im->h.e_type == ET_DYN ? PIE_BASE : 0, interp_base = 0, phdr = 0;
     long r = map_segments(mm, im->file, &im->h, im->ph, bias, true);
     if (r)
@@ -417,11 +420,24 @@ static long setup_mm(struct mm_struct *mm, struct image *im, struct args *a, con
     u64 random_at = ALIGN_DOWN(STACK_TOP - a->used - sizeof(seed), 16);
     if (access_process_vm(mm, random_at, seed, sizeof(seed), true) != sizeof(seed))
         return -ENOMEM;
-    u64 aux[] = {AT_SYSINFO_EHDR, mm->vdso, AT_HWCAP, HWCAP_IMAFDC, AT_PAGESZ, PAGE_SIZE, AT_CLKTCK, 100,
-                 AT_PHDR, phdr, AT_PHENT, sizeof(Elf64_Phdr), AT_PHNUM, im->h.e_phnum, AT_BASE, interp_base,
-                 AT_FLAGS, 0, AT_ENTRY, bias + im->h.e_entry, AT_UID, c->uid, AT_EUID, c->euid,
-                 AT_GID, c->gid, AT_EGID, c->egid, AT_SECURE, secure, AT_RANDOM, random_at,
-                 AT_EXECFN, a->execfn, AT_NULL, 0};
+    u64 aux[] = {AT_SYSINFO_EHDR, mm->vdso,
+                 AT_HWCAP,        HWCAP_IMAFDC,
+                 AT_PAGESZ,       PAGE_SIZE,
+                 AT_CLKTCK,       100,
+                 AT_PHDR,         phdr,
+                 AT_PHENT,        sizeof(Elf64_Phdr),
+                 AT_PHNUM,        im->h.e_phnum,
+                 AT_BASE,         interp_base,
+                 AT_FLAGS,        0,
+                 AT_ENTRY,        bias + im->h.e_entry,
+                 AT_UID,          c->uid,
+                 AT_EUID,         c->euid,
+                 AT_GID,          c->gid,
+                 AT_EGID,         c->egid,
+                 AT_SECURE,       secure,
+                 AT_RANDOM,       random_at,
+                 AT_EXECFN,       a->execfn,
+                 AT_NULL,         0};
     return mm->start_stack = build_stack(mm, a, aux, ARRAY_SIZE(aux), random_at);
 }
 
@@ -555,7 +571,8 @@ static long user_execve(int dfd, u64 uname, u64 argv, u64 envp) {
 }
 long sys_execve(u64 name, u64 argv, u64 envp) { return user_execve(AT_FDCWD, name, argv, envp); }
 long sys_execveat(u64 dfd, u64 name, u64 argv, u64 envp, u64 flags) {
-    return flags & ~(u64)(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) ? -EINVAL : user_execve((s32)dfd, name, argv, envp);
+    return flags & ~(u64)(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) ? -EINVAL
+                                                               : user_execve((s32)dfd, name, argv, envp);
 }
 int kernel_execve(const char *path, const char *const *argv, const char *const *envp) {
     return do_execve(AT_FDCWD, path, (struct strings){false, (u64)argv}, (struct strings){false, (u64)envp});

@@ -180,7 +180,8 @@ static void exit_notify(bool last) {
     }
     if (autoreap)
         t->exit_state = EXIT_DEAD;
-    if (t == t->group_leader && t->signal->group_exec) /* a leader stays as a zombie until the exec takes its place */
+    if (t == t->group_leader &&
+        t->signal->group_exec) /* a leader stays as a zombie until the exec takes its place */
         wake_up_process(t->signal->group_exec);
     READ_TASKS_END(irq);
     if (autoreap)

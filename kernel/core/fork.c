@@ -10,9 +10,9 @@
 #include "../fs/fs.h"
 #include <abi/errno.h>
 
-#define SUPPORTED                                                                                  \
-    (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_PIDFD | CLONE_VFORK | CLONE_PARENT | \
-     CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID |    \
+#define SUPPORTED                                                                                            \
+    (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_PIDFD | CLONE_VFORK | CLONE_PARENT |          \
+     CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID |              \
      CLONE_DETACHED | CLONE_UNTRACED | CLONE_CHILD_SETTID | CLONE_CLEAR_SIGHAND)
 
 void pid_get(pid_t nr), pid_put(pid_t nr);
@@ -99,7 +99,9 @@ void put_task(struct task_struct *t) {
     kmem_cache_free(task_cache, t);
 }
 
-struct files_struct *alloc_files_struct(void) { return kmem_cache_alloc(files_cache, GFP_KERNEL | GFP_ZERO); }
+struct files_struct *alloc_files_struct(void) {
+    return kmem_cache_alloc(files_cache, GFP_KERNEL | GFP_ZERO);
+}
 
 static long copy_files(u64 flags, struct task_struct *p) { /* C15 */
     if (flags & CLONE_FILES) {
@@ -349,7 +351,7 @@ struct task_struct *copy_process(struct kernel_clone_args *args) {
     if (READ_ONCE(nr_threads) >= max_threads) /* C6 */
         goto bad_fork_count;
     init_child(p, args);
-    sched_fork(p);            /* C25 */
+    sched_fork(p);              /* C25 */
     if ((r = copy_files(f, p))) /* C15 */
         goto bad_fork_count;
     if ((r = copy_fs(f, p))) /* C16 */
@@ -360,7 +362,7 @@ struct task_struct *copy_process(struct kernel_clone_args *args) {
         goto bad_fork_sighand;
     if ((r = copy_mm(f, p))) /* C18 */
         goto bad_fork_signal;
-    copy_thread(p, args); /* C21 */
+    copy_thread(p, args);         /* C21 */
     r = alloc_pid(args->set_tid); /* D1 */
     if (r < 0)
         goto bad_fork_mm;

@@ -236,7 +236,11 @@ again:
     if (copy_from_user(&old, u2, 4))
         return -EFAULT;
     lock_two(b1, b2);
-    u32 new = op == 0 ? (u32)oparg : op == 1 ? old + oparg : op == 2 ? old | oparg : op == 3 ? old & ~oparg : old ^ oparg;
+    u32 new = op == 0   ? (u32)oparg
+              : op == 1 ? old + oparg
+              : op == 2 ? old | oparg
+              : op == 3 ? old & ~oparg
+                        : old ^ oparg;
     r = __cmpxchg_user((u32 *)u2, old, new, &seen);
     if (r || seen != old) {
         unlock_two(b1, b2);
@@ -245,7 +249,12 @@ again:
         goto again;
     }
     s32 o = old;
-    bool hit = cmp == 0 ? o == cmparg : cmp == 1 ? o != cmparg : cmp == 2 ? o < cmparg : cmp == 3 ? o <= cmparg : cmp == 4 ? o > cmparg : o >= cmparg;
+    bool hit = cmp == 0   ? o == cmparg
+               : cmp == 1 ? o != cmparg
+               : cmp == 2 ? o < cmparg
+               : cmp == 3 ? o <= cmparg
+               : cmp == 4 ? o > cmparg
+                          : o >= cmparg;
     r = wake_bucket(b1, &k1, n1, FUTEX_BITSET_MATCH_ANY);
     if (hit)
         r += wake_bucket(b2, &k2, n2, FUTEX_BITSET_MATCH_ANY);

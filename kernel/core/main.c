@@ -7,7 +7,8 @@
 
 static char init_path[128] = "/sbin/init", root_name[32] = "vda";
 static const char *init_argv[64] = {init_path};
-static const char *const init_env[] = {"HOME=/root", "PATH=/bin:/sbin:/usr/bin:/usr/sbin", "TERM=linux", NULL};
+static const char *const init_env[] = {"HOME=/root", "PATH=/bin:/sbin:/usr/bin:/usr/sbin", "TERM=linux",
+                                       NULL};
 static bool custom_init, want_selftest, root_ro;
 static s32 init_status = -1;
 
@@ -68,7 +69,8 @@ static int kernel_init(void *arg) {
     }
     struct block_device *root = find_block_device(machine.initrd_end ? "ram0" : root_name);
     if (!root)
-        panic("no root disk: '%s' was not found. Give QEMU a virtio-blk disk, or name another with root=", root_name);
+        panic("no root disk: '%s' was not found. Give QEMU a virtio-blk disk, or name another with root=",
+              root_name);
     int r = mount_root(root, root_ro ? MS_RDONLY : 0);
     if (r)
         panic("the root file system on %s cannot be mounted: error %d (see the lines above)", root->name, -r);
@@ -129,9 +131,9 @@ void start_kernel(u64 hartid, u64 dtb_pa) {
     slab_init();
     buddy_init();
     parse_args(machine.bootargs);
-    printk("tine " TINE_VERSION ": %u hart%s, %lu MB, %s, boot hart %lu, %lu.%03lu s since power-on\n", nr_harts,
-           nr_harts == 1 ? "" : "s", total_pages >> 8, machine.model, hartid, ktime_get() / 1000000000,
-           ktime_get() / 1000000 % 1000);
+    printk("tine " TINE_VERSION ": %u hart%s, %lu MB, %s, boot hart %lu, %lu.%03lu s since power-on\n",
+           nr_harts, nr_harts == 1 ? "" : "s", total_pages >> 8, machine.model, hartid,
+           ktime_get() / 1000000000, ktime_get() / 1000000 % 1000);
     creds_init();
     signals_init();
     fork_init();

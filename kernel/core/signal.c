@@ -9,8 +9,8 @@
 #define M(s) BIT((s)-1)
 #define STOP_SIGNALS (M(SIGSTOP) | M(SIGTSTP) | M(SIGTTIN) | M(SIGTTOU))
 #define IGNORED_BY_DEFAULT (M(SIGCHLD) | M(SIGCONT) | M(SIGURG) | M(SIGWINCH))
-#define CORE_SIGNALS                                                                               \
-    (M(SIGQUIT) | M(SIGILL) | M(SIGTRAP) | M(SIGABRT) | M(SIGFPE) | M(SIGSEGV) | M(SIGBUS) | M(SIGSYS) | \
+#define CORE_SIGNALS                                                                                         \
+    (M(SIGQUIT) | M(SIGILL) | M(SIGTRAP) | M(SIGABRT) | M(SIGFPE) | M(SIGSEGV) | M(SIGBUS) | M(SIGSYS) |     \
      M(SIGXCPU) | M(SIGXFSZ))
 #define SYNCHRONOUS (M(SIGSEGV) | M(SIGBUS) | M(SIGILL) | M(SIGTRAP) | M(SIGFPE) | M(SIGSYS))
 #define UNBLOCKABLE (M(SIGKILL) | M(SIGSTOP))
@@ -65,9 +65,7 @@ static bool ignored(struct task_struct *t, int sig) {
         return true; /* init takes only what it asked for */
     return h == SIG_IGN_ || (h == SIG_DFL_ && (M(sig) & IGNORED_BY_DEFAULT));
 }
-bool sig_ignored_by(struct task_struct *t, int sig) {
-    return ignored(t, sig) || (t->blocked & M(sig));
-}
+bool sig_ignored_by(struct task_struct *t, int sig) { return ignored(t, sig) || (t->blocked & M(sig)); }
 
 /* SIGCONT undoes stops and stops undo SIGCONT, whether handled or blocked. */
 static void prepare_stop_cont(struct task_struct *t, int sig) {
@@ -124,7 +122,8 @@ static void complete_signal(int sig, struct task_struct *t, bool group) {
         t = found;
     }
     u64 h = t->sighand->action[sig - 1].handler;
-    bool fatal = sig == SIGKILL || (h == SIG_DFL_ && !(M(sig) & (IGNORED_BY_DEFAULT | STOP_SIGNALS | CORE_SIGNALS)));
+    bool fatal =
+        sig == SIGKILL || (h == SIG_DFL_ && !(M(sig) & (IGNORED_BY_DEFAULT | STOP_SIGNALS | CORE_SIGNALS)));
     if (fatal && !s->group_exit && !(t == child_reaper && sig != SIGKILL)) {
         s->group_exit = true;
         s->group_exit_code = sig;
@@ -152,7 +151,8 @@ int send_signal_locked(int sig, const struct abi_siginfo *info, struct task_stru
     if (sig < SIGRTMIN && (p->signal & M(sig)))
         return 0; /* one is pending already */
     if (sig != SIGKILL) {
-        struct sigqueue *q = atomic_read(&queued) < QUEUE_MAX ? kmem_cache_alloc(sigqueue_cache, GFP_ATOMIC) : NULL;
+        struct sigqueue *q =
+            atomic_read(&queued) < QUEUE_MAX ? kmem_cache_alloc(sigqueue_cache, GFP_ATOMIC) : NULL;
         if (q) {
             atomic_inc(&queued);
             q->info = info ? *info : (struct abi_siginfo){.si_code = SI_KERNEL};
@@ -214,8 +214,8 @@ void force_signal(int sig, int code, u64 addr) {
 void notify_stop(struct task_struct *t, bool continued) {
     struct task_struct *parent = t->group_leader->real_parent;
     struct sighand_struct *sh = parent->sighand;
-    struct abi_siginfo info = {.si_code = continued ? CLD_CONTINUED : CLD_STOPPED, .pid = t->tgid,
-                               .uid = t->cred->uid};
+    struct abi_siginfo info = {
+        .si_code = continued ? CLD_CONTINUED : CLD_STOPPED, .pid = t->tgid, .uid = t->cred->uid};
     info.status = continued ? SIGCONT : t->signal->stop_code;
     if (!sh)
         return;
@@ -356,7 +356,8 @@ static int setup_frame(int sig, const struct abi_sigaction *a, const struct abi_
                        struct trapframe *tf) {
     u64 sp = tf->sp;
     struct abi_stack *alt = &current->altstack;
-    bool on_alt = alt->ss_size && !(alt->ss_flags & SS_DISABLE) && sp > alt->ss_sp && sp - alt->ss_sp <= alt->ss_size;
+    bool on_alt =
+        alt->ss_size && !(alt->ss_flags & SS_DISABLE) && sp > alt->ss_sp && sp - alt->ss_sp <= alt->ss_size;
     if ((a->flags & SA_ONSTACK) && alt->ss_size && !(alt->ss_flags & SS_DISABLE) && !on_alt)
         sp = alt->ss_sp + alt->ss_size;
     u64 at = ALIGN_DOWN(sp - sizeof(struct rt_sigframe), 16);
@@ -474,7 +475,8 @@ void do_signal(struct trapframe *tf) {
         if (a.handler == SIG_IGN_)
             continue;
         if (a.handler == SIG_DFL_) {
-            if ((M(sig) & IGNORED_BY_DEFAULT) || (current->group_leader == child_reaper && !(M(sig) & SYNCHRONOUS)))
+            if ((M(sig) & IGNORED_BY_DEFAULT) ||
+                (current->group_leader == child_reaper && !(M(sig) & SYNCHRONOUS)))
                 continue;
             if (M(sig) & STOP_SIGNALS) {
                 READ_TASKS(f);
@@ -487,8 +489,8 @@ void do_signal(struct trapframe *tf) {
                 continue;
             }
             if (M(sig) & SYNCHRONOUS && info.si_code > 0)
-                printk("%s[%d]: SIG%d at address %lx, pc %lx, ra %lx, sp %lx\n", current->comm, current->pid, sig, info.addr,
-                       tf->sepc, tf->ra, tf->sp);
+                printk("%s[%d]: SIG%d at address %lx, pc %lx, ra %lx, sp %lx\n", current->comm, current->pid,
+                       sig, info.addr, tf->sepc, tf->ra, tf->sp);
             do_group_exit(sig);
         }
         u64 mask = current->restore_sigmask ? current->saved_sigmask : current->blocked;

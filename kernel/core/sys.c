@@ -88,7 +88,8 @@ long sys_setsid(void) {
 
 /* --- priorities --- */
 static bool may_schedule(struct task_struct *t) {
-    return current->cred->euid == t->cred->uid || current->cred->euid == t->cred->euid || capable(CAP_SYS_NICE);
+    return current->cred->euid == t->cred->uid || current->cred->euid == t->cred->euid ||
+           capable(CAP_SYS_NICE);
 }
 /* Calls fn for each process that (which, who) names. The first error, or -ESRCH for none. */
 static long for_prio(u64 which, s32 who, long (*fn)(struct task_struct *, s32), s32 arg, s32 *best) {
@@ -217,14 +218,14 @@ long sys_getcpu(u64 ucpu, u64 unode) {
 /* --- limits --- */
 static long do_prlimit(struct task_struct *t, u64 res, const struct rlimit *new, struct rlimit *old) {
     struct rlimit *r = &t->signal->rlim[res];
-    if (new && new->rlim_cur > new->rlim_max)
+    if (new &&new->rlim_cur > new->rlim_max)
         return -EINVAL;
-    if (new && res == RLIMIT_NOFILE && new->rlim_max > 1048576)
+    if (new &&res == RLIMIT_NOFILE &&new->rlim_max > 1048576)
         return -EPERM;
     long e = 0;
     u64 irq = spin_lock_irqsave(&tasklist_lock);
     *old = *r;
-    if (new && new->rlim_max > r->rlim_max && !capable(CAP_SYS_RESOURCE))
+    if (new &&new->rlim_max > r->rlim_max && !capable(CAP_SYS_RESOURCE))
         e = -EPERM;
     else if (new)
         *r = *new;
@@ -241,7 +242,8 @@ long sys_prlimit64(u64 pid, u64 res, u64 unew, u64 uold) {
     if (!t)
         return -ESRCH;
     const struct cred *c = current->cred;
-    bool ok = t == current || (c->uid == t->cred->uid && c->uid == t->cred->euid) || capable(CAP_SYS_RESOURCE);
+    bool ok =
+        t == current || (c->uid == t->cred->uid && c->uid == t->cred->euid) || capable(CAP_SYS_RESOURCE);
     long r = ok ? do_prlimit(t, (u32)res, unew ? &new : NULL, &old) : -EPERM;
     put_task(t);
     return r ? r : uold ? copy_to_user(uold, &old, sizeof(old)) : 0;
@@ -301,7 +303,8 @@ long sys_personality(u64 p) {
 
 /* --- the machine --- */
 long sys_uname(u64 buf) {
-    struct abi_utsname u = {.sysname = "Linux", .release = "6.12.0-tine", .machine = "riscv64", .domainname = "(none)"};
+    struct abi_utsname u = {
+        .sysname = "Linux", .release = "6.12.0-tine", .machine = "riscv64", .domainname = "(none)"};
     strlcpy(u.nodename, hostname, sizeof(u.nodename));
     strlcpy(u.version, "tine " TINE_VERSION, sizeof(u.version));
     return copy_to_user(buf, &u, sizeof(u));
@@ -367,7 +370,8 @@ long sys_reboot(u64 m1, u64 m2, u64 cmd, u64 arg) {
     (void)arg;
     if (!capable(CAP_SYS_BOOT))
         return -EPERM;
-    if ((u32)m1 != REBOOT_MAGIC1 || ((u32)m2 != 672274793 && (u32)m2 != 85072278 && (u32)m2 != 369367448 && (u32)m2 != 537993216))
+    if ((u32)m1 != REBOOT_MAGIC1 ||
+        ((u32)m2 != 672274793 && (u32)m2 != 85072278 && (u32)m2 != 369367448 && (u32)m2 != 537993216))
         return -EINVAL;
     switch ((u32)cmd) {
     case 0x01234567:

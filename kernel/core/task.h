@@ -82,16 +82,16 @@ struct tty;
 /* C17: what all threads of a process share. */
 struct signal_struct {
     atomic_t refcount;
-    u32 nr_threads; /* linked threads: tasklist_lock */
+    u32 nr_threads;               /* linked threads: tasklist_lock */
     struct list_head thread_head; /* tasklist_lock */
     struct wait_queue_head wait_chldexit;
     struct sigpending shared_pending;
     struct wait_queue_head sigfd_wait;
     s32 group_exit_code;
-    bool group_exit;       /* every thread must die */
+    bool group_exit;                /* every thread must die */
     struct task_struct *group_exec; /* the thread that execs and survives */
-    u32 group_stop_count;  /* threads yet to stop */
-    bool stopped;          /* the stop is complete */
+    u32 group_stop_count;           /* threads yet to stop */
+    bool stopped;                   /* the stop is complete */
     s32 stop_code;
     bool stop_report, cont_report; /* wait has news */
     struct rlimit rlim[RLIM_NLIMITS];
@@ -99,7 +99,7 @@ struct signal_struct {
     struct timer real_timer;
     u64 real_interval;
     struct task_struct *leader;
-    pid_t pgid, sid;       /* tasklist_lock */
+    pid_t pgid, sid; /* tasklist_lock */
     bool session_leader, child_subreaper, did_exec;
     u64 cutime, cstime, cmin_flt, cnvcsw, cnivcsw, cmaxrss; /* reaped children */
     u64 utime, stime, min_flt, nvcsw, nivcsw;               /* threads already gone */
@@ -175,10 +175,10 @@ _Static_assert(sizeof(struct trapframe) == TF_SIZE, "csr.h");
 #define EXIT_ZOMBIE 1
 #define EXIT_DEAD 2
 
-extern struct task_struct init_task; /* the boot hart's idle task, pid 0 */
+extern struct task_struct init_task;     /* the boot hart's idle task, pid 0 */
 extern struct task_struct *child_reaper; /* pid 1 */
-extern spinlock_t tasklist_lock; /* taken with interrupts off */
-extern struct list_head task_list; /* group leaders, through tasks */
+extern spinlock_t tasklist_lock;         /* taken with interrupts off */
+extern struct list_head task_list;       /* group leaders, through tasks */
 extern u32 nr_threads, max_threads, pid_max;
 extern u64 total_forks;
 
@@ -188,7 +188,9 @@ void put_task(struct task_struct *t);
 static inline bool test_tif(struct task_struct *t, u32 f) {
     return (__atomic_load_n(&t->ti.flags, __ATOMIC_RELAXED) & f) != 0;
 }
-static inline void set_tif(struct task_struct *t, u32 f) { __atomic_fetch_or(&t->ti.flags, f, __ATOMIC_SEQ_CST); }
+static inline void set_tif(struct task_struct *t, u32 f) {
+    __atomic_fetch_or(&t->ti.flags, f, __ATOMIC_SEQ_CST);
+}
 static inline void clear_tif(struct task_struct *t, u32 f) {
     __atomic_fetch_and(&t->ti.flags, ~f, __ATOMIC_SEQ_CST);
 }
@@ -204,7 +206,7 @@ struct kernel_clone_args {
     u64 flags; /* CLONE_*, exit signal not included */
     s32 exit_signal;
     u64 pidfd, child_tid, parent_tid, stack, stack_size, tls;
-    pid_t set_tid; /* 0: any */
+    pid_t set_tid;     /* 0: any */
     int (*fn)(void *); /* a kernel thread's function */
     void *fn_arg;
 };
@@ -218,7 +220,7 @@ pid_t kernel_thread(int (*fn)(void *), void *arg, const char *name, u64 flags);
 struct task_struct *fork_idle(unsigned int hart);
 void fork_init(void);
 void mm_release(struct task_struct *t, struct mm_struct *mm); /* X1 */
-void flush_fpu(struct task_struct *t); /* the live registers to t->fpu; t is current */
+void flush_fpu(struct task_struct *t);                        /* the live registers to t->fpu; t is current */
 
 /* --- exit.c, wait.c --- */
 __noreturn void do_exit(s32 code);

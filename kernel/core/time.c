@@ -39,7 +39,9 @@ void clock_init(void) { set_real(rtc_read()); }
 u64 timespec_to_ns(const struct abi_timespec *ts) {
     return (u64)ts->tv_sec >= 9000000000UL ? FOREVER : ts->tv_sec * NSEC + ts->tv_nsec;
 }
-struct abi_timespec ns_to_timespec(u64 ns) { return (struct abi_timespec){ns / NSEC, ns % NSEC}; }
+struct abi_timespec ns_to_timespec(u64 ns) {
+    return (struct abi_timespec){ns / NSEC, ns % NSEC};
+}
 int get_timespec(struct abi_timespec *ts, u64 uaddr) {
     if (copy_from_user(ts, uaddr, sizeof(*ts)))
         return -EFAULT;
@@ -178,7 +180,9 @@ static struct abi_itimerval read_itimer(void) {
     u64 now = ktime_get();
     bool on = s->real_timer.hart >= 0;
     return (struct abi_itimerval){ns_to_tv(s->real_interval),
-                                  ns_to_tv(!on ? 0 : s->real_timer.expires > now ? s->real_timer.expires - now : 1000)};
+                                  ns_to_tv(!on                           ? 0
+                                           : s->real_timer.expires > now ? s->real_timer.expires - now
+                                                                         : 1000)};
 }
 long sys_getitimer(u64 which, u64 uval) {
     if (which > 2)
@@ -192,8 +196,8 @@ long sys_setitimer(u64 which, u64 unew, u64 uold) {
     struct abi_itimerval n = {0}, o;
     if (unew && copy_from_user(&n, unew, sizeof(n)))
         return -EFAULT;
-    if (which > 2 || n.it_value.tv_sec < 0 || (u64)n.it_value.tv_usec >= 1000000 || n.it_interval.tv_sec < 0 ||
-        (u64)n.it_interval.tv_usec >= 1000000)
+    if (which > 2 || n.it_value.tv_sec < 0 || (u64)n.it_value.tv_usec >= 1000000 ||
+        n.it_interval.tv_sec < 0 || (u64)n.it_interval.tv_usec >= 1000000)
         return -EINVAL;
     if (which)
         return -EOPNOTSUPP;

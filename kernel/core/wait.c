@@ -80,7 +80,10 @@ static int consider(struct wait_opts *w, struct task_struct *t, struct task_stru
         if (!(w->options & WEXITED))
             return 0;
         int sig = t->exit_code & 0x7f;
-        fill(w, t, t->exit_code & 0x80 ? CLD_DUMPED : sig ? CLD_KILLED : CLD_EXITED,
+        fill(w, t,
+             t->exit_code & 0x80 ? CLD_DUMPED
+             : sig               ? CLD_KILLED
+                                 : CLD_EXITED,
              sig ? sig : (t->exit_code >> 8) & 0xff);
         w->status = t->exit_code;
         if (!peek) {
@@ -134,8 +137,8 @@ out:
 
 static long do_wait(struct wait_opts *w) {
     long r, e;
-    e = wait_event_state(&current->signal->wait_chldexit,
-                         (r = look(w)) != 0 || (w->options & WNOHANG), TASK_INTERRUPTIBLE, FOREVER, false);
+    e = wait_event_state(&current->signal->wait_chldexit, (r = look(w)) != 0 || (w->options & WNOHANG),
+                         TASK_INTERRUPTIBLE, FOREVER, false);
     return e ? -ERESTARTSYS : r;
 }
 
@@ -160,7 +163,8 @@ long sys_wait4(u64 upid, u64 ustatus, u64 options, u64 uru) {
 
 long sys_waitid(u64 type, u64 uid, u64 uinfo, u64 options, u64 uru) {
     s32 id = uid;
-    if ((options & ~(u64)(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL)) ||
+    if ((options &
+         ~(u64)(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL)) ||
         !(options & (WEXITED | WSTOPPED | WCONTINUED)) || type > P_PIDFD)
         return -EINVAL;
     if ((type == P_PID && id <= 0) || (type == P_PGID && id < 0))

@@ -6,10 +6,10 @@
 int printk(const char *fmt, ...) __printf(1, 2);
 /* Stop all harts, print registers and every hart's backtrace, power off with a failing status. */
 __noreturn void panic(const char *fmt, ...) __printf(1, 2);
-#define BUG_ON(cond)                                                                               \
-    do {                                                                                           \
-        if (unlikely(cond))                                                                        \
-            panic("%s:%d: %s: " #cond, __FILE__, __LINE__, __func__);                              \
+#define BUG_ON(cond)                                                                                         \
+    do {                                                                                                     \
+        if (unlikely(cond))                                                                                  \
+            panic("%s:%d: %s: " #cond, __FILE__, __LINE__, __func__);                                        \
     } while (0)
 #ifdef CONFIG_DEBUG
 #define DEBUG_ON(cond) BUG_ON(cond)
@@ -29,14 +29,13 @@ struct selftest {
     const char *name;
     const char *(*run)(void);
 };
-#define SELFTEST(n)                                                                                \
-    static const char *selftest_##n(void);                                                         \
-    static const struct selftest __section("selftests") __attribute__((used)) st_##n = {           \
-        #n, selftest_##n};                                                                         \
+#define SELFTEST(n)                                                                                          \
+    static const char *selftest_##n(void);                                                                   \
+    static const struct selftest __section("selftests") __attribute__((used)) st_##n = {#n, selftest_##n};   \
     static const char *selftest_##n(void)
-#define EXPECT(cond)                                                                               \
-    do {                                                                                           \
-        if (!(cond))                                                                               \
-            return #cond;                                                                          \
+#define EXPECT(cond)                                                                                         \
+    do {                                                                                                     \
+        if (!(cond))                                                                                         \
+            return #cond;                                                                                    \
     } while (0)
 int run_selftests(void); /* the number that failed */

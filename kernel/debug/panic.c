@@ -121,8 +121,8 @@ __noreturn void panic_trap(struct trapframe *tf, const char *fmt, ...) {
     die(tf, fmt, ap);
 }
 __noreturn void kernel_stack_overflow(struct trapframe *tf) {
-    panic_trap(tf, "kernel stack overflow: sp %lx, stack %lx to %lx", tf->sp, (u64)current->stack - STACK_SIZE,
-               (u64)current->stack);
+    panic_trap(tf, "kernel stack overflow: sp %lx, stack %lx to %lx", tf->sp,
+               (u64)current->stack - STACK_SIZE, (u64)current->stack);
 }
 
 /* The finisher device passes a status to QEMU; the firmware's shutdown cannot. */

@@ -16,7 +16,8 @@ int printk(const char *fmt, ...) {
     va_list ap;
     u64 irq = spin_lock_irqsave(&log_lock);
     if (at_start && timebase_hz)
-        n = snprintf(line, sizeof(line), "[%5lu.%06lu] ", ktime_get() / 1000000000, ktime_get() / 1000 % 1000000);
+        n = snprintf(line, sizeof(line), "[%5lu.%06lu] ", ktime_get() / 1000000000,
+                     ktime_get() / 1000 % 1000000);
     va_start(ap, fmt);
     n += vsnprintf(line + n, sizeof(line) - n, fmt, ap);
     va_end(ap);

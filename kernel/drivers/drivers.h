@@ -10,7 +10,7 @@ void tty_init(void);
 void tty_receive(const char *s, size_t n); /* interrupt context */
 void tty_drain_polled(void);
 void uart_write_raw(char c);
-bool tty_next_output(char *c);             /* interrupt context; false: nothing to send */
+bool tty_next_output(char *c); /* interrupt context; false: nothing to send */
 void plic_init(void);
 void plic_init_hart(unsigned int hart);
 void plic_interrupt(void);

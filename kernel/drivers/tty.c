@@ -56,7 +56,10 @@ static void out_raw(char c) {
 static void out_char(char c) { /* with output processing */
     if ((con.t.c_oflag & OPOST) && (con.t.c_oflag & ONLCR) && c == '\n')
         out_raw('\r');
-    con.column = c == '\n' || c == '\r' ? 0 : c == '\b' ? con.column - !!con.column : c == '\t' ? (con.column | 7) + 1 : con.column + 1;
+    con.column = c == '\n' || c == '\r' ? 0
+                 : c == '\b'            ? con.column - !!con.column
+                 : c == '\t'            ? (con.column | 7) + 1
+                                        : con.column + 1;
     out_raw(c);
 }
 static void echo(u8 c) {
@@ -291,9 +294,7 @@ static u32 tty_poll(struct file *f, struct poll_table *pt) {
            (con.out_wr - con.out_rd < OUT_SIZE / 2 ? POLLOUT | POLLWRNORM : 0);
 }
 
-static void drain(void) {
-    wait_event_interruptible(&con.write_wait, con.out_wr == con.out_rd);
-}
+static void drain(void) { wait_event_interruptible(&con.write_wait, con.out_wr == con.out_rd); }
 
 static long set_pgrp(u64 arg) {
     s32 pgrp;
@@ -306,8 +307,8 @@ static long set_pgrp(u64 arg) {
         return r;
     READ_TASKS(irq);
     r = current->signal->tty != &con || con.session != current->signal->sid ? -ENOTTY
-        : !pgrp_exists(pgrp, current->signal->sid)                         ? -EPERM
-                                                                           : 0;
+        : !pgrp_exists(pgrp, current->signal->sid)                          ? -EPERM
+                                                                            : 0;
     if (!r)
         con.pgrp = pgrp;
     READ_TASKS_END(irq);
@@ -440,7 +441,8 @@ static int tty_open(struct inode *inode, struct file *f) {
     if (is_tty && current->signal->tty != &con)
         return -ENXIO;
     f->mode &= ~FMODE_LSEEK;
-    if (!is_tty && !(f->flags & O_NOCTTY) && current->signal->session_leader && !current->signal->tty && !con.session)
+    if (!is_tty && !(f->flags & O_NOCTTY) && current->signal->session_leader && !current->signal->tty &&
+        !con.session)
         make_controlling(false);
     return 0;
 }
@@ -458,8 +460,18 @@ void tty_init(void) {
         .c_oflag = OPOST | ONLCR,
         .c_cflag = B38400 | CS8 | CREAD,
         .c_lflag = ISIG | ICANON | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE | IEXTEN,
-        .c_cc = {[VINTR] = 3, [VQUIT] = 28, [VERASE] = 127, [VKILL] = 21, [VEOF] = 4, [VMIN] = 1,
-                 [VSTART] = 17, [VSTOP] = 19, [VSUSP] = 26, [VREPRINT] = 18, [VWERASE] = 23, [VLNEXT] = 22},
+        .c_cc = {[VINTR] = 3,
+                 [VQUIT] = 28,
+                 [VERASE] = 127,
+                 [VKILL] = 21,
+                 [VEOF] = 4,
+                 [VMIN] = 1,
+                 [VSTART] = 17,
+                 [VSTOP] = 19,
+                 [VSUSP] = 26,
+                 [VREPRINT] = 18,
+                 [VWERASE] = 23,
+                 [VLNEXT] = 22},
     };
     register_chrdev(5, 0, "tty", &tty_fops, 0666);
     register_chrdev(5, 1, "console", &tty_fops, 0600);

@@ -27,7 +27,7 @@ void uart_early_init(void) {
 }
 
 void uart_write_raw(char c) {
-    while (!(in(LSR) & LSR_THRE))
+    while (!(in(LSR)&LSR_THRE))
         cpu_relax();
     out(THR, c);
 }
@@ -38,11 +38,11 @@ void uart_write_polled(const char *s, size_t n) {
             continue;
         }
         if (*s == '\n') {
-            while (!(in(LSR) & LSR_THRE))
+            while (!(in(LSR)&LSR_THRE))
                 cpu_relax();
             out(THR, '\r');
         }
-        while (!(in(LSR) & LSR_THRE))
+        while (!(in(LSR)&LSR_THRE))
             cpu_relax();
         out(THR, *s);
     }
@@ -53,7 +53,7 @@ static void send(void) {
     u64 irq = spin_lock_irqsave(&uart_lock);
     bool more = true;
     char c;
-    if (in(LSR) & LSR_THRE)
+    if (in(LSR)&LSR_THRE)
         for (int i = 0; i < FIFO_DEPTH && (more = tty_next_output(&c)); i++)
             out(THR, c);
     out(IER, IER_RX | (more ? IER_TX : 0));
@@ -66,7 +66,7 @@ static void uart_interrupt(void *arg) {
     size_t n = 0;
     (void)arg;
     in(IIR);
-    while (n < sizeof(buf) && (in(LSR) & LSR_DR))
+    while (n < sizeof(buf) && (in(LSR)&LSR_DR))
         buf[n++] = in(RBR);
     if (n)
         tty_receive(buf, n);

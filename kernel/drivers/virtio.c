@@ -10,10 +10,28 @@
 #define SLOTS (QUEUE_SIZE / 3)
 #define MMIO(d, off) (*(volatile u32 *)((d)->base + (off)))
 enum {
-    MAGIC = 0x00, VERSION = 0x04, DEVICE_ID = 0x08, FEATURES = 0x10, FEATURES_SEL = 0x14, DRIVER = 0x20,
-    DRIVER_SEL = 0x24, QUEUE_SEL = 0x30, QUEUE_MAX = 0x34, QUEUE_NUM = 0x38, QUEUE_READY = 0x44, NOTIFY = 0x50,
-    INT_STATUS = 0x60, INT_ACK = 0x64, STATUS = 0x70, DESC_LO = 0x80, DESC_HI = 0x84, AVAIL_LO = 0x90,
-    AVAIL_HI = 0x94, USED_LO = 0xa0, USED_HI = 0xa4, CONFIG = 0x100
+    MAGIC = 0x00,
+    VERSION = 0x04,
+    DEVICE_ID = 0x08,
+    FEATURES = 0x10,
+    FEATURES_SEL = 0x14,
+    DRIVER = 0x20,
+    DRIVER_SEL = 0x24,
+    QUEUE_SEL = 0x30,
+    QUEUE_MAX = 0x34,
+    QUEUE_NUM = 0x38,
+    QUEUE_READY = 0x44,
+    NOTIFY = 0x50,
+    INT_STATUS = 0x60,
+    INT_ACK = 0x64,
+    STATUS = 0x70,
+    DESC_LO = 0x80,
+    DESC_HI = 0x84,
+    AVAIL_LO = 0x90,
+    AVAIL_HI = 0x94,
+    USED_LO = 0xa0,
+    USED_HI = 0xa4,
+    CONFIG = 0x100
 };
 enum { ACKNOWLEDGE = 1, DRIVER_UP = 2, DRIVER_OK = 4, FEATURES_OK = 8, FAILED = 128 };
 #define F_RO BIT(5)
@@ -132,7 +150,8 @@ static void probe(u64 pa, u32 irq) {
     if (m[MAGIC / 4] != 0x74726976 || m[DEVICE_ID / 4] != 2)
         return;
     if (m[VERSION / 4] != 2) {
-        printk("virtio-blk at %lx is a legacy device: give QEMU -global virtio-mmio.force-legacy=false\n", pa);
+        printk("virtio-blk at %lx is a legacy device: give QEMU -global virtio-mmio.force-legacy=false\n",
+               pa);
         return;
     }
     struct virtio_blk *d = kzalloc(sizeof(*d), GFP_KERNEL);

@@ -126,7 +126,8 @@ void dput(struct dentry *d) {
     while (d) {
         s32 v = atomic_read(&d->refcount);
         while (v > 1) /* not the last: no lock */
-            if (__atomic_compare_exchange_n(&d->refcount.v, &v, v - 1, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+            if (__atomic_compare_exchange_n(&d->refcount.v, &v, v - 1, true, __ATOMIC_ACQ_REL,
+                                            __ATOMIC_RELAXED))
                 return;
         spin_lock(&dcache_lock);
         if (!atomic_dec_and_test(&d->refcount)) {
@@ -259,9 +260,9 @@ char *d_path(const struct path *p, char *buf, size_t n) {
 struct dentry *d_next_child(struct dentry *dir, u64 from) {
     struct dentry *d, *best = NULL;
     spin_lock(&dcache_lock);
-    list_for_each_entry(d, &dir->children, child)
-        if (d->inode && d->inode->i_ino >= from && (!best || d->inode->i_ino < best->inode->i_ino))
-            best = d;
+    list_for_each_entry(d, &dir->children, child) if (d->inode && d->inode->i_ino >= from &&
+                                                      (!best || d->inode->i_ino < best->inode->i_ino)) best =
+        d;
     if (best)
         atomic_inc(&best->refcount);
     spin_unlock(&dcache_lock);
@@ -273,7 +274,8 @@ void d_release_tree(struct super_block *sb) {
     struct dentry *d = sb->root;
     while (d) {
         spin_lock(&dcache_lock);
-        struct dentry *c = list_empty(&d->children) ? NULL : list_first_entry(&d->children, struct dentry, child);
+        struct dentry *c =
+            list_empty(&d->children) ? NULL : list_first_entry(&d->children, struct dentry, child);
         spin_unlock(&dcache_lock);
         if (c) {
             d = c;

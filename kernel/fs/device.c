@@ -161,7 +161,8 @@ static int page_io(struct block_device *b, sector_t sector, struct page *p, bool
         return -ENOMEM;
     }
     io->page = p;
-    io->r = (struct block_request){.sector = sector, .data = page_address(p), .len = PAGE_SIZE, .write = write, .done = page_io_done};
+    io->r = (struct block_request){
+        .sector = sector, .data = page_address(p), .len = PAGE_SIZE, .write = write, .done = page_io_done};
     if (sector + PAGE_SIZE / 512 > b->sectors && sector < b->sectors) { /* the device's odd end */
         io->r.len = (b->sectors - sector) * 512;
         if (!write)
@@ -190,8 +191,12 @@ int block_flush(struct block_device *b) {
 }
 
 static struct block_device *of_inode(struct inode *i) { return i->private; }
-static int bdev_readpage(struct inode *i, struct page *p) { return block_read_page(of_inode(i), p->index * (PAGE_SIZE / 512), p); }
-static int bdev_writepage(struct inode *i, struct page *p) { return block_write_page(of_inode(i), p->index * (PAGE_SIZE / 512), p); }
+static int bdev_readpage(struct inode *i, struct page *p) {
+    return block_read_page(of_inode(i), p->index * (PAGE_SIZE / 512), p);
+}
+static int bdev_writepage(struct inode *i, struct page *p) {
+    return block_write_page(of_inode(i), p->index * (PAGE_SIZE / 512), p);
+}
 static int bdev_prepare(struct inode *i, struct page *p, unsigned int from, unsigned int to) {
     if (p->index >= DIV_ROUND_UP((u64)i->i_size, PAGE_SIZE))
         return -ENOSPC;
@@ -276,10 +281,17 @@ static long bdev_ioctl(struct file *f, u32 cmd, u64 arg) {
     return cmd == BLKGETSIZE64 ? put_user(arg, (u64)f->mapping->host->i_size) : -ENOTTY;
 }
 static loff_t bdev_llseek(struct file *f, loff_t off, int whence) {
-    loff_t size = f->mapping->host->i_size, base = whence == 0 ? 0 : whence == 1 ? f->pos : whence == 2 ? size : -1;
+    loff_t size = f->mapping->host->i_size, base = whence == 0   ? 0
+                                                   : whence == 1 ? f->pos
+                                                   : whence == 2 ? size
+                                                                 : -1;
     if (base < 0 || base + off < 0)
         return -EINVAL;
     return f->pos = base + off;
 }
-const struct file_operations blkdev_fops = {.read = generic_file_read, .write = bdev_write, .open = bdev_open,
-                                            .fsync = bdev_fsync, .ioctl = bdev_ioctl, .llseek = bdev_llseek};
+const struct file_operations blkdev_fops = {.read = generic_file_read,
+                                            .write = bdev_write,
+                                            .open = bdev_open,
+                                            .fsync = bdev_fsync,
+                                            .ioctl = bdev_ioctl,
+                                            .llseek = bdev_llseek};

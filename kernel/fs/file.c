@@ -139,7 +139,8 @@ static int take_fd(u32 from, u32 flags) {
             t->fd[fd] = RESERVED;
             if (from <= t->next)
                 t->next = fd + 1;
-            t->cloexec[fd / 64] = (t->cloexec[fd / 64] & ~BIT(fd % 64)) | (flags & O_CLOEXEC ? BIT(fd % 64) : 0);
+            t->cloexec[fd / 64] =
+                (t->cloexec[fd / 64] & ~BIT(fd % 64)) | (flags & O_CLOEXEC ? BIT(fd % 64) : 0);
             r = fd;
             break;
         }
@@ -440,7 +441,9 @@ static int stat_at(s32 dfd, u64 name, u64 flags, struct stat *st) {
         }
     }
     struct path p;
-    int r = user_path(dfd, name, (flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) | (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0), &p);
+    int r = user_path(
+        dfd, name,
+        (flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) | (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0), &p);
     if (r)
         return r;
     generic_fillattr(p.dentry->inode, st);
@@ -468,9 +471,15 @@ long sys_statx(u64 dfd, u64 name, u64 flags, u64 mask, u64 buf) {
     int r = stat_at(dfd, name, flags, &s);
     if (r)
         return r;
-    struct statx x = {.stx_mask = STATX_BASIC_STATS, .stx_blksize = s.st_blksize, .stx_nlink = s.st_nlink,
-                      .stx_uid = s.st_uid, .stx_gid = s.st_gid, .stx_mode = s.st_mode, .stx_ino = s.st_ino,
-                      .stx_size = s.st_size, .stx_blocks = s.st_blocks};
+    struct statx x = {.stx_mask = STATX_BASIC_STATS,
+                      .stx_blksize = s.st_blksize,
+                      .stx_nlink = s.st_nlink,
+                      .stx_uid = s.st_uid,
+                      .stx_gid = s.st_gid,
+                      .stx_mode = s.st_mode,
+                      .stx_ino = s.st_ino,
+                      .stx_size = s.st_size,
+                      .stx_blocks = s.st_blocks};
     x.stx_atime = (struct statx_timestamp){s.st_atime, s.st_atime_nsec, 0};
     x.stx_mtime = (struct statx_timestamp){s.st_mtime, s.st_mtime_nsec, 0};
     x.stx_ctime = (struct statx_timestamp){s.st_ctime, s.st_ctime_nsec, 0};
@@ -484,7 +493,9 @@ static int changed(struct inode *i) {
     mark_inode_dirty(i);
     return i->i_op && i->i_op->setattr ? i->i_op->setattr(i) : 0;
 }
-static bool owner_or_capable(struct inode *i) { return current->cred->fsuid == i->i_uid || capable(CAP_FOWNER); }
+static bool owner_or_capable(struct inode *i) {
+    return current->cred->fsuid == i->i_uid || capable(CAP_FOWNER);
+}
 static int do_chmod(struct inode *i, u32 mode) {
     if (i->sb->flags & MS_RDONLY)
         return -EROFS;
@@ -502,7 +513,8 @@ static int do_chown(struct inode *i, u32 uid, u32 gid) {
     const struct cred *c = current->cred;
     if (i->sb->flags & MS_RDONLY)
         return -EROFS;
-    bool ok = capable(CAP_CHOWN) || (c->fsuid == i->i_uid && (uid == ~0u || uid == i->i_uid) && (gid == ~0u || in_group(c, gid)));
+    bool ok = capable(CAP_CHOWN) ||
+              (c->fsuid == i->i_uid && (uid == ~0u || uid == i->i_uid) && (gid == ~0u || in_group(c, gid)));
     if (!ok)
         return -EPERM;
     mutex_lock(&i->lock);
@@ -519,34 +531,38 @@ static int do_chown(struct inode *i, u32 uid, u32 gid) {
     mutex_unlock(&i->lock);
     return r;
 }
-#define ON_PATH(dfd, name, lflags, expr)                                                           \
-    ({                                                                                             \
-        struct path _p;                                                                            \
-        long _r = user_path((s32)(dfd), name, lflags, &_p);                                        \
-        if (!_r) {                                                                                 \
-            struct inode *inode = _p.dentry->inode;                                                \
-            _r = (expr);                                                                           \
-            path_put(&_p);                                                                         \
-        }                                                                                          \
-        _r;                                                                                        \
+#define ON_PATH(dfd, name, lflags, expr)                                                                     \
+    ({                                                                                                       \
+        struct path _p;                                                                                      \
+        long _r = user_path((s32)(dfd), name, lflags, &_p);                                                  \
+        if (!_r) {                                                                                           \
+            struct inode *inode = _p.dentry->inode;                                                          \
+            _r = (expr);                                                                                     \
+            path_put(&_p);                                                                                   \
+        }                                                                                                    \
+        _r;                                                                                                  \
     })
-#define ON_FILE(fd, expr)                                                                          \
-    ({                                                                                             \
-        struct file *f = fget(fd);                                                                 \
-        long _r = -EBADF;                                                                          \
-        if (f) {                                                                                   \
-            struct inode *inode = f->inode;                                                        \
-            (void)inode;                                                                           \
-            _r = (expr);                                                                           \
-            fput(f);                                                                               \
-        }                                                                                          \
-        _r;                                                                                        \
+#define ON_FILE(fd, expr)                                                                                    \
+    ({                                                                                                       \
+        struct file *f = fget(fd);                                                                           \
+        long _r = -EBADF;                                                                                    \
+        if (f) {                                                                                             \
+            struct inode *inode = f->inode;                                                                  \
+            (void)inode;                                                                                     \
+            _r = (expr);                                                                                     \
+            fput(f);                                                                                         \
+        }                                                                                                    \
+        _r;                                                                                                  \
     })
 long sys_fchmod(u64 fd, u64 mode) { return ON_FILE(fd, do_chmod(inode, mode)); }
-long sys_fchmodat(u64 dfd, u64 name, u64 mode) { return ON_PATH(dfd, name, LOOKUP_FOLLOW, do_chmod(inode, mode)); }
+long sys_fchmodat(u64 dfd, u64 name, u64 mode) {
+    return ON_PATH(dfd, name, LOOKUP_FOLLOW, do_chmod(inode, mode));
+}
 long sys_fchown(u64 fd, u64 uid, u64 gid) { return ON_FILE(fd, do_chown(inode, uid, gid)); }
 long sys_fchownat(u64 dfd, u64 name, u64 uid, u64 gid, u64 flags) {
-    return ON_PATH(dfd, name, (flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) | (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0),
+    return ON_PATH(dfd, name,
+                   (flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) |
+                       (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0),
                    do_chown(inode, uid, gid));
 }
 
@@ -593,7 +609,8 @@ long sys_truncate(u64 name, u64 size) {
                                                          : do_truncate(inode, size));
 }
 long sys_ftruncate(u64 fd, u64 size) {
-    return ON_FILE(fd, !(f->mode & FMODE_WRITE) || !S_ISREG(inode->i_mode) ? -EINVAL : do_truncate(inode, size));
+    return ON_FILE(fd,
+                   !(f->mode & FMODE_WRITE) || !S_ISREG(inode->i_mode) ? -EINVAL : do_truncate(inode, size));
 }
 
 /* --- reading and writing --- */
@@ -650,7 +667,10 @@ static long do_rw(u64 fd, struct iov_iter *it, bool write, bool positioned, loff
     long r;
     it->count = min(it->count, RW_MAX);
     if (positioned) {
-        r = !(f->mode & FMODE_LSEEK) ? -ESPIPE : at < 0 ? -EINVAL : write ? vfs_write(f, it, &at) : vfs_read(f, it, &at);
+        r = !(f->mode & FMODE_LSEEK) ? -ESPIPE
+            : at < 0                 ? -EINVAL
+            : write                  ? vfs_write(f, it, &at)
+                                     : vfs_read(f, it, &at);
     } else if (f->mode & FMODE_LSEEK) {
         mutex_lock(&f->pos_lock);
         r = write ? vfs_write(f, it, &f->pos) : vfs_read(f, it, &f->pos);
@@ -874,15 +894,15 @@ static struct wait_queue_head locks_wait = WAIT_QUEUE_INIT(locks_wait);
 
 static struct file_lock *conflict(const struct file_lock *want) {
     struct file_lock *l;
-    list_for_each_entry(l, &file_locks, link)
-        if (l->inode == want->inode && l->posix == want->posix && l->owner != want->owner &&
-            (l->write || want->write) && l->start <= want->end && want->start <= l->end)
-            return l;
+    list_for_each_entry(l, &file_locks, link) if (l->inode == want->inode && l->posix == want->posix &&
+                                                  l->owner != want->owner && (l->write || want->write) &&
+                                                  l->start <= want->end && want->start <= l->end) return l;
     return NULL;
 }
 /* Take want's range out of what its owner holds, then add it if `add`. 0, -EAGAIN, -ENOMEM. */
 static int change_lock(const struct file_lock *want, bool add) {
-    struct file_lock *l, *n, *tail = kmalloc(sizeof(*tail), GFP_KERNEL), *new = kmalloc(sizeof(*new), GFP_KERNEL);
+    struct file_lock *l, *n, *tail = kmalloc(sizeof(*tail), GFP_KERNEL),
+                             *new = kmalloc(sizeof(*new), GFP_KERNEL);
     int r = 0;
     mutex_lock(&locks_mutex);
     if (!tail || !new)
@@ -891,7 +911,8 @@ static int change_lock(const struct file_lock *want, bool add) {
         r = -EAGAIN;
     else {
         list_for_each_entry_safe(l, n, &file_locks, link) {
-            if (l->inode != want->inode || l->owner != want->owner || l->posix != want->posix || l->end < want->start || want->end < l->start)
+            if (l->inode != want->inode || l->owner != want->owner || l->posix != want->posix ||
+                l->end < want->start || want->end < l->start)
                 continue;
             if (l->start < want->start && l->end > want->end && tail) {
                 *tail = *l;
@@ -969,8 +990,12 @@ static long fcntl_lock(struct file *f, u64 cmd, u64 arg) {
     s64 base = u.whence == 0 ? 0 : u.whence == 1 ? f->pos : u.whence == 2 ? f->inode->i_size : -1;
     if (base < 0 || u.type < F_RDLCK || u.type > F_UNLCK || base + u.start < 0)
         return -EINVAL;
-    struct file_lock l = {.inode = f->inode, .owner = current->files, .posix = true, .write = u.type == F_WRLCK,
-                          .start = base + u.start, .pid = current->tgid};
+    struct file_lock l = {.inode = f->inode,
+                          .owner = current->files,
+                          .posix = true,
+                          .write = u.type == F_WRLCK,
+                          .start = base + u.start,
+                          .pid = current->tgid};
     l.end = u.len > 0 ? l.start + u.len - 1 : u.len == 0 ? 0x7fffffffffffffff : l.start - 1;
     if (u.len < 0)
         l.start += u.len;
@@ -980,7 +1005,8 @@ static long fcntl_lock(struct file *f, u64 cmd, u64 arg) {
         mutex_lock(&locks_mutex);
         struct file_lock *c = conflict(&l);
         if (c)
-            u = (struct abi_flock){c->write ? F_WRLCK : F_RDLCK, 0, c->start, c->end == 0x7fffffffffffffff ? 0 : c->end - c->start + 1, c->pid};
+            u = (struct abi_flock){c->write ? F_WRLCK : F_RDLCK, 0, c->start,
+                                   c->end == 0x7fffffffffffffff ? 0 : c->end - c->start + 1, c->pid};
         else
             u.type = F_UNLCK;
         mutex_unlock(&locks_mutex);
@@ -1024,7 +1050,8 @@ long sys_fcntl(u64 fd, u64 cmd, u64 arg) {
         r = f->flags | O_LARGEFILE;
         break;
     case F_SETFL:
-        f->flags = (f->flags & ~(u32)(O_APPEND | O_NONBLOCK | O_NOATIME)) | (arg & (O_APPEND | O_NONBLOCK | O_NOATIME));
+        f->flags = (f->flags & ~(u32)(O_APPEND | O_NONBLOCK | O_NOATIME)) |
+                   (arg & (O_APPEND | O_NONBLOCK | O_NOATIME));
         r = 0;
         break;
     case F_GETLK:

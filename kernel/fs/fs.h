@@ -33,11 +33,11 @@ struct inode {
     struct address_space i_data, *i_mapping;
     struct mutex lock;
     atomic_t refcount;
-    bool dirty;                /* attributes differ from the disk */
+    bool dirty; /* attributes differ from the disk */
     bool hashed;
     struct list_head hash, sb_list, dirty_link; /* icache_lock */
     void *private;
-    u32 fs_data[16];           /* ext2: block numbers */
+    u32 fs_data[16]; /* ext2: block numbers */
     u32 fs_flags;
     u64 fs_block_group, version;
 };
@@ -81,8 +81,8 @@ struct super_block {
     u64 next_ino;
 };
 struct super_operations {
-    int (*write_inode)(struct inode *inode);          /* attributes to the cache of blocks */
-    void (*evict_inode)(struct inode *inode);         /* last use ended; nlink 0: free it on disk */
+    int (*write_inode)(struct inode *inode);  /* attributes to the cache of blocks */
+    void (*evict_inode)(struct inode *inode); /* last use ended; nlink 0: free it on disk */
     int (*statfs)(struct super_block *sb, struct statfs *st);
     int (*sync_fs)(struct super_block *sb);
     void (*put_super)(struct super_block *sb);
@@ -173,7 +173,7 @@ char *d_path(const struct path *p, char *buf, size_t n);
 /* --- dcache.c --- */
 struct dentry *d_alloc(struct dentry *parent, const char *name, u32 len);
 struct dentry *d_alloc_root(struct inode *inode);
-void d_add(struct dentry *d, struct inode *inode); /* takes the inode's reference */
+void d_add(struct dentry *d, struct inode *inode);                         /* takes the inode's reference */
 struct dentry *d_lookup(struct dentry *parent, const char *name, u32 len); /* counted or NULL */
 void d_delete(struct dentry *d); /* the name is gone: negative or unhashed */
 void d_move(struct dentry *d, struct dentry *target);
@@ -228,7 +228,7 @@ struct file *alloc_file(const struct file_operations *op, u32 flags);
 struct file *anon_file(const struct file_operations *op, void *private, u32 flags, const char *name);
 int get_unused_fd(u32 flags); /* O_CLOEXEC counts */
 void put_unused_fd(int fd);
-void fd_install(int fd, struct file *f); /* takes the reference */
+void fd_install(int fd, struct file *f);     /* takes the reference */
 int fd_with_file(struct file *f, u32 flags); /* installs, or drops f and returns -errno */
 int dup_fd(struct files_struct *from, struct files_struct *to);
 void close_on_exec(struct files_struct *f);
@@ -264,8 +264,8 @@ extern const struct file_operations fifo_fops, blkdev_fops, chrdev_fops;
 /* Character devices: who serves (major, minor)? */
 void register_chrdev(u32 major, u32 minor, const char *name, const struct file_operations *op, u32 mode);
 bool chrdev_at(unsigned int i, const char **name, u32 *mode, u64 *dev);
-void devfs_init(void), tmpfs_init(void), procfs_init(void), ext2_init(void), pipe_init(void), chrdev_init(void),
-    epoll_init(void);
+void devfs_init(void), tmpfs_init(void), procfs_init(void), ext2_init(void), pipe_init(void),
+    chrdev_init(void), epoll_init(void);
 
 /* --- block devices --- */
 struct block_request {

@@ -21,7 +21,9 @@ void inode_init(void) {
 static struct list_head *bucket(struct super_block *sb, u64 ino) {
     return &table[(((u64)sb >> 6) + ino * 0x9e3779b1u) % BUCKETS];
 }
-struct abi_timespec current_time(void) { return ns_to_timespec(ktime_get_real()); }
+struct abi_timespec current_time(void) {
+    return ns_to_timespec(ktime_get_real());
+}
 
 struct inode *new_inode(struct super_block *sb) {
     struct inode *i = kmem_cache_alloc(inode_cache, GFP_KERNEL | GFP_ZERO);
@@ -42,9 +44,7 @@ struct inode *new_inode(struct super_block *sb) {
     return i;
 }
 
-static void destroy(struct inode *i) {
-    kmem_cache_free(inode_cache, i);
-}
+static void destroy(struct inode *i) { kmem_cache_free(inode_cache, i); }
 
 /* A new inode comes locked: the caller fills it and calls unlock_new_inode. */
 struct inode *iget(struct super_block *sb, u64 ino, bool *is_new) {
@@ -52,7 +52,8 @@ struct inode *iget(struct super_block *sb, u64 ino, bool *is_new) {
     struct list_head *b = bucket(sb, ino);
     for (;;) {
         spin_lock(&icache_lock);
-        list_for_each_entry(i, b, hash) if (i->sb == sb && i->i_ino == ino && atomic_inc_not_zero(&i->refcount)) {
+        list_for_each_entry(i, b,
+                            hash) if (i->sb == sb && i->i_ino == ino && atomic_inc_not_zero(&i->refcount)) {
             spin_unlock(&icache_lock);
             if (fresh) {
                 spin_lock(&icache_lock);
@@ -203,7 +204,8 @@ void sync_all(bool wait) {
 static int flusher(void *arg) {
     (void)arg;
     for (;;) {
-        wait_event_state(&flusher_wait, READ_ONCE(flush_now), TASK_UNINTERRUPTIBLE, ktime_get() + 5000000000UL, false);
+        wait_event_state(&flusher_wait, READ_ONCE(flush_now), TASK_UNINTERRUPTIBLE,
+                         ktime_get() + 5000000000UL, false);
         flush_now = false;
         if (!list_empty(&dirty_list))
             flush_inodes(NULL, false);
@@ -240,9 +242,16 @@ void init_special_inode(struct inode *i) {
 }
 
 void generic_fillattr(struct inode *i, struct stat *st) {
-    *st = (struct stat){.st_dev = i->sb->dev, .st_ino = i->i_ino, .st_mode = i->i_mode, .st_nlink = i->i_nlink,
-                        .st_uid = i->i_uid, .st_gid = i->i_gid, .st_rdev = i->i_rdev, .st_size = i->i_size,
-                        .st_blksize = PAGE_SIZE, .st_blocks = i->i_blocks};
+    *st = (struct stat){.st_dev = i->sb->dev,
+                        .st_ino = i->i_ino,
+                        .st_mode = i->i_mode,
+                        .st_nlink = i->i_nlink,
+                        .st_uid = i->i_uid,
+                        .st_gid = i->i_gid,
+                        .st_rdev = i->i_rdev,
+                        .st_size = i->i_size,
+                        .st_blksize = PAGE_SIZE,
+                        .st_blocks = i->i_blocks};
     st->st_atime = i->i_atime.tv_sec, st->st_atime_nsec = i->i_atime.tv_nsec;
     st->st_mtime = i->i_mtime.tv_sec, st->st_mtime_nsec = i->i_mtime.tv_nsec;
     st->st_ctime = i->i_ctime.tv_sec, st->st_ctime_nsec = i->i_ctime.tv_nsec;

@@ -372,7 +372,9 @@ struct file *file_open(int dfd, const char *name, u32 flags, u32 mode) {
             if (!IS_ERR(d) && !d->inode) {
                 r = may_create(dir);
                 if (!r)
-                    r = dir->i_op->create ? dir->i_op->create(dir, d, S_IFREG | (mode & 07777 & ~current->fs->umask), 0) : -EACCES;
+                    r = dir->i_op->create
+                            ? dir->i_op->create(dir, d, S_IFREG | (mode & 07777 & ~current->fs->umask), 0)
+                            : -EACCES;
                 created = !r;
                 if (r) {
                     dput(d);
@@ -401,7 +403,10 @@ struct file *file_open(int dfd, const char *name, u32 flags, u32 mode) {
             }
             /* Go on from the link's directory: resolve an existing target, or make the missing one. */
             char *t = kmalloc(PATH_MAX, GFP_KERNEL);
-            ssize_t n = t ? p.dentry->inode->i_op->readlink ? p.dentry->inode->i_op->readlink(p.dentry->inode, t) : -ELOOP : -ENOMEM;
+            ssize_t n = t ? p.dentry->inode->i_op->readlink
+                                ? p.dentry->inode->i_op->readlink(p.dentry->inode, t)
+                                : -ELOOP
+                          : -ENOMEM;
             if (links >= MAX_LINKS)
                 n = -ELOOP;
             if (n >= 0) {
@@ -409,7 +414,9 @@ struct file *file_open(int dfd, const char *name, u32 flags, u32 mode) {
                 if (t[0] != '/') { /* make it absolute by the parent's own name */
                     char *abs = kmalloc(PATH_MAX, GFP_KERNEL), *tmp = kmalloc(PATH_MAX, GFP_KERNEL);
                     if (abs && tmp)
-                        n = snprintf(abs, PATH_MAX, "%s/%s", d_path(&parent, tmp, PATH_MAX), t) < PATH_MAX ? n : -ENAMETOOLONG;
+                        n = snprintf(abs, PATH_MAX, "%s/%s", d_path(&parent, tmp, PATH_MAX), t) < PATH_MAX
+                                ? n
+                                : -ENAMETOOLONG;
                     else
                         n = -ENOMEM;
                     kfree(tmp);
@@ -450,12 +457,14 @@ static struct file *open_tmpfile(const struct path *dirp, u32 flags, u32 mode) {
     struct inode *dir = dirp->dentry->inode;
     if (!(flags & (O_WRONLY | O_RDWR)))
         return ERR_PTR(-EINVAL);
-    snprintf(name, sizeof(name), ".tmp-%lx-%lx", ktime_get(), __atomic_add_fetch(&serial, 1, __ATOMIC_RELAXED));
+    snprintf(name, sizeof(name), ".tmp-%lx-%lx", ktime_get(),
+             __atomic_add_fetch(&serial, 1, __ATOMIC_RELAXED));
     mutex_lock(&dir->lock);
     struct dentry *d = lookup_locked(dirp->dentry, name);
     int r = IS_ERR(d) ? PTR_ERR(d) : may_create(dir);
     if (!r)
-        r = dir->i_op->create ? dir->i_op->create(dir, d, S_IFREG | (mode & 07777 & ~current->fs->umask), 0) : -EOPNOTSUPP;
+        r = dir->i_op->create ? dir->i_op->create(dir, d, S_IFREG | (mode & 07777 & ~current->fs->umask), 0)
+                              : -EOPNOTSUPP;
     struct file *f = ERR_PTR(r);
     if (!r) {
         struct path p = {dirp->mnt, d};
@@ -493,7 +502,8 @@ long sys_openat(u64 dfd, u64 uname, u64 flags, u64 mode) {
 
 /* --- making and removing names --- */
 enum make { MAKE_NODE, MAKE_DIR, MAKE_SYMLINK, MAKE_LINK };
-static int make_at(int dfd, u64 uname, enum make what, u32 mode, u64 rdev, const char *target, struct inode *from) {
+static int make_at(int dfd, u64 uname, enum make what, u32 mode, u64 rdev, const char *target,
+                   struct inode *from) {
     char last[NAME_MAX + 1];
     struct path parent;
     u32 trailing;
@@ -507,7 +517,10 @@ static int make_at(int dfd, u64 uname, enum make what, u32 mode, u64 rdev, const
     struct inode *dir = parent.dentry->inode;
     mutex_lock(&dir->lock);
     struct dentry *d = dot_name(last) ? ERR_PTR(-EEXIST) : lookup_locked(parent.dentry, last);
-    r = IS_ERR(d) ? PTR_ERR(d) : d->inode ? -EEXIST : trailing && what != MAKE_DIR ? -ENOENT : may_create(dir);
+    r = IS_ERR(d)                      ? PTR_ERR(d)
+        : d->inode                     ? -EEXIST
+        : trailing && what != MAKE_DIR ? -ENOENT
+                                       : may_create(dir);
     const struct inode_operations *op = dir->i_op;
     if (!r)
         switch (what) {
@@ -613,7 +626,10 @@ long sys_unlinkat(u64 dfd, u64 uname, u64 flags) {
         else if (rmdir)
             r = !S_ISDIR(i->i_mode) ? -ENOTDIR : dir->i_op->rmdir ? dir->i_op->rmdir(dir, d) : -EPERM;
         else
-            r = S_ISDIR(i->i_mode) ? -EISDIR : trailing ? -ENOTDIR : dir->i_op->unlink ? dir->i_op->unlink(dir, d) : -EPERM;
+            r = S_ISDIR(i->i_mode)  ? -EISDIR
+                : trailing          ? -ENOTDIR
+                : dir->i_op->unlink ? dir->i_op->unlink(dir, d)
+                                    : -EPERM;
         if (!r) {
             dir->i_mtime = dir->i_ctime = current_time();
             mark_inode_dirty(dir);
@@ -633,7 +649,8 @@ static bool is_below(struct dentry *d, struct dentry *top) {
     return d == top;
 }
 
-static long rename_locked(struct path *op, const char *olast, struct path *np, const char *nlast, u64 flags, bool slash) {
+static long rename_locked(struct path *op, const char *olast, struct path *np, const char *nlast, u64 flags,
+                          bool slash) {
     struct inode *od = op->dentry->inode, *nd = np->dentry->inode;
     struct dentry *o = lookup_locked(op->dentry, olast), *n;
     if (IS_ERR(o))
@@ -701,7 +718,8 @@ long sys_renameat2(u64 odfd, u64 uold, u64 ndfd, u64 unew, u64 flags) {
             } else {
                 struct inode *a = op.dentry->inode, *b = np.dentry->inode;
                 mutex_lock(&sb->rename_lock);
-                if (is_below(op.dentry, np.dentry) || (a < b && !is_below(np.dentry, op.dentry))) { /* parent first */
+                if (is_below(op.dentry, np.dentry) ||
+                    (a < b && !is_below(np.dentry, op.dentry))) { /* parent first */
                     mutex_lock(&b->lock);
                     if (a != b)
                         mutex_lock(&a->lock);
@@ -764,7 +782,9 @@ long sys_faccessat2(u64 dfd, u64 uname, u64 mode, u64 flags) {
     struct path p;
     if ((mode & ~7UL) || (flags & ~(u64)(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)))
         return -EINVAL;
-    long r = user_path((s32)dfd, uname, (flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) | (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0), &p);
+    long r = user_path(
+        (s32)dfd, uname,
+        (flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) | (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0), &p);
     if (r)
         return r;
     r = permission_as(p.dentry->inode, mode, !(flags & AT_EACCESS));

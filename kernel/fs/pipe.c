@@ -176,8 +176,12 @@ static long pipe_ioctl(struct file *f, u32 cmd, u64 arg) {
 static int fifo_open_op(struct inode *i, struct file *f) { return fifo_open(i, f); }
 static const struct file_operations pipe_fops = {
     .read = pipe_read, .write = pipe_write, .poll = pipe_poll, .release = pipe_release, .ioctl = pipe_ioctl};
-const struct file_operations fifo_fops = {.read = pipe_read, .write = pipe_write, .poll = pipe_poll,
-                                          .release = pipe_release, .ioctl = pipe_ioctl, .open = fifo_open_op};
+const struct file_operations fifo_fops = {.read = pipe_read,
+                                          .write = pipe_write,
+                                          .poll = pipe_poll,
+                                          .release = pipe_release,
+                                          .ioctl = pipe_ioctl,
+                                          .open = fifo_open_op};
 
 /* POSIX: opening one end waits for the other, unless non-blocking or for both. */
 int fifo_open(struct inode *i, struct file *f) {
@@ -214,9 +218,10 @@ int fifo_open(struct inode *i, struct file *f) {
     wake_up_key(&p->wr_wait, 0, 0);
     if ((rd && wr) || (f->flags & O_NONBLOCK))
         return 0;
-    int r = there ? 0
-            : rd  ? wait_event_interruptible(&p->rd_wait, READ_ONCE(p->writers) || READ_ONCE(p->opens_w) != seen)
-                  : wait_event_interruptible(&p->wr_wait, READ_ONCE(p->readers) || READ_ONCE(p->opens_r) != seen);
+    int r =
+        there ? 0
+        : rd  ? wait_event_interruptible(&p->rd_wait, READ_ONCE(p->writers) || READ_ONCE(p->opens_w) != seen)
+              : wait_event_interruptible(&p->wr_wait, READ_ONCE(p->readers) || READ_ONCE(p->opens_r) != seen);
     if (r) {
         pipe_release(f);
         return -ERESTARTSYS;

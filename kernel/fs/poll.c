@@ -143,7 +143,8 @@ long sys_ppoll(u64 ufds, u64 n, u64 uts, u64 uset, u64 size) {
 
 long sys_pselect6(u64 un, u64 uin, u64 uout, u64 uex, u64 uts, u64 usig) {
     u64 set[3][16], got[3][16] = {0}, user[3] = {uin, uout, uex}, deadline, sig[2] = {0};
-    static const u32 want[3] = {POLLIN | POLLRDNORM | POLLHUP | POLLERR, POLLOUT | POLLWRNORM | POLLERR, POLLPRI};
+    static const u32 want[3] = {POLLIN | POLLRDNORM | POLLHUP | POLLERR, POLLOUT | POLLWRNORM | POLLERR,
+                                POLLPRI};
     s32 n = un;
     if (n < 0)
         return -EINVAL;
@@ -342,7 +343,8 @@ long sys_epoll_ctl(u64 epfd, u64 op, u64 fd, u64 uev) {
     if ((s32)op == EPOLL_CTL_ADD) {
         if (found)
             r = -EEXIST;
-        else if (f->f_op == &epoll_fops && ((struct epoll *)f->private)->items.next != &((struct epoll *)f->private)->items)
+        else if (f->f_op == &epoll_fops &&
+                 ((struct epoll *)f->private)->items.next != &((struct epoll *)f->private)->items)
             r = -ELOOP; /* one level of nesting */
         else if (!(i = kmem_cache_alloc(epitem_cache, GFP_KERNEL | GFP_ZERO)))
             r = -ENOMEM;
@@ -504,7 +506,8 @@ static u32 ev_poll(struct file *f, struct poll_table *pt) {
     return (e->count ? POLLIN | POLLRDNORM : 0) | (e->count < ~0UL - 1 ? POLLOUT | POLLWRNORM : 0);
 }
 static void private_release(struct file *f) { kfree(f->private); }
-static const struct file_operations eventfd_fops = {.read = ev_read, .write = ev_write, .poll = ev_poll, .release = private_release};
+static const struct file_operations eventfd_fops = {
+    .read = ev_read, .write = ev_write, .poll = ev_poll, .release = private_release};
 long sys_eventfd2(u64 count, u64 flags) {
     if (flags & ~(u64)(O_CLOEXEC | O_NONBLOCK | EFD_SEMAPHORE))
         return -EINVAL;
@@ -571,7 +574,8 @@ static void tfd_release(struct file *f) {
     timer_cancel(&d->timer);
     kfree(d);
 }
-static const struct file_operations timerfd_fops = {.read = tfd_read, .poll = tfd_poll, .release = tfd_release};
+static const struct file_operations timerfd_fops = {
+    .read = tfd_read, .poll = tfd_poll, .release = tfd_release};
 long sys_timerfd_create(u64 clock, u64 flags) {
     if ((clock != CLOCK_REALTIME_ID && clock != CLOCK_MONOTONIC_ID && clock != CLOCK_BOOTTIME_ID) ||
         (flags & ~(u64)(O_CLOEXEC | O_NONBLOCK)))
@@ -661,8 +665,15 @@ static ssize_t sfd_read(struct file *f, struct iov_iter *it, loff_t *pos) {
         }
         if (!sig)
             break;
-        struct signalfd_siginfo o = {.signo = sig, .code = in.si_code, .pid = in.pid, .uid = in.uid, .status = in.status,
-                                     .utime = in.utime, .stime = in.stime, .value_ptr = in.value, .value_int = in.value};
+        struct signalfd_siginfo o = {.signo = sig,
+                                     .code = in.si_code,
+                                     .pid = in.pid,
+                                     .uid = in.uid,
+                                     .status = in.status,
+                                     .utime = in.utime,
+                                     .stime = in.stime,
+                                     .value_ptr = in.value,
+                                     .value_int = in.value};
         if (copy_to_iter(&o, sizeof(o), it) != sizeof(o))
             return -EFAULT;
         done += sizeof(o);
@@ -691,7 +702,8 @@ long sys_signalfd4(u64 fd, u64 umask, u64 size, u64 flags) {
         fput(f);
         return r;
     }
-    return fd_with_file(anon_file(&signalfd_fops, (void *)mask, O_RDWR | (flags & O_NONBLOCK), "signalfd"), flags);
+    return fd_with_file(anon_file(&signalfd_fops, (void *)mask, O_RDWR | (flags & O_NONBLOCK), "signalfd"),
+                        flags);
 }
 
 /* --- pidfd --- */

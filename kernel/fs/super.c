@@ -122,7 +122,8 @@ int lookup_mount(struct path *p) {
     if (!p->dentry->mountpoint)
         return 0;
     spin_lock(&mounts_lock);
-    list_for_each_entry(m, &mounts, link) if (m->mountpoint == p->dentry && m->parent == p->mnt && m->parent != m) found = m;
+    list_for_each_entry(m, &mounts, link) if (m->mountpoint == p->dentry && m->parent == p->mnt &&
+                                              m->parent != m) found = m;
     if (found)
         atomic_inc(&found->refcount);
     spin_unlock(&mounts_lock);
@@ -152,12 +153,14 @@ static int do_umount(struct mount *m) {
     shrink_dentries(~0UL);
     sb_sync(m->sb);
     spin_lock(&mounts_lock);
-    bool busy = atomic_read(&m->refcount) > 1 || d_has_children(m->root) || atomic_read(&m->root->refcount) > 1;
+    bool busy =
+        atomic_read(&m->refcount) > 1 || d_has_children(m->root) || atomic_read(&m->root->refcount) > 1;
     list_for_each_entry(o, &mounts, link) busy |= o != m && o->parent == m;
     if (!busy) {
         list_del(&m->link);
         m->mountpoint->mountpoint = false;
-        list_for_each_entry(o, &mounts, link) if (o->mountpoint == m->mountpoint) m->mountpoint->mountpoint = true;
+        list_for_each_entry(o, &mounts, link) if (o->mountpoint == m->mountpoint) m->mountpoint->mountpoint =
+            true;
     }
     spin_unlock(&mounts_lock);
     if (busy)
@@ -178,7 +181,8 @@ static int do_umount(struct mount *m) {
 /* Before power-off: every file system is left clean on its disk. */
 void unmount_everything(void) {
     struct mount *m;
-    list_for_each_entry(m, &mounts, link) if (m->sb->bdev && m->sb->ops->remount) m->sb->ops->remount(m->sb, MS_RDONLY);
+    list_for_each_entry(m, &mounts, link) if (m->sb->bdev && m->sb->ops->remount)
+        m->sb->ops->remount(m->sb, MS_RDONLY);
     sync_all(true);
 }
 
@@ -194,7 +198,9 @@ long sys_mount(u64 usource, u64 uat, u64 utype, u64 flags, u64 udata) {
     char *source = usource ? getname(usource) : kstrdup("none");
     if (flags & MS_REMOUNT) {
         struct super_block *sb = at.mnt->sb;
-        r = at.dentry != at.mnt->root ? -EINVAL : sb->ops && sb->ops->remount ? sb->ops->remount(sb, flags & MS_RDONLY) : 0;
+        r = at.dentry != at.mnt->root     ? -EINVAL
+            : sb->ops && sb->ops->remount ? sb->ops->remount(sb, flags & MS_RDONLY)
+                                          : 0;
         if (!r) {
             sb->flags = flags & MS_RDONLY;
             at.mnt->flags = flags & ~MS_REMOUNT;

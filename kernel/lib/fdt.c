@@ -67,8 +67,7 @@ static int next_token(const struct fdt *f, u32 *off, const char **name, const u8
     }
 }
 
-int fdt_walk(const struct fdt *f, int (*fn)(const struct fdt *, const struct fdt_node *, void *),
-             void *arg) {
+int fdt_walk(const struct fdt *f, int (*fn)(const struct fdt *, const struct fdt_node *, void *), void *arg) {
     u32 off = 0, depth = 0, len;
     u32 ac[FDT_MAX_DEPTH + 1] = {2}, sc[FDT_MAX_DEPTH + 1] = {1};
     const char *name;

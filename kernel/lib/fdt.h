@@ -19,8 +19,7 @@ struct fdt_node {
 /* Checks the header. max: the most bytes that may be read. 0 or -EINVAL. */
 int fdt_open(struct fdt *f, const void *blob, u64 max);
 /* Walks all nodes in order. fn returns non-zero to stop; that value is returned. -EINVAL: damaged. */
-int fdt_walk(const struct fdt *f, int (*fn)(const struct fdt *, const struct fdt_node *, void *),
-             void *arg);
+int fdt_walk(const struct fdt *f, int (*fn)(const struct fdt *, const struct fdt_node *, void *), void *arg);
 /* A property of a node; NULL if absent. *len in bytes. */
 const void *fdt_prop(const struct fdt *f, const struct fdt_node *n, const char *name, u32 *len);
 /* A terminated string property, or NULL. */

@@ -5,7 +5,8 @@
 struct list_head {
     struct list_head *next, *prev;
 };
-#define LIST_HEAD_INIT(n) {&(n), &(n)}
+#define LIST_HEAD_INIT(n)                                                                                    \
+    { &(n), &(n) }
 #define LIST_HEAD(n) struct list_head n = LIST_HEAD_INIT(n)
 
 static inline void INIT_LIST_HEAD(struct list_head *h) { h->next = h->prev = h; }
@@ -16,9 +17,7 @@ static inline void list_insert(struct list_head *n, struct list_head *prev, stru
     next->prev = n;
 }
 static inline void list_add(struct list_head *n, struct list_head *h) { list_insert(n, h, h->next); }
-static inline void list_add_tail(struct list_head *n, struct list_head *h) {
-    list_insert(n, h->prev, h);
-}
+static inline void list_add_tail(struct list_head *n, struct list_head *h) { list_insert(n, h->prev, h); }
 static inline void list_del(struct list_head *n) {
     n->prev->next = n->next;
     n->next->prev = n->prev;
@@ -39,9 +38,9 @@ static inline void list_splice_init(struct list_head *from, struct list_head *to
 }
 #define list_entry(p, type, m) container_of(p, type, m)
 #define list_first_entry(h, type, m) list_entry((h)->next, type, m)
-#define list_for_each_entry(p, h, m)                                                               \
-    for (p = list_entry((h)->next, __typeof__(*p), m); &p->m != (h);                               \
+#define list_for_each_entry(p, h, m)                                                                         \
+    for (p = list_entry((h)->next, __typeof__(*p), m); &p->m != (h);                                         \
          p = list_entry(p->m.next, __typeof__(*p), m))
-#define list_for_each_entry_safe(p, t, h, m)                                                       \
-    for (p = list_entry((h)->next, __typeof__(*p), m), t = list_entry(p->m.next, __typeof__(*p), m); \
+#define list_for_each_entry_safe(p, t, h, m)                                                                 \
+    for (p = list_entry((h)->next, __typeof__(*p), m), t = list_entry(p->m.next, __typeof__(*p), m);         \
          &p->m != (h); p = t, t = list_entry(t->m.next, __typeof__(*t), m))

@@ -22,8 +22,8 @@ static void put_padded(struct out *o, const char *s, size_t len, int width, bool
         put(o, ' ');
 }
 
-static void put_number(struct out *o, u64 v, int base, const char *prefix, int width, int prec,
-                       bool left, bool zero, bool upper) {
+static void put_number(struct out *o, u64 v, int base, const char *prefix, int width, int prec, bool left,
+                       bool zero, bool upper) {
     char digits[24], text[64];
     int n = 0, t = 0;
     while (v)
@@ -87,8 +87,7 @@ int vsnprintf(char *buf, size_t size, const char *fmt, va_list ap) {
         case 'd':
         case 'i': {
             s64 v = longs ? va_arg(ap, s64) : va_arg(ap, int);
-            put_number(&o, v < 0 ? -(u64)v : (u64)v, 10, v < 0 ? "-" : sign, width, prec, left, zero,
-                       false);
+            put_number(&o, v < 0 ? -(u64)v : (u64)v, 10, v < 0 ? "-" : sign, width, prec, left, zero, false);
             break;
         }
         case 'u':
@@ -97,8 +96,12 @@ int vsnprintf(char *buf, size_t size, const char *fmt, va_list ap) {
         case 'o': {
             u64 v = longs ? va_arg(ap, u64) : va_arg(ap, u32);
             int base = *fmt == 'u' ? 10 : *fmt == 'o' ? 8 : 16;
-            put_number(&o, v, base, alt && v ? (base == 8 ? "0" : base == 16 ? "0x" : "") : "", width,
-                       prec, left, zero, *fmt == 'X');
+            put_number(&o, v, base,
+                       alt && v ? (base == 8    ? "0"
+                                   : base == 16 ? "0x"
+                                                : "")
+                                : "",
+                       width, prec, left, zero, *fmt == 'X');
             break;
         }
         case 'p':

@@ -1,8 +1,7 @@
 /* Red-black trees: the textbook algorithm with parent pointers. A null child is black. */
 #include "rbtree.h"
 
-static void replace_child(struct rb_root *root, struct rb_node *p, struct rb_node *old,
-                          struct rb_node *new) {
+static void replace_child(struct rb_root *root, struct rb_node *p, struct rb_node *old, struct rb_node *new) {
     if (!p)
         root->node = new;
     else if (p->left == old)
@@ -29,8 +28,7 @@ static void rotate(struct rb_root *root, struct rb_node *x, bool left) {
         mid->parent = x;
 }
 
-void rb_insert(struct rb_root *root, struct rb_node *n, struct rb_node *parent,
-               struct rb_node **link) {
+void rb_insert(struct rb_root *root, struct rb_node *n, struct rb_node *parent, struct rb_node **link) {
     *n = (struct rb_node){.parent = parent, .red = true};
     *link = n;
     while (n->parent && n->parent->red) {

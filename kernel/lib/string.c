@@ -120,9 +120,9 @@ u64 strtoul(const char *s, char **end, int base) {
     else if (!base)
         base = *s == '0' ? 8 : 10;
     for (;; s++) {
-        int c = *s, d = c >= '0' && c <= '9'                ? c - '0'
-                      : (c | 32) >= 'a' && (c | 32) <= 'z' ? (c | 32) - 'a' + 10
-                                                           : 99;
+        int c = *s, d = c >= '0' && c <= '9'                 ? c - '0'
+                        : (c | 32) >= 'a' && (c | 32) <= 'z' ? (c | 32) - 'a' + 10
+                                                             : 99;
         if (d >= base)
             break;
         v = v * base + d;

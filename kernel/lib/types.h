@@ -35,8 +35,18 @@ typedef u64 sector_t;
 #define ALIGN_DOWN(x, a) ((x) & ~((__typeof__(x))(a)-1))
 #define DIV_ROUND_UP(n, d) (((n) + (d)-1) / (d))
 #define BIT(n) (1UL << (n))
-#define min(a, b) ({ __typeof__(a) _a = (a); __typeof__(b) _b = (b); _a < _b ? _a : _b; })
-#define max(a, b) ({ __typeof__(a) _a = (a); __typeof__(b) _b = (b); _a > _b ? _a : _b; })
+#define min(a, b)                                                                                            \
+    ({                                                                                                       \
+        __typeof__(a) _a = (a);                                                                              \
+        __typeof__(b) _b = (b);                                                                              \
+        _a < _b ? _a : _b;                                                                                   \
+    })
+#define max(a, b)                                                                                            \
+    ({                                                                                                       \
+        __typeof__(a) _a = (a);                                                                              \
+        __typeof__(b) _b = (b);                                                                              \
+        _a > _b ? _a : _b;                                                                                   \
+    })
 #define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
 #define barrier() asm volatile("" ::: "memory")
@@ -64,10 +74,10 @@ typedef struct {
 #define smp_mb() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 #define smp_load_acquire(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
 #define smp_store_release(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
-#define cmpxchg(p, old, new)                                                                       \
-    ({                                                                                             \
-        __typeof__(*(p)) _o = (old);                                                               \
-        __atomic_compare_exchange_n(p, &_o, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);       \
+#define cmpxchg(p, old, new)                                                                                 \
+    ({                                                                                                       \
+        __typeof__(*(p)) _o = (old);                                                                         \
+        __atomic_compare_exchange_n(p, &_o, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);                 \
     })
 #define xchg(p, v) __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
 

@@ -147,8 +147,8 @@ int handle_mm_fault(struct mm_struct *mm, u64 va, u32 access) {
             } else if (old && access == VM_WRITE) {
                 r = write_fault(v, page, old);
             } else if (old) {
-                r = set_user_pte(mm, page,
-                                 make_pte(pte_pa(old), vma_pte_flags(v->flags) & ~(PTE_W | PTE_D)), old);
+                r = set_user_pte(mm, page, make_pte(pte_pa(old), vma_pte_flags(v->flags) & ~(PTE_W | PTE_D)),
+                                 old);
                 flush_tlb_range(mm, page, page + PAGE_SIZE);
             } else if (v->special) {
                 struct page *p = v->special[(page - v->start) >> PAGE_SHIFT];

@@ -150,8 +150,8 @@ struct mm_struct {
     struct rb_root vmas;
     struct vm_area *cached;
     u32 map_count;
-    u64 total_vm;               /* pages */
-    atomic64_t rss, rss_file;   /* pages mapped; of these, from files */
+    u64 total_vm;             /* pages */
+    atomic64_t rss, rss_file; /* pages mapped; of these, from files */
     u64 hiwater_rss;
     u64 start_code, end_code, start_brk, brk, start_stack, arg_start, arg_end, env_start, env_end;
     u64 vdso;
@@ -211,10 +211,10 @@ int copy_to_user(u64 dst, const void *src, u64 n);
 int clear_user(u64 dst, u64 n);
 /* Length, -EFAULT, or -ENAMETOOLONG if no terminator within n. */
 long strncpy_from_user(char *dst, u64 src, u64 n);
-#define put_user(va, v)                                                                            \
-    ({                                                                                             \
-        __typeof__(v) _pv = (v);                                                                   \
-        copy_to_user(va, &_pv, sizeof(_pv));                                                       \
+#define put_user(va, v)                                                                                      \
+    ({                                                                                                       \
+        __typeof__(v) _pv = (v);                                                                             \
+        copy_to_user(va, &_pv, sizeof(_pv));                                                                 \
     })
 int fault_in_readable(u64 va, u64 n);
 static inline void pagefault_disable(void) { preempt_disable(); }

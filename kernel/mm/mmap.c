@@ -11,7 +11,8 @@
 #define MAX_MAP_COUNT 65530
 
 static struct kmem_cache *vma_cache, *mm_cache;
-struct mm_struct init_mm = {.mm_users = {1}, .mm_count = {2} /* its own, and the boot hart's */, .pgd = swapper_pg_dir};
+struct mm_struct init_mm = {
+    .mm_users = {1}, .mm_count = {2} /* its own, and the boot hart's */, .pgd = swapper_pg_dir};
 
 void mmap_init(void) {
     vma_cache = kmem_cache_create("vm_area", sizeof(struct vm_area));
@@ -144,9 +145,8 @@ static int split_range(struct mm_struct *mm, u64 start, u64 end) {
 }
 
 static bool can_merge(struct vm_area *a, struct vm_area *b) {
-    return a->end == b->start && a->flags == b->flags && a->file == b->file && !a->special &&
-           !b->special && !(a->flags & VM_STACK) &&
-           (!a->file || a->pgoff + ((a->end - a->start) >> PAGE_SHIFT) == b->pgoff);
+    return a->end == b->start && a->flags == b->flags && a->file == b->file && !a->special && !b->special &&
+           !(a->flags & VM_STACK) && (!a->file || a->pgoff + ((a->end - a->start) >> PAGE_SHIFT) == b->pgoff);
 }
 
 static void merge_around(struct mm_struct *mm, struct vm_area *v) {
@@ -402,8 +402,8 @@ long sys_mprotect(u64 start, u64 len, u64 prot) {
 
 long sys_mremap(u64 old, u64 old_len, u64 new_len, u64 flags, u64 new_addr) {
     struct mm_struct *mm = current->mm;
-    if ((flags & ~3UL) || (old & (PAGE_SIZE - 1)) || !new_len || new_len > TASK_SIZE ||
-        old_len > TASK_SIZE || old > TASK_SIZE - old_len)
+    if ((flags & ~3UL) || (old & (PAGE_SIZE - 1)) || !new_len || new_len > TASK_SIZE || old_len > TASK_SIZE ||
+        old > TASK_SIZE - old_len)
         return -EINVAL;
     old_len = ALIGN_UP(old_len, PAGE_SIZE);
     new_len = ALIGN_UP(new_len, PAGE_SIZE);

@@ -9,9 +9,7 @@ int copy_from_user(void *dst, u64 src, u64 n) {
 int copy_to_user(u64 dst, const void *src, u64 n) {
     return access_ok(dst, n) && !__copy_user((void *)dst, src, n) ? 0 : -EFAULT;
 }
-int clear_user(u64 dst, u64 n) {
-    return access_ok(dst, n) && !__clear_user((void *)dst, n) ? 0 : -EFAULT;
-}
+int clear_user(u64 dst, u64 n) { return access_ok(dst, n) && !__clear_user((void *)dst, n) ? 0 : -EFAULT; }
 long strncpy_from_user(char *dst, u64 src, u64 n) {
     u64 room = src < TASK_SIZE ? min(n, TASK_SIZE - src) : 0;
     if (!room)
@@ -53,7 +51,9 @@ static size_t iterate(void *buf, size_t n, struct iov_iter *it, int op) {
         u64 at = it->iov->base + it->off;
         u8 *b = (u8 *)buf + done;
         if (it->kernel)
-            op == 0 ? memcpy((void *)at, b, len) : op == 1 ? memcpy(b, (void *)at, len) : memset((void *)at, 0, len);
+            op == 0   ? memcpy((void *)at, b, len)
+            : op == 1 ? memcpy(b, (void *)at, len)
+                      : memset((void *)at, 0, len);
         else if (!access_ok(at, len))
             left = len;
         else
@@ -68,9 +68,7 @@ static size_t iterate(void *buf, size_t n, struct iov_iter *it, int op) {
     }
     return done;
 }
-size_t copy_to_iter(const void *src, size_t n, struct iov_iter *it) {
-    return iterate((void *)src, n, it, 0);
-}
+size_t copy_to_iter(const void *src, size_t n, struct iov_iter *it) { return iterate((void *)src, n, it, 0); }
 size_t copy_from_iter(void *dst, size_t n, struct iov_iter *it) { return iterate(dst, n, it, 1); }
 size_t zero_iter(size_t n, struct iov_iter *it) { return iterate(NULL, n, it, 2); }
 

@@ -3,11 +3,11 @@
 #include "../lib/lib.h"
 #include "csr.h"
 
-#define csr_read(csr)                                                                              \
-    ({                                                                                             \
-        u64 _v;                                                                                    \
-        asm volatile("csrr %0, " #csr : "=r"(_v)::"memory");                                       \
-        _v;                                                                                        \
+#define csr_read(csr)                                                                                        \
+    ({                                                                                                       \
+        u64 _v;                                                                                              \
+        asm volatile("csrr %0, " #csr : "=r"(_v)::"memory");                                                 \
+        _v;                                                                                                  \
     })
 #define csr_write(csr, v) asm volatile("csrw " #csr ", %0" ::"rK"(v) : "memory")
 #define csr_set(csr, v) asm volatile("csrs " #csr ", %0" ::"rK"(v) : "memory")

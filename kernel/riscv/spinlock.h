@@ -57,8 +57,7 @@ static inline void preempt_enable_no_resched(void) {
 }
 static inline void preempt_enable(void) {
     preempt_enable_no_resched();
-    if (unlikely(!current_thread->preempt_count &&
-                 (READ_ONCE(current_thread->flags) & TIF_NEED_RESCHED)))
+    if (unlikely(!current_thread->preempt_count && (READ_ONCE(current_thread->flags) & TIF_NEED_RESCHED)))
         preempt_schedule();
 }
 
@@ -67,7 +66,8 @@ typedef struct {
     u16 rank;
     u16 owner; /* debug: hart + 1 */
 } spinlock_t;
-#define SPINLOCK_INIT(r) {0, r, 0}
+#define SPINLOCK_INIT(r)                                                                                     \
+    { 0, r, 0 }
 static inline void spin_lock_init(spinlock_t *l, enum lock_rank rank) { *l = (spinlock_t){0, rank, 0}; }
 
 #ifdef CONFIG_DEBUG

@@ -24,18 +24,29 @@ static bool fixup_exception(struct trapframe *tf) {
     return false;
 }
 
-static const char *const exception_names[] = {
-    "instruction address misaligned", "instruction access fault", "illegal instruction", "breakpoint",
-    "load address misaligned", "load access fault", "store address misaligned", "store access fault",
-    "environment call from U-mode", "environment call from S-mode", "reserved", "reserved",
-    "instruction page fault", "load page fault", "reserved", "store page fault"};
+static const char *const exception_names[] = {"instruction address misaligned",
+                                              "instruction access fault",
+                                              "illegal instruction",
+                                              "breakpoint",
+                                              "load address misaligned",
+                                              "load access fault",
+                                              "store address misaligned",
+                                              "store access fault",
+                                              "environment call from U-mode",
+                                              "environment call from S-mode",
+                                              "reserved",
+                                              "reserved",
+                                              "instruction page fault",
+                                              "load page fault",
+                                              "reserved",
+                                              "store page fault"};
 const char *exception_name(u64 cause) {
     return cause < ARRAY_SIZE(exception_names) ? exception_names[cause] : "unknown cause";
 }
 
 void show_regs(const struct trapframe *tf) {
-    static const char names[31][4] = {"ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0",  "a1",
-                                      "a2", "a3", "a4", "a5", "a6", "a7", "s2", "s3", "s4", "s5",  "s6",
+    static const char names[31][4] = {"ra", "sp", "gp", "tp",  "t0",  "t1", "t2", "s0", "s1", "a0", "a1",
+                                      "a2", "a3", "a4", "a5",  "a6",  "a7", "s2", "s3", "s4", "s5", "s6",
                                       "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6"};
     const u64 *x = (const u64 *)tf;
     printk("sepc %016lx sstatus %016lx scause %lx (%s) stval %016lx\n", tf->sepc, tf->sstatus, tf->scause,

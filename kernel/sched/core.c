@@ -292,9 +292,8 @@ void wake_up_new_task(struct task_struct *p, u64 clone_flags) {
 static struct task_struct *stealable(struct rq *from, unsigned int self) {
     struct task_struct *p;
     for (int l = 0; from->nr_rt && l < RT_LEVELS; l++)
-        list_for_each_entry(p, &from->rt[l], se.rt_link)
-            if ((p->se.affinity & BIT(self)) && !p->se.on_cpu)
-                return p;
+        list_for_each_entry(p, &from->rt[l],
+                            se.rt_link) if ((p->se.affinity & BIT(self)) && !p->se.on_cpu) return p;
     for (struct rb_node *n = rb_first(&from->fair); n; n = rb_next(n)) {
         p = rb_entry(n, struct task_struct, se.node);
         if ((p->se.affinity & BIT(self)) && !p->se.on_cpu)

@@ -6,14 +6,14 @@
 
 /* What the scheduler keeps in each task. All under the lock of the run queue of task->ti.cpu. */
 struct sched_entity {
-    u32 policy;         /* SCHED_* */
-    s32 nice;           /* -20 to 19 */
-    u32 rt_priority;    /* 1 to 99 for FIFO and RR */
+    u32 policy;      /* SCHED_* */
+    s32 nice;        /* -20 to 19 */
+    u32 rt_priority; /* 1 to 99 for FIFO and RR */
     bool reset_on_fork, on_rq, on_cpu;
-    u64 affinity;       /* harts it may run on */
-    u64 vruntime;       /* ns, scaled by weight */
-    u64 deadline;       /* virtual: the order of the fair queue */
-    u64 slice_used;     /* ns of the current slice */
+    u64 affinity;   /* harts it may run on */
+    u64 vruntime;   /* ns, scaled by weight */
+    u64 deadline;   /* virtual: the order of the fair queue */
+    u64 slice_used; /* ns of the current slice */
     u64 exec_start, sum_exec;
     u64 last_ran;
     u64 nvcsw, nivcsw;

@@ -96,9 +96,7 @@ static bool completed(struct completion *c) {
     return done;
 }
 void wait_for_completion(struct completion *c) { wait_event(&c->wait, completed(c)); }
-int wait_for_completion_killable(struct completion *c) {
-    return wait_event_killable(&c->wait, completed(c));
-}
+int wait_for_completion_killable(struct completion *c) { return wait_event_killable(&c->wait, completed(c)); }
 
 void mutex_init(struct mutex *m) {
     m->owner = NULL;

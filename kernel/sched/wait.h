@@ -14,7 +14,8 @@ struct wait_queue_entry {
     bool (*func)(struct wait_queue_entry *w, u64 key);
     bool exclusive;
 };
-#define WAIT_QUEUE_INIT(n) {SPINLOCK_INIT(RANK_WAITQ), LIST_HEAD_INIT((n).list)}
+#define WAIT_QUEUE_INIT(n)                                                                                   \
+    { SPINLOCK_INIT(RANK_WAITQ), LIST_HEAD_INIT((n).list) }
 void init_waitqueue(struct wait_queue_head *q);
 bool default_wake(struct wait_queue_entry *w, u64 key);
 void add_wait_queue(struct wait_queue_head *q, struct wait_queue_entry *w);
@@ -51,31 +52,30 @@ bool signal_pending_state(u32 state);
 u64 ktime_get(void);
 
 /* Sleep until cond; 0, -EINTR by a signal that the state lets in, -ETIMEDOUT at the deadline. */
-#define wait_event_state(q, cond, state_, deadline, excl)                                          \
-    ({                                                                                             \
-        struct wait_queue_entry _w = {.task = current, .func = default_wake, .exclusive = excl};   \
-        long _r = 0;                                                                               \
-        INIT_LIST_HEAD(&_w.link);                                                                  \
-        for (;;) {                                                                                 \
-            prepare_to_wait(q, &_w, state_);                                                       \
-            if (cond)                                                                              \
-                break;                                                                             \
-            if (signal_pending_state(state_)) {                                                    \
-                _r = -4; /* EINTR */                                                               \
-                break;                                                                             \
-            }                                                                                      \
-            if ((deadline) != FOREVER && ktime_get() >= (deadline)) {                              \
-                _r = -110; /* ETIMEDOUT */                                                         \
-                break;                                                                             \
-            }                                                                                      \
-            schedule_until(deadline);                                                              \
-        }                                                                                          \
-        finish_wait(q, &_w);                                                                       \
-        _r;                                                                                        \
+#define wait_event_state(q, cond, state_, deadline, excl)                                                    \
+    ({                                                                                                       \
+        struct wait_queue_entry _w = {.task = current, .func = default_wake, .exclusive = excl};             \
+        long _r = 0;                                                                                         \
+        INIT_LIST_HEAD(&_w.link);                                                                            \
+        for (;;) {                                                                                           \
+            prepare_to_wait(q, &_w, state_);                                                                 \
+            if (cond)                                                                                        \
+                break;                                                                                       \
+            if (signal_pending_state(state_)) {                                                              \
+                _r = -4; /* EINTR */                                                                         \
+                break;                                                                                       \
+            }                                                                                                \
+            if ((deadline) != FOREVER && ktime_get() >= (deadline)) {                                        \
+                _r = -110; /* ETIMEDOUT */                                                                   \
+                break;                                                                                       \
+            }                                                                                                \
+            schedule_until(deadline);                                                                        \
+        }                                                                                                    \
+        finish_wait(q, &_w);                                                                                 \
+        _r;                                                                                                  \
     })
 #define wait_event(q, cond) wait_event_state(q, cond, TASK_UNINTERRUPTIBLE, FOREVER, false)
-#define wait_event_interruptible(q, cond)                                                          \
-    wait_event_state(q, cond, TASK_INTERRUPTIBLE, FOREVER, false)
+#define wait_event_interruptible(q, cond) wait_event_state(q, cond, TASK_INTERRUPTIBLE, FOREVER, false)
 #define wait_event_exclusive(q, cond) wait_event_state(q, cond, TASK_INTERRUPTIBLE, FOREVER, true)
 #define wait_event_killable(q, cond) wait_event_state(q, cond, TASK_KILLABLE, FOREVER, false)
 
@@ -95,7 +95,8 @@ struct mutex {
     struct task_struct *owner; /* NULL: free */
     struct wait_queue_head wait;
 };
-#define MUTEX_INIT(n) {NULL, WAIT_QUEUE_INIT((n).wait)}
+#define MUTEX_INIT(n)                                                                                        \
+    { NULL, WAIT_QUEUE_INIT((n).wait) }
 void mutex_init(struct mutex *m);
 void mutex_lock(struct mutex *m);
 bool mutex_trylock(struct mutex *m);

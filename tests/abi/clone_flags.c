@@ -38,12 +38,15 @@ int main(void) {
     FAILS(raw_clone(CLONE_NEWNS | CLONE_FS | SIGCHLD, 0, 0, 0, 0), EINVAL, "C1: NEWNS with FS");
     FAILS(raw_clone(CLONE_NEWIPC | CLONE_SYSVSEM | SIGCHLD, 0, 0, 0, 0), EINVAL, "C1: NEWIPC with SYSVSEM");
     FAILS(raw_clone(CLONE_NEWUSER | CLONE_FS | SIGCHLD, 0, 0, 0, 0), EINVAL, "C1: NEWUSER with FS");
-    FAILS(raw_clone(CLONE_THREAD | CLONE_SIGHAND | CLONE_VM | CLONE_NEWPID, 0, 0, 0, 0), EINVAL, "C1: THREAD with NEWPID");
-    FAILS(raw_clone(CLONE_PIDFD | CLONE_PARENT_SETTID | SIGCHLD, 0, &var, 0, 0), EINVAL, "C1: PIDFD with PARENT_SETTID in clone");
+    FAILS(raw_clone(CLONE_THREAD | CLONE_SIGHAND | CLONE_VM | CLONE_NEWPID, 0, 0, 0, 0), EINVAL,
+          "C1: THREAD with NEWPID");
+    FAILS(raw_clone(CLONE_PIDFD | CLONE_PARENT_SETTID | SIGCHLD, 0, &var, 0, 0), EINVAL,
+          "C1: PIDFD with PARENT_SETTID in clone");
     run(0);
     OK(var == 1 && !shared_cwd() && !shared_files() && !shared_handlers(), "C15 to C18: fork shares none");
     run(CLONE_VM);
-    OK(var == 2 && !shared_cwd() && !shared_files() && !shared_handlers(), "C18: CLONE_VM shares memory alone");
+    OK(var == 2 && !shared_cwd() && !shared_files() && !shared_handlers(),
+       "C18: CLONE_VM shares memory alone");
     run(CLONE_FS);
     OK(var == 1 && shared_cwd() && !shared_files(), "C16: CLONE_FS shares the working directory");
     run(CLONE_FILES);

@@ -38,7 +38,8 @@ int main(int argc, char **argv) {
         pthread_create(&t[1], NULL, exec_it, argv[0]);
         pause();
     }
-    OK(waitpid(p, &st, 0) == p && WEXITSTATUS(st) == 21, "X4: a thread that execs becomes the leader, the pid stays");
+    OK(waitpid(p, &st, 0) == p && WEXITSTATUS(st) == 21,
+       "X4: a thread that execs becomes the leader, the pid stays");
     p = fork();
     if (!p) {
         for (int i = 0; i < 4; i++)
@@ -60,10 +61,12 @@ int main(int argc, char **argv) {
         syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
     pthread_join(t[0], NULL);
     OK(word == 1, "X6: wait and wake");
-    FAILS(syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0), EAGAIN, "X6: another value is EAGAIN");
+    FAILS(syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0), EAGAIN,
+          "X6: another value is EAGAIN");
     struct timespec ts = {0, 20000000};
     FAILS(syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 1, &ts, NULL, 0), ETIMEDOUT, "X6: a timeout");
-    FAILS(syscall(SYS_futex, (char *)&word + 1, FUTEX_WAIT_PRIVATE, 1, NULL, NULL, 0), EINVAL, "X6: an odd address is EINVAL");
+    FAILS(syscall(SYS_futex, (char *)&word + 1, FUTEX_WAIT_PRIVATE, 1, NULL, NULL, 0), EINVAL,
+          "X6: an odd address is EINVAL");
     FAILS(execl("/nonexistent", "x", NULL), ENOENT, "exec of nothing is ENOENT");
     FAILS(execl("/etc", "x", NULL), EACCES, "exec of a directory is EACCES");
     FAILS(execl("/etc/passwd", "x", NULL), EACCES, "exec of a file without x is EACCES");

@@ -14,10 +14,12 @@ static void on(const char *dir) {
     OK(fd >= 0 && fstat(fd, &st) == 0 && st.st_size == 0 && (st.st_mode & 0777) == 0640, "create");
     FAILS(open("f", O_CREAT | O_EXCL, 0600), EEXIST, "O_EXCL of an existing name is EEXIST");
     memset(b, 'a', sizeof(b));
-    OK(pwrite(fd, b, 8192, 100000) == 8192 && fstat(fd, &st) == 0 && st.st_size == 108192, "write past the end leaves a hole");
+    OK(pwrite(fd, b, 8192, 100000) == 8192 && fstat(fd, &st) == 0 && st.st_size == 108192,
+       "write past the end leaves a hole");
     OK(pread(fd, c, 100, 5000) == 100 && c[0] == 0 && c[99] == 0, "a hole reads as zeros");
     OK(ftruncate(fd, 100001) == 0 && pread(fd, c, 10, 100000) == 1 && c[0] == 'a', "truncate");
-    OK(ftruncate(fd, 100010) == 0 && pread(fd, c, 10, 100000) == 10 && c[1] == 0, "growing again shows zeros");
+    OK(ftruncate(fd, 100010) == 0 && pread(fd, c, 10, 100000) == 10 && c[1] == 0,
+       "growing again shows zeros");
     char *m = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     strcpy(m, "mapped");
     OK(pread(fd, c, 6, 0) == 6 && !memcmp(c, "mapped", 6), "a shared mapping and read agree");
@@ -25,11 +27,14 @@ static void on(const char *dir) {
     OK(!memcmp(m, "WRITEd", 6), "write shows in the mapping");
     OK(msync(m, 4096, MS_SYNC) == 0 && fsync(fd) == 0, "msync and fsync");
     close(fd);
-    OK(mkdir("d", 0755) == 0 && rename("f", "d/g") == 0 && stat("f", &st) == -1 && stat("d/g", &st) == 0, "rename across directories");
+    OK(mkdir("d", 0755) == 0 && rename("f", "d/g") == 0 && stat("f", &st) == -1 && stat("d/g", &st) == 0,
+       "rename across directories");
     FAILS(rmdir("d"), ENOTEMPTY, "rmdir of a full directory is ENOTEMPTY");
     FAILS(rename("d", "d/x"), EINVAL, "a directory cannot move below itself");
     OK(link("d/g", "h") == 0 && stat("h", &st) == 0 && st.st_nlink == 2, "hard links");
-    OK(symlink("d/g", "s") == 0 && lstat("s", &st) == 0 && S_ISLNK(st.st_mode) && stat("s", &st) == 0 && S_ISREG(st.st_mode), "symbolic links");
+    OK(symlink("d/g", "s") == 0 && lstat("s", &st) == 0 && S_ISLNK(st.st_mode) && stat("s", &st) == 0 &&
+           S_ISREG(st.st_mode),
+       "symbolic links");
     symlink("l2", "l1");
     symlink("l1", "l2");
     FAILS(open("l1", O_RDONLY), ELOOP, "a loop of links is ELOOP");
@@ -38,7 +43,8 @@ static void on(const char *dir) {
     FAILS(open(b, O_CREAT, 0600), ENAMETOOLONG, "256 bytes are too long a name");
     b[255] = 0;
     OK((fd = open(b, O_CREAT | O_RDWR, 0600)) >= 0 && unlink(b) == 0, "255 are not");
-    OK(write(fd, "still here", 10) == 10 && pread(fd, c, 10, 0) == 10, "an unlinked file lives while it is open");
+    OK(write(fd, "still here", 10) == 10 && pread(fd, c, 10, 0) == 10,
+       "an unlinked file lives while it is open");
     close(fd);
     int n = 0;
     for (int i = 0; i < 500; i++) {
@@ -51,7 +57,8 @@ static void on(const char *dir) {
     }
     OK(n == 1000, "500 files made and removed");
     munmap(m, 4096);
-    OK(!unlink("d/g") && !unlink("h") && !unlink("s") && !unlink("l1") && !unlink("l2") && !rmdir("d"), "clean up");
+    OK(!unlink("d/g") && !unlink("h") && !unlink("s") && !unlink("l1") && !unlink("l2") && !rmdir("d"),
+       "clean up");
 }
 
 int main(void) {
@@ -73,7 +80,8 @@ int main(void) {
         total -= read(fd[0], big, 65536);
     OK(poll(&p, 1, 20) == 0, "poll: times out");
     close(fd[1]);
-    OK(poll(&p, 1, -1) == 1 && (p.revents & POLLHUP) && read(fd[0], &c, 1) == 0, "poll: POLLHUP and end of file");
+    OK(poll(&p, 1, -1) == 1 && (p.revents & POLLHUP) && read(fd[0], &c, 1) == 0,
+       "poll: POLLHUP and end of file");
     int ep = epoll_create1(0), ev = eventfd(0, EFD_NONBLOCK), tf = timerfd_create(CLOCK_MONOTONIC, 0);
     struct epoll_event e = {.events = EPOLLIN, .data.u64 = 42}, out[4];
     OK(epoll_ctl(ep, EPOLL_CTL_ADD, ev, &e) == 0 && epoll_wait(ep, out, 4, 0) == 0, "epoll: nothing yet");
@@ -87,7 +95,8 @@ int main(void) {
     timerfd_settime(tf, 0, &its, NULL);
     e.data.u64 = 7;
     epoll_ctl(ep, EPOLL_CTL_ADD, tf, &e);
-    OK(epoll_wait(ep, out, 4, 2000) == 1 && out[0].data.u64 == 7 && read(tf, &one, 8) == 8 && one == 1, "epoll: a timerfd fires");
+    OK(epoll_wait(ep, out, 4, 2000) == 1 && out[0].data.u64 == 7 && read(tf, &one, 8) == 8 && one == 1,
+       "epoll: a timerfd fires");
     mkfifo("/tmp/fifo", 0600);
     pid_t k = fork();
     if (!k) {

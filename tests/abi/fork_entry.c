@@ -8,7 +8,8 @@ int main(void) {
     pid_t me = getpid(), p = fork();
     if (!p)
         _exit(getppid() == me ? 7 : 8);
-    OK(p > 0 && waitpid(p, &st, 0) == p && WIFEXITED(st) && WEXITSTATUS(st) == 7, "E3 D9: the child gets 0, the parent its pid");
+    OK(p > 0 && waitpid(p, &st, 0) == p && WIFEXITED(st) && WEXITSTATUS(st) == 7,
+       "E3 D9: the child gets 0, the parent its pid");
 
     volatile int seen = 0;
     p = vfork();
@@ -48,9 +49,11 @@ int main(void) {
     if (!p)
         _exit(9);
     siginfo_t si = {0};
-    OK(pidfd >= 0 && waitid(3 /* P_PIDFD */, pidfd, &si, WEXITED) == 0 && si.si_pid == p && si.si_status == 9, "E4 X3: CLONE_PIDFD, waited for by P_PIDFD");
+    OK(pidfd >= 0 && waitid(3 /* P_PIDFD */, pidfd, &si, WEXITED) == 0 && si.si_pid == p && si.si_status == 9,
+       "E4 X3: CLONE_PIDFD, waited for by P_PIDFD");
 
-    FAILS(raw_clone(SIGCHLD | CLONE_PARENT_SETTID, NULL, (void *)8, NULL, NULL), EFAULT, "C9: a bad parent_tid is EFAULT");
+    FAILS(raw_clone(SIGCHLD | CLONE_PARENT_SETTID, NULL, (void *)8, NULL, NULL), EFAULT,
+          "C9: a bad parent_tid is EFAULT");
     OK(waitpid(-1, &st, WNOHANG) == -1 && errno == ECHILD, "C9: and leaves no child");
     return ktap_done();
 }

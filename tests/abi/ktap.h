@@ -32,6 +32,7 @@ static int ktap_done(void) {
     printf("1..%d\n", ktap_n);
     return ktap_failed != 0;
 }
-__attribute__((unused)) static long raw_clone(unsigned long flags, void *sp, void *ptid, void *tls, void *ctid) {
+__attribute__((unused)) static long raw_clone(unsigned long flags, void *sp, void *ptid, void *tls,
+                                              void *ctid) {
     return syscall(SYS_clone, flags, sp, ptid, tls, ctid);
 }

@@ -131,6 +131,7 @@ int main(void) {
     if (!p)
         _exit(0);
     struct signalfd_siginfo si;
-    OK(read(sfd, &si, sizeof(si)) == sizeof(si) && si.ssi_signo == SIGCHLD && si.ssi_pid == (unsigned)p, "signalfd reads a SIGCHLD");
+    OK(read(sfd, &si, sizeof(si)) == sizeof(si) && si.ssi_signo == SIGCHLD && si.ssi_pid == (unsigned)p,
+       "signalfd reads a SIGCHLD");
     return ktap_done();
 }

@@ -18,11 +18,13 @@ int main(void) {
     }
     OK(waitpid(p, &st, WNOHANG) == 0, "X3: WNOHANG with nothing to tell is 0");
     kill(p, SIGSTOP);
-    OK(waitpid(p, &st, WUNTRACED) == p && WIFSTOPPED(st) && WSTOPSIG(st) == SIGSTOP, "X3: WUNTRACED tells of a stop");
+    OK(waitpid(p, &st, WUNTRACED) == p && WIFSTOPPED(st) && WSTOPSIG(st) == SIGSTOP,
+       "X3: WUNTRACED tells of a stop");
     kill(p, SIGCONT);
     OK(waitpid(p, &st, WCONTINUED) == p && WIFCONTINUED(st), "X3: WCONTINUED tells that it goes on");
     kill(p, SIGTERM);
-    OK(waitid(P_PID, p, &si, WEXITED | WNOWAIT) == 0 && si.si_code == CLD_KILLED && si.si_status == SIGTERM, "X3: WNOWAIT looks and leaves");
+    OK(waitid(P_PID, p, &si, WEXITED | WNOWAIT) == 0 && si.si_code == CLD_KILLED && si.si_status == SIGTERM,
+       "X3: WNOWAIT looks and leaves");
     OK(waitpid(p, &st, 0) == p && WIFSIGNALED(st) && WTERMSIG(st) == SIGTERM, "X3: killed by a signal");
 
     signal(SIGUSR1, usr1);
@@ -72,7 +74,8 @@ int main(void) {
             ;
         _exit(0);
     }
-    OK(wait4(p, &st, 0, &ru) == p && ru.ru_utime.tv_sec * 1000000 + ru.ru_utime.tv_usec > 1000, "X3: wait4 tells the child's time");
+    OK(wait4(p, &st, 0, &ru) == p && ru.ru_utime.tv_sec * 1000000 + ru.ru_utime.tv_usec > 1000,
+       "X3: wait4 tells the child's time");
     p = fork();
     if (!p) {
         setpgid(0, 0);

@@ -12,7 +12,10 @@ int puts(const char *);
 void *calloc(unsigned long, unsigned long);
 void free(void *);
 
-void *kmalloc(size_t n, unsigned int gfp) { (void)gfp; return calloc(1, n); }
+void *kmalloc(size_t n, unsigned int gfp) {
+    (void)gfp;
+    return calloc(1, n);
+}
 void kfree(const void *p) { free((void *)p); }
 
 static int n, failed;
@@ -26,12 +29,20 @@ static u32 rnd(u32 m) {
     return (u32)(seed >> 33) % m;
 }
 
-struct item { struct rb_node node; u32 key; };
+struct item {
+    struct rb_node node;
+    u32 key;
+};
 static bool check_tree(struct rb_node *x, int *black) {
     int l = 0, r = 0;
-    if (!x) { *black = 1; return true; }
-    if (x->red && ((x->left && x->left->red) || (x->right && x->right->red))) return false;
-    if ((x->left && x->left->parent != x) || (x->right && x->right->parent != x)) return false;
+    if (!x) {
+        *black = 1;
+        return true;
+    }
+    if (x->red && ((x->left && x->left->red) || (x->right && x->right->red)))
+        return false;
+    if ((x->left && x->left->parent != x) || (x->right && x->right->parent != x))
+        return false;
     bool good = check_tree(x->left, &l) && check_tree(x->right, &r) && l == r;
     *black = l + !x->red;
     return good;
@@ -43,11 +54,15 @@ static void test_rbtree(void) {
     for (int step = 0; step < 20000 && good; step++) {
         u32 i = rnd(500);
         int black;
-        if (in[i]) rb_erase(&root, &it[i].node);
+        if (in[i])
+            rb_erase(&root, &it[i].node);
         else {
             struct rb_node **link = &root.node, *parent = NULL;
             it[i].key = i;
-            while (*link) { parent = *link; link = i < rb_entry(parent, struct item, node)->key ? &parent->left : &parent->right; }
+            while (*link) {
+                parent = *link;
+                link = i < rb_entry(parent, struct item, node)->key ? &parent->left : &parent->right;
+            }
             rb_insert(&root, &it[i].node, parent, link);
         }
         in[i] = !in[i];
@@ -59,7 +74,8 @@ static void test_rbtree(void) {
                 good &= in[key] && (!k || key > last);
                 last = key, k++;
             }
-            for (int j = 0; j < 500; j++) k -= in[j];
+            for (int j = 0; j < 500; j++)
+                k -= in[j];
             good &= k == 0;
         }
     }
@@ -69,54 +85,81 @@ static void test_radix(void) {
     struct radix_tree t = {0};
     static u64 keys[300];
     bool good = true;
-    for (int i = 0; i < 300; i++) { keys[i] = ((u64)rnd(1u << 30) << (rnd(30))) * 512 + i; good &= radix_insert(&t, keys[i], &keys[i]) == 0; }
+    for (int i = 0; i < 300; i++) {
+        keys[i] = ((u64)rnd(1u << 30) << (rnd(30))) * 512 + i;
+        good &= radix_insert(&t, keys[i], &keys[i]) == 0;
+    }
     good &= radix_insert(&t, keys[0], &keys[0]) == -EEXIST;
-    u64 at = 0, last = 0; int seen = 0;
-    for (u64 *p; (p = radix_next(&t, &at)); at++) { good &= *p == at && (!seen || at > last); last = at; seen++; }
+    u64 at = 0, last = 0;
+    int seen = 0;
+    for (u64 *p; (p = radix_next(&t, &at)); at++) {
+        good &= *p == at && (!seen || at > last);
+        last = at;
+        seen++;
+    }
     ok(good && seen == 300, "radix: all keys found, in order");
-    for (int i = 0; i < 300; i++) good &= radix_delete(&t, keys[i]) == &keys[i] && !radix_lookup(&t, keys[i]);
+    for (int i = 0; i < 300; i++)
+        good &= radix_delete(&t, keys[i]) == &keys[i] && !radix_lookup(&t, keys[i]);
     ok(good && !t.root && !t.count, "radix: nothing left, no node leaked");
 }
 static void be(u8 *p, u32 v) { p[0] = v >> 24, p[1] = v >> 16, p[2] = v >> 8, p[3] = v; }
 static u32 make_fdt(u8 *b) {
     u8 *p = b + 56; /* header 40, one empty reservation 16 */
     static const char strings[] = "reg\0compatible\0#address-cells\0#size-cells";
-    for (int i = 0; i < 56; i++) b[i] = 0;
+    for (int i = 0; i < 56; i++)
+        b[i] = 0;
 #define W(v) (be(p, v), p += 4)
     W(1), W(0);
     W(3), W(4), W(15), W(1);
     W(3), W(4), W(30), W(1);
-    W(1); memcpy(p, "cpu@1\0\0", 8), p += 8;
+    W(1);
+    memcpy(p, "cpu@1\0\0", 8), p += 8;
     W(3), W(8), W(0), W(0x1000), W(0x200);
-    W(3), W(8), W(4); memcpy(p, "a,b\0c,d", 8), p += 8;
+    W(3), W(8), W(4);
+    memcpy(p, "a,b\0c,d", 8), p += 8;
     W(2), W(2), W(9);
     u32 so = 56, sn = p - b - 56, st = p - b;
     memcpy(p, strings, sizeof(strings)), p += sizeof(strings);
     u32 h[10] = {0xd00dfeed, p - b, so, st, 40, 17, 16, 0, sizeof(strings), sn};
-    for (int i = 0; i < 10; i++) be(b + 4 * i, h[i]);
+    for (int i = 0; i < 10; i++)
+        be(b + 4 * i, h[i]);
     return p - b;
 }
-static int visits; static u64 va, vs; static bool vc;
+static int visits;
+static u64 va, vs;
+static bool vc;
 static int visit(const struct fdt *f, const struct fdt_node *nd, void *arg) {
     (void)arg;
     visits++;
-    if (nd->depth == 1) { fdt_reg(f, nd, 0, &va, &vs); vc = fdt_compatible(f, nd, "c,d"); }
-    fdt_string(f, nd, "compatible"); fdt_compatible(f, nd, "zzz"); u64 a, b; fdt_reg(f, nd, 3, &a, &b);
+    if (nd->depth == 1) {
+        fdt_reg(f, nd, 0, &va, &vs);
+        vc = fdt_compatible(f, nd, "c,d");
+    }
+    fdt_string(f, nd, "compatible");
+    fdt_compatible(f, nd, "zzz");
+    u64 a, b;
+    fdt_reg(f, nd, 3, &a, &b);
     return 0;
 }
 static void test_fdt(void) {
     static u8 good_tree[512] __attribute__((aligned(8)));
     struct fdt f;
     u32 size = make_fdt(good_tree);
-    ok(fdt_open(&f, good_tree, size) == 0 && fdt_walk(&f, visit, NULL) == 0 && visits == 2, "fdt: a good tree is walked");
+    ok(fdt_open(&f, good_tree, size) == 0 && fdt_walk(&f, visit, NULL) == 0 && visits == 2,
+       "fdt: a good tree is walked");
     ok(va == 0x1000 && vs == 0x200 && vc, "fdt: reg and compatible");
     ok(fdt_open(&f, good_tree, 20) < 0 && fdt_open(&f, NULL, 100) < 0, "fdt: too short and NULL are refused");
     for (int round = 0; round < 200000; round++) {
         u8 *b = calloc(1, size); /* exactly as long: the sanitizer sees a read past the end */
         memcpy(b, good_tree, size);
-        for (int k = 1 + rnd(6); k > 0; k--) b[rnd(size)] = rnd(4) ? rnd(256) : rnd(2) ? 0xff : 0;
+        for (int k = 1 + rnd(6); k > 0; k--)
+            b[rnd(size)] = rnd(4) ? rnd(256) : rnd(2) ? 0xff : 0;
         u64 a, s;
-        if (!fdt_open(&f, b, size)) { fdt_walk(&f, visit, NULL); for (u32 i = 0; i < 4 && fdt_reserved(&f, i, &a, &s); i++) ; }
+        if (!fdt_open(&f, b, size)) {
+            fdt_walk(&f, visit, NULL);
+            for (u32 i = 0; i < 4 && fdt_reserved(&f, i, &a, &s); i++)
+                ;
+        }
         free(b);
     }
     ok(true, "fdt: 200000 damaged trees, no stray access");
@@ -124,11 +167,18 @@ static void test_fdt(void) {
 static void test_elf(void) {
     bool good = true;
     for (int round = 0; round < 200000; round++) {
-        Elf64_Ehdr h = {.e_ident = "\177ELF\2\1\1", .e_type = ET_EXEC, .e_machine = EM_RISCV, .e_phentsize = 56, .e_phnum = 2, .e_phoff = 64};
-        Elf64_Phdr ph[ELF_MAX_PHNUM] = {{.p_type = PT_LOAD, .p_vaddr = 0x10000, .p_memsz = 0x1000, .p_filesz = 0x800},
-                            {.p_type = PT_LOAD, .p_vaddr = 0x12000, .p_memsz = 0x1000, .p_offset = 0x1000}};
+        Elf64_Ehdr h = {.e_ident = "\177ELF\2\1\1",
+                        .e_type = ET_EXEC,
+                        .e_machine = EM_RISCV,
+                        .e_phentsize = 56,
+                        .e_phnum = 2,
+                        .e_phoff = 64};
+        Elf64_Phdr ph[ELF_MAX_PHNUM] = {
+            {.p_type = PT_LOAD, .p_vaddr = 0x10000, .p_memsz = 0x1000, .p_filesz = 0x800},
+            {.p_type = PT_LOAD, .p_vaddr = 0x12000, .p_memsz = 0x1000, .p_offset = 0x1000}};
         u8 *p = rnd(2) ? (u8 *)&h : (u8 *)ph;
-        for (int k = rnd(4); k > 0; k--) p[rnd(p == (u8 *)&h ? sizeof(h) : 112)] = rnd(256);
+        for (int k = rnd(4); k > 0; k--)
+            p[rnd(p == (u8 *)&h ? sizeof(h) : 112)] = rnd(256);
         if (elf_header_ok(&h) && elf_segments_ok(&h, ph, 1UL << 37))
             for (int i = 0; i < h.e_phnum; i++)
                 if (ph[i].p_type == PT_LOAD && ph[i].p_memsz)
@@ -140,11 +190,13 @@ static void test_strings(void) {
     char a[64], b[64];
     bool good = true;
     for (int r = 0; r < 20000; r++) {
-        for (int i = 0; i < 64; i++) a[i] = b[i] = rnd(256);
+        for (int i = 0; i < 64; i++)
+            a[i] = b[i] = rnd(256);
         u32 s = rnd(32), d = rnd(32), len = rnd(32);
         char want[64];
         __builtin_memcpy(want, a, 64);
-        for (u32 i = 0; i < len; i++) want[d + i] = b[s + i];
+        for (u32 i = 0; i < len; i++)
+            want[d + i] = b[s + i];
         memmove(a + d, a + s, len);
         good &= !__builtin_memcmp(a, want, 64);
     }
@@ -154,8 +206,10 @@ static void test_strings(void) {
     ok(snprintf(a, 4, "123456") == 6 && !strcmp(a, "123"), "snprintf: bounded and terminated");
     char *end;
     ok(strtoul("0x1fz", &end, 0) == 31 && *end == 'z' && strtoul("017", NULL, 0) == 15, "strtoul");
-    u32 key[8]; u8 out[64];
-    for (int i = 0; i < 8; i++) key[i] = 0;
+    u32 key[8];
+    u8 out[64];
+    for (int i = 0; i < 8; i++)
+        key[i] = 0;
     chacha20_block(key, 0, out);
     ok(out[0] == 0x76 && out[1] == 0xb8 && out[63] == 0x86, "chacha20: the vector of the zero key");
 }

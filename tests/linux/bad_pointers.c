@@ -4,13 +4,15 @@
 #include <ktap.h>
 #include <setjmp.h>
 
-/* Left out: what ends the caller or the machine (exit, exit_group, rt_sigreturn, reboot, kill, tkill, tgkill, rt_sigqueueinfo),
- * what may wait for ever (nanosleep, clock_nanosleep, rt_sigtimedwait, epoll_pwait, pselect6, ppoll, rt_sigsuspend, wait4, waitid, flock), what takes the caller's own memory or
- * rights away (munmap, mmap, mremap, mprotect, brk, chroot, mount, umount2, setuid and its like, capset, prlimit64,
+/* Left out: what ends the caller or the machine (exit, exit_group, rt_sigreturn, reboot, kill, tkill, tgkill,
+ * rt_sigqueueinfo), what may wait for ever (nanosleep, clock_nanosleep, rt_sigtimedwait, epoll_pwait,
+ * pselect6, ppoll, rt_sigsuspend, wait4, waitid, flock), what takes the caller's own memory or rights away
+ * (munmap, mmap, mremap, mprotect, brk, chroot, mount, umount2, setuid and its like, capset, prlimit64,
  * setrlimit, prctl), the forks, and close, close_range, dup3. */
 static int skip(long n) {
-    static const short never[] = {101, 115, 137, 22, 93, 94, 139, 142, 129, 130, 131, 138, 72, 73, 133, 260, 95, 32, 214, 215, 216, 222, 226, 51, 40, 39,
-                                  143, 144, 145, 146, 147, 149, 159, 91, 261, 164, 167, 1071, 1079, 220, 435, 57, 436, 24};
+    static const short never[] = {101, 115, 137, 22,  93,  94,  139, 142,  129,  130, 131, 138, 72,  73,  133,
+                                  260, 95,  32,  214, 215, 216, 222, 226,  51,   40,  39,  143, 144, 145, 146,
+                                  147, 149, 159, 91,  261, 164, 167, 1071, 1079, 220, 435, 57,  436, 24};
     for (unsigned i = 0; i < sizeof(never) / sizeof(*never); i++)
         if (never[i] == n)
             return 1;
@@ -22,9 +24,22 @@ int main(void) {
     char *two = mmap(NULL, 3 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     char *ro = mmap(NULL, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     munmap(two + page, page); /* last: a later mapping might fill the hole */
-    unsigned long bad[] = {0, 1, 8, 0x3ffffff000UL, 0x4000000000UL, 0x7fffffffffffffffUL, 0x8000000000000000UL, 0xffffffc080200000UL,
-                           0xffffffe000000000UL, 0xffffffffffffffffUL, 0xfffffffffffffff8UL, (unsigned long)two + page - 1,
-                           (unsigned long)two + page - 4, (unsigned long)two + page, (unsigned long)ro, (unsigned long)ro + page - 2};
+    unsigned long bad[] = {0,
+                           1,
+                           8,
+                           0x3ffffff000UL,
+                           0x4000000000UL,
+                           0x7fffffffffffffffUL,
+                           0x8000000000000000UL,
+                           0xffffffc080200000UL,
+                           0xffffffe000000000UL,
+                           0xffffffffffffffffUL,
+                           0xfffffffffffffff8UL,
+                           (unsigned long)two + page - 1,
+                           (unsigned long)two + page - 4,
+                           (unsigned long)two + page,
+                           (unsigned long)ro,
+                           (unsigned long)ro + page - 2};
     int nb = sizeof(bad) / sizeof(*bad);
     chdir("/tmp");
     for (int s = 1; s < 65; s++)
@@ -60,15 +75,27 @@ int main(void) {
         const char *name;
         long n, a[4];
         int arg;
-    } must[] = {{"read", SYS_read, {0, 0, 8}, 1}, {"write", SYS_write, {1, 0, 8}, 1}, {"pipe2", SYS_pipe2, {0, 0}, 0},
-                {"fstat", SYS_fstat, {1, 0}, 1}, {"getrusage", SYS_getrusage, {0, 0}, 1}, {"uname", SYS_uname, {0}, 0},
-                {"clock_gettime", SYS_clock_gettime, {2, 0}, 1}, {"openat", SYS_openat, {AT_FDCWD, 0, 0}, 1},
-                {"execve", SYS_execve, {0, 0, 0}, 0}, {"getdents64", SYS_getdents64, {-2, 0, 1000}, 1}, {"times", SYS_times, {0}, 0},
-                {"sysinfo", SYS_sysinfo, {0}, 0}, {"rt_sigaction", SYS_rt_sigaction, {10, 0, 0, 8}, 1},
-                {"rt_sigprocmask", SYS_rt_sigprocmask, {0, 0, 0, 8}, 1}, {"nanosleep", SYS_nanosleep, {0, 0}, 0},
-                {"clone3", SYS_clone3, {0, 64}, 0}, {"sched_getaffinity", SYS_sched_getaffinity, {0, 8, 0}, 2},
-                {"statx", SYS_statx, {AT_FDCWD, 0, 0, 0xfff}, 1}, {"readlinkat", SYS_readlinkat, {AT_FDCWD, 0, 0, 8}, 1}};
-    int dir = open("/", O_RDONLY), zero = open("/dev/zero", O_RDONLY), f = open("/tmp/y", O_RDWR | O_CREAT, 0600);
+    } must[] = {{"read", SYS_read, {0, 0, 8}, 1},
+                {"write", SYS_write, {1, 0, 8}, 1},
+                {"pipe2", SYS_pipe2, {0, 0}, 0},
+                {"fstat", SYS_fstat, {1, 0}, 1},
+                {"getrusage", SYS_getrusage, {0, 0}, 1},
+                {"uname", SYS_uname, {0}, 0},
+                {"clock_gettime", SYS_clock_gettime, {2, 0}, 1},
+                {"openat", SYS_openat, {AT_FDCWD, 0, 0}, 1},
+                {"execve", SYS_execve, {0, 0, 0}, 0},
+                {"getdents64", SYS_getdents64, {-2, 0, 1000}, 1},
+                {"times", SYS_times, {0}, 0},
+                {"sysinfo", SYS_sysinfo, {0}, 0},
+                {"rt_sigaction", SYS_rt_sigaction, {10, 0, 0, 8}, 1},
+                {"rt_sigprocmask", SYS_rt_sigprocmask, {0, 0, 0, 8}, 1},
+                {"nanosleep", SYS_nanosleep, {0, 0}, 0},
+                {"clone3", SYS_clone3, {0, 64}, 0},
+                {"sched_getaffinity", SYS_sched_getaffinity, {0, 8, 0}, 2},
+                {"statx", SYS_statx, {AT_FDCWD, 0, 0, 0xfff}, 1},
+                {"readlinkat", SYS_readlinkat, {AT_FDCWD, 0, 0, 8}, 1}};
+    int dir = open("/", O_RDONLY), zero = open("/dev/zero", O_RDONLY),
+        f = open("/tmp/y", O_RDWR | O_CREAT, 0600);
     for (unsigned m = 0; m < sizeof(must) / sizeof(*must); m++) {
         int good = 1;
         for (int k = 1; k < 11; k++) {

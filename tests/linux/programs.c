@@ -98,8 +98,11 @@ int main(void) {
     pid_t p;
     int st;
     char *argv[] = {"sh", "-c", "exit 11", NULL};
-    OK(posix_spawn(&p, "/bin/sh", NULL, NULL, argv, environ) == 0 && waitpid(p, &st, 0) == p && WEXITSTATUS(st) == 11, "posix_spawn");
-    OK(posix_spawn(&p, "/bin/nothing", NULL, NULL, argv, environ) == ENOENT, "posix_spawn of nothing is ENOENT");
+    OK(posix_spawn(&p, "/bin/sh", NULL, NULL, argv, environ) == 0 && waitpid(p, &st, 0) == p &&
+           WEXITSTATUS(st) == 11,
+       "posix_spawn");
+    OK(posix_spawn(&p, "/bin/nothing", NULL, NULL, argv, environ) == ENOENT,
+       "posix_spawn of nothing is ENOENT");
     OK(WEXITSTATUS(system("exit 4")) == 4, "system");
     struct timespec a, c;
     clock_gettime(CLOCK_MONOTONIC, &a);

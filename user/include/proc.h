@@ -34,8 +34,9 @@ static inline bool proc_read(int pid, struct proc *p) {
     *close = 0;
     strlcpy(p->comm, open + 1, sizeof(p->comm));
     p->pid = pid;
-    sscanf(close + 2, "%c %d %d %d %d %*d %*u %*u %*u %*u %*u %lu %lu %*u %*u %*d %d %d %*u %lu %lu %lu", &p->state, &p->ppid, &p->pgrp,
-           &p->session, &p->tty, &p->utime, &p->stime, &p->nice, &p->threads, &p->start, &p->vsize, &p->rss);
+    sscanf(close + 2, "%c %d %d %d %d %*d %*u %*u %*u %*u %*u %lu %lu %*u %*u %*d %d %d %*u %lu %lu %lu",
+           &p->state, &p->ppid, &p->pgrp, &p->session, &p->tty, &p->utime, &p->stime, &p->nice, &p->threads,
+           &p->start, &p->vsize, &p->rss);
     free(s);
     snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
     s = slurp(path, &n);

@@ -30,12 +30,17 @@ int close(int fd);
 ssize_t read(int fd, void *buf, size_t n);
 ssize_t write(int fd, const void *buf, size_t n);
 off_t lseek(int fd, off_t off, int whence);
-int dup(int fd), dup2(int fd, int to), pipe(int fd[2]), pipe2(int fd[2], int flags), fcntl(int fd, int cmd, long arg);
+int dup(int fd), dup2(int fd, int to), pipe(int fd[2]), pipe2(int fd[2], int flags),
+    fcntl(int fd, int cmd, long arg);
 int ioctl(int fd, unsigned long cmd, void *arg), isatty(int fd);
-int stat(const char *path, struct stat *st), lstat(const char *path, struct stat *st), fstat(int fd, struct stat *st);
-int mkdir(const char *path, unsigned mode), rmdir(const char *path), unlink(const char *path), chdir(const char *path);
-int link(const char *a, const char *b), symlink(const char *target, const char *path), rename(const char *a, const char *b);
-int chmod(const char *path, unsigned mode), access(const char *path, int mode), mknod(const char *path, unsigned mode, uint64_t dev);
+int stat(const char *path, struct stat *st), lstat(const char *path, struct stat *st),
+    fstat(int fd, struct stat *st);
+int mkdir(const char *path, unsigned mode), rmdir(const char *path), unlink(const char *path),
+    chdir(const char *path);
+int link(const char *a, const char *b), symlink(const char *target, const char *path),
+    rename(const char *a, const char *b);
+int chmod(const char *path, unsigned mode), access(const char *path, int mode),
+    mknod(const char *path, unsigned mode, uint64_t dev);
 ssize_t readlink(const char *path, char *buf, size_t n);
 char *getcwd(char *buf, size_t n);
 int utimensat(int dfd, const char *path, const struct timespec ts[2], int flags);
@@ -43,12 +48,14 @@ int fsync(int fd);
 void sync(void);
 int ftruncate(int fd, off_t size);
 
-pid_t fork(void), vfork(void) __attribute__((returns_twice)), getpid(void), getppid(void), gettid(void), getpgrp(void), setsid(void);
+pid_t fork(void), vfork(void) __attribute__((returns_twice)), getpid(void), getppid(void), gettid(void),
+    getpgrp(void), setsid(void);
 int setpgid(pid_t pid, pid_t pgid);
 void _exit(int status) __attribute__((noreturn));
 int execve(const char *path, char *const argv[], char *const env[]);
 int execvp(const char *name, char *const argv[]); /* along PATH */
-pid_t waitpid(pid_t pid, int *status, int options), wait(int *status), wait4(pid_t pid, int *status, int options, struct rusage *ru);
+pid_t waitpid(pid_t pid, int *status, int options), wait(int *status),
+    wait4(pid_t pid, int *status, int options, struct rusage *ru);
 int kill(pid_t pid, int sig), raise(int sig);
 typedef void (*sighandler)(int);
 sighandler signal(int sig, sighandler h); /* with SA_RESTART */
@@ -83,7 +90,7 @@ struct dirent *readdir(DIR *d);
 int closedir(DIR *d);
 
 /* Helpers that the programs share. */
-extern const char *program; /* its name, for messages */
+extern const char *program;                                            /* its name, for messages */
 void warn(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* "name: text: strerror(errno)" */
 void warnx(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn)); /* warn, exit 1 */

@@ -25,7 +25,7 @@ long syscall(long n, ...) {
     return set_errno(syscall_raw(n, a[0], a[1], a[2], a[3], a[4], a[5]));
 }
 #define CALL(n, ...) CALL_(n, ##__VA_ARGS__, 0, 0, 0, 0, 0, 0)
-#define CALL_(n, a, b, c, d, e, f, ...)                                                            \
+#define CALL_(n, a, b, c, d, e, f, ...)                                                                      \
     set_errno(syscall_raw(SYS_##n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f)))
 
 int open(const char *p, int flags, ...) {
@@ -39,7 +39,9 @@ ssize_t read(int fd, void *b, size_t n) { return CALL(read, fd, b, n); }
 ssize_t write(int fd, const void *b, size_t n) { return CALL(write, fd, b, n); }
 off_t lseek(int fd, off_t off, int whence) { return CALL(lseek, fd, off, whence); }
 int dup(int fd) { return CALL(dup, fd); }
-int dup2(int fd, int to) { return fd == to ? (fcntl(fd, F_GETFD, 0) < 0 ? -1 : to) : (int)CALL(dup3, fd, to, 0); }
+int dup2(int fd, int to) {
+    return fd == to ? (fcntl(fd, F_GETFD, 0) < 0 ? -1 : to) : (int)CALL(dup3, fd, to, 0);
+}
 int pipe2(int fd[2], int flags) { return CALL(pipe2, fd, flags); }
 int pipe(int fd[2]) { return pipe2(fd, 0); }
 int fcntl(int fd, int cmd, long arg) { return CALL(fcntl, fd, cmd, arg); }
@@ -63,7 +65,9 @@ int access(const char *p, int mode) { return CALL(faccessat, AT_FDCWD, p, mode);
 int mknod(const char *p, unsigned mode, uint64_t dev) { return CALL(mknodat, AT_FDCWD, p, mode, dev); }
 ssize_t readlink(const char *p, char *b, size_t n) { return CALL(readlinkat, AT_FDCWD, p, b, n); }
 char *getcwd(char *b, size_t n) { return CALL(getcwd, b, n) < 0 ? NULL : b; }
-int utimensat(int dfd, const char *p, const struct timespec ts[2], int flags) { return CALL(utimensat, dfd, p, ts, flags); }
+int utimensat(int dfd, const char *p, const struct timespec ts[2], int flags) {
+    return CALL(utimensat, dfd, p, ts, flags);
+}
 int fsync(int fd) { return CALL(fsync, fd); }
 void sync(void) { CALL(sync, 0); }
 int ftruncate(int fd, off_t size) { return CALL(ftruncate, fd, size); }
@@ -96,7 +100,9 @@ int execvp(const char *name, char *const argv[]) {
     errno = best;
     return -1;
 }
-pid_t wait4(pid_t pid, int *status, int options, struct rusage *ru) { return CALL(wait4, pid, status, options, ru); }
+pid_t wait4(pid_t pid, int *status, int options, struct rusage *ru) {
+    return CALL(wait4, pid, status, options, ru);
+}
 pid_t waitpid(pid_t pid, int *status, int options) { return wait4(pid, status, options, NULL); }
 pid_t wait(int *status) { return waitpid(-1, status, 0); }
 int kill(pid_t pid, int sig) { return CALL(kill, pid, sig); }
@@ -105,7 +111,9 @@ sighandler signal(int sig, sighandler h) {
     struct abi_sigaction a = {.handler = (uint64_t)h, .flags = SA_RESTART}, o;
     return CALL(rt_sigaction, sig, &a, &o, 8) < 0 ? (sighandler)-1 : (sighandler)o.handler;
 }
-int sigprocmask(int how, const uint64_t *set, uint64_t *old) { return CALL(rt_sigprocmask, how, set, old, 8); }
+int sigprocmask(int how, const uint64_t *set, uint64_t *old) {
+    return CALL(rt_sigprocmask, how, set, old, 8);
+}
 int tcgetattr(int fd, struct abi_termios *t) { return ioctl(fd, TCGETS, t); }
 int tcsetattr(int fd, int when, const struct abi_termios *t) { return ioctl(fd, TCSETS + when, (void *)t); }
 int tcsetpgrp(int fd, pid_t pgid) { return ioctl(fd, TIOCSPGRP, &pgid); }
@@ -186,8 +194,10 @@ int closedir(DIR *d) {
 }
 
 static char out_buf[4096], in_buf[4096];
-static struct __file_bufio in_f = FDEV_SETUP_BUFIO(0, in_buf, sizeof(in_buf), read, write, lseek, close, __SRD, 0),
-                           out_f = FDEV_SETUP_BUFIO(1, out_buf, sizeof(out_buf), read, write, lseek, close, __SWR, 0);
+static struct __file_bufio in_f = FDEV_SETUP_BUFIO(0, in_buf, sizeof(in_buf), read, write, lseek, close,
+                                                   __SRD, 0),
+                           out_f = FDEV_SETUP_BUFIO(1, out_buf, sizeof(out_buf), read, write, lseek, close,
+                                                    __SWR, 0);
 static int err_put(char c, FILE *f) {
     (void)f;
     return write(2, &c, 1) == 1 ? c : EOF;

@@ -11,7 +11,8 @@ struct thread {
     _Alignas(64) char tls[256];
 };
 void init_tls(void *block);
-long clone_thread(long flags, void *stack, uint32_t *ptid, void *tls, uint32_t *ctid, void (*fn)(void *), void *arg);
+long clone_thread(long flags, void *stack, uint32_t *ptid, void *tls, uint32_t *ctid, void (*fn)(void *),
+                  void *arg);
 
 static long futex(uint32_t *p, int op, uint32_t v) { return syscall_raw(SYS_futex, (long)p, op, v, 0, 0, 0); }
 
@@ -29,8 +30,8 @@ int thread_create(thread_t *out, void *(*fn)(void *), void *arg) {
     t->stack = stack;
     t->tid = 1;
     init_tls(t->tls);
-    long r = clone_thread(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS |
-                              CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID,
+    long r = clone_thread(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
+                              CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID,
                           (void *)((uintptr_t)t & ~15UL), &t->tid, t->tls, &t->tid, run, t);
     if (r < 0) {
         munmap(stack, STACK);

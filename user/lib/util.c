@@ -3,27 +3,57 @@
 #include <stdarg.h>
 #include <tine.h>
 
-static const char *const errors[] = {
-    [EPERM] = "Operation not permitted", [ENOENT] = "No such file or directory", [ESRCH] = "No such process",
-    [EINTR] = "Interrupted system call", [EIO] = "Input/output error", [ENXIO] = "No such device or address",
-    [E2BIG] = "Argument list too long", [ENOEXEC] = "Exec format error", [EBADF] = "Bad file descriptor",
-    [ECHILD] = "No child processes", [EAGAIN] = "Resource temporarily unavailable", [ENOMEM] = "Cannot allocate memory",
-    [EACCES] = "Permission denied", [EFAULT] = "Bad address", [ENOTBLK] = "Block device required",
-    [EBUSY] = "Device or resource busy", [EEXIST] = "File exists", [EXDEV] = "Invalid cross-device link",
-    [ENODEV] = "No such device", [ENOTDIR] = "Not a directory", [EISDIR] = "Is a directory", [EINVAL] = "Invalid argument",
-    [ENFILE] = "Too many open files in system", [EMFILE] = "Too many open files", [ENOTTY] = "Inappropriate ioctl for device",
-    [ETXTBSY] = "Text file busy", [EFBIG] = "File too large", [ENOSPC] = "No space left on device", [ESPIPE] = "Illegal seek",
-    [EROFS] = "Read-only file system", [EMLINK] = "Too many links", [EPIPE] = "Broken pipe", [EDOM] = "Argument out of domain",
-    [ERANGE] = "Result out of range", [EDEADLK] = "Resource deadlock avoided", [ENAMETOOLONG] = "File name too long",
-    [ENOLCK] = "No locks available", [ENOSYS] = "Function not implemented", [ENOTEMPTY] = "Directory not empty",
-    [ELOOP] = "Too many levels of symbolic links"};
+static const char *const errors[] = {[EPERM] = "Operation not permitted",
+                                     [ENOENT] = "No such file or directory",
+                                     [ESRCH] = "No such process",
+                                     [EINTR] = "Interrupted system call",
+                                     [EIO] = "Input/output error",
+                                     [ENXIO] = "No such device or address",
+                                     [E2BIG] = "Argument list too long",
+                                     [ENOEXEC] = "Exec format error",
+                                     [EBADF] = "Bad file descriptor",
+                                     [ECHILD] = "No child processes",
+                                     [EAGAIN] = "Resource temporarily unavailable",
+                                     [ENOMEM] = "Cannot allocate memory",
+                                     [EACCES] = "Permission denied",
+                                     [EFAULT] = "Bad address",
+                                     [ENOTBLK] = "Block device required",
+                                     [EBUSY] = "Device or resource busy",
+                                     [EEXIST] = "File exists",
+                                     [EXDEV] = "Invalid cross-device link",
+                                     [ENODEV] = "No such device",
+                                     [ENOTDIR] = "Not a directory",
+                                     [EISDIR] = "Is a directory",
+                                     [EINVAL] = "Invalid argument",
+                                     [ENFILE] = "Too many open files in system",
+                                     [EMFILE] = "Too many open files",
+                                     [ENOTTY] = "Inappropriate ioctl for device",
+                                     [ETXTBSY] = "Text file busy",
+                                     [EFBIG] = "File too large",
+                                     [ENOSPC] = "No space left on device",
+                                     [ESPIPE] = "Illegal seek",
+                                     [EROFS] = "Read-only file system",
+                                     [EMLINK] = "Too many links",
+                                     [EPIPE] = "Broken pipe",
+                                     [EDOM] = "Argument out of domain",
+                                     [ERANGE] = "Result out of range",
+                                     [EDEADLK] = "Resource deadlock avoided",
+                                     [ENAMETOOLONG] = "File name too long",
+                                     [ENOLCK] = "No locks available",
+                                     [ENOSYS] = "Function not implemented",
+                                     [ENOTEMPTY] = "Directory not empty",
+                                     [ELOOP] = "Too many levels of symbolic links"};
 char *strerror(int e) {
     static char other[32];
     if (e == 0)
         return "Success";
     if (e > 0 && e < (int)(sizeof(errors) / sizeof(*errors)) && errors[e])
         return (char *)errors[e];
-    snprintf(other, sizeof(other), e == EUCLEAN ? "Structure needs cleaning" : e == ETIMEDOUT ? "Connection timed out" : "Error %d", e);
+    snprintf(other, sizeof(other),
+             e == EUCLEAN     ? "Structure needs cleaning"
+             : e == ETIMEDOUT ? "Connection timed out"
+                              : "Error %d",
+             e);
     return other;
 }
 
@@ -34,7 +64,8 @@ static void message(const char *fmt, va_list ap, bool with_errno) {
     n += vsnprintf(b + n, sizeof(b) - n, fmt, ap);
     if (n > (int)sizeof(b) - 80)
         n = sizeof(b) - 80;
-    n += with_errno ? snprintf(b + n, sizeof(b) - n, ": %s\n", strerror(e)) : snprintf(b + n, sizeof(b) - n, "\n");
+    n += with_errno ? snprintf(b + n, sizeof(b) - n, ": %s\n", strerror(e))
+                    : snprintf(b + n, sizeof(b) - n, "\n");
     write(2, b, n);
 }
 void warn(const char *fmt, ...) {
@@ -116,7 +147,13 @@ int copy_fd(int from, int to) {
 }
 
 void mode_string(unsigned m, char s[11]) {
-    strcpy(s, S_ISDIR(m) ? "d" : S_ISLNK(m) ? "l" : S_ISCHR(m) ? "c" : S_ISBLK(m) ? "b" : S_ISFIFO(m) ? "p" : S_ISSOCK(m) ? "s" : "-");
+    strcpy(s, S_ISDIR(m)    ? "d"
+              : S_ISLNK(m)  ? "l"
+              : S_ISCHR(m)  ? "c"
+              : S_ISBLK(m)  ? "b"
+              : S_ISFIFO(m) ? "p"
+              : S_ISSOCK(m) ? "s"
+                            : "-");
     for (int i = 8; i >= 0; i--)
         s[9 - i] = m >> i & 1 ? "xwr"[i % 3] : '-';
     if (m & S_ISUID)
@@ -138,9 +175,10 @@ const char *base_name(const char *p) {
     return s && s[1] ? s + 1 : p;
 }
 
-static const char *const signals[] = {"0", "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1",
-                                      "SEGV", "USR2", "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP",
-                                      "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS"};
+static const char *const signals[] = {"0",      "HUP",  "INT",    "QUIT", "ILL",   "TRAP", "ABRT", "BUS",
+                                      "FPE",    "KILL", "USR1",   "SEGV", "USR2",  "PIPE", "ALRM", "TERM",
+                                      "STKFLT", "CHLD", "CONT",   "STOP", "TSTP",  "TTIN", "TTOU", "URG",
+                                      "XCPU",   "XFSZ", "VTALRM", "PROF", "WINCH", "IO",   "PWR",  "SYS"};
 int signal_number(const char *s) {
     if (isdigit((unsigned char)*s)) {
         int n = atoi(s);

@@ -4,12 +4,14 @@
 static u32 rec_need(u32 len) { return ALIGN_UP(8 + len, 4u); }
 
 static bool rec_ok(const struct ext2_dirent *e, u32 off) {
-    return e->rec_len >= 8 && !(e->rec_len & 3) && off + e->rec_len <= EXT2_BLOCK_SIZE && e->rec_len >= rec_need(e->name_len);
+    return e->rec_len >= 8 && !(e->rec_len & 3) && off + e->rec_len <= EXT2_BLOCK_SIZE &&
+           e->rec_len >= rec_need(e->name_len);
 }
 static u64 pages(struct inode *dir) { return dir->i_size >> PAGE_SHIFT; }
 
 /* The record of a name, and the one before it in its block; *page is to be put. NULL: none. */
-static struct ext2_dirent *find(struct inode *dir, const char *name, u32 len, struct page **page, struct ext2_dirent **before) {
+static struct ext2_dirent *find(struct inode *dir, const char *name, u32 len, struct page **page,
+                                struct ext2_dirent **before) {
     for (u64 n = 0; n < pages(dir); n++) {
         struct page *p = read_mapping_page(&dir->i_data, n);
         if (IS_ERR(p))
@@ -62,7 +64,8 @@ static void changed(struct inode *dir, struct page *p) {
     inode_update_mtime(dir);
 }
 
-static const u8 type_of[16] = {[DT_REG] = 1, [DT_DIR] = 2, [DT_CHR] = 3, [DT_BLK] = 4, [DT_FIFO] = 5, [DT_SOCK] = 6, [DT_LNK] = 7};
+static const u8 type_of[16] = {
+    [DT_REG] = 1, [DT_DIR] = 2, [DT_CHR] = 3, [DT_BLK] = 4, [DT_FIFO] = 5, [DT_SOCK] = 6, [DT_LNK] = 7};
 static const u8 dt_of[8] = {DT_UNKNOWN, DT_REG, DT_DIR, DT_CHR, DT_BLK, DT_FIFO, DT_SOCK, DT_LNK};
 
 static int add(struct inode *dir, const char *name, u32 len, struct inode *i) {
@@ -248,7 +251,8 @@ static int is_empty(struct inode *dir) { /* 1, 0, -errno */
             return PTR_ERR(p);
         for (u32 off = 0; off < EXT2_BLOCK_SIZE;) {
             struct ext2_dirent *e = (void *)((u8 *)page_address(p) + off);
-            bool dots = e->name_len && e->name_len <= 2 && e->name[0] == '.' && (e->name_len == 1 || e->name[1] == '.');
+            bool dots = e->name_len && e->name_len <= 2 && e->name[0] == '.' &&
+                        (e->name_len == 1 || e->name[1] == '.');
             if (!rec_ok(e, off) || (e->inode && !dots)) {
                 put_page(p);
                 return 0;
@@ -345,9 +349,16 @@ static int iterate(struct file *f, struct dir_context *ctx) {
     return 0;
 }
 
-const struct inode_operations ext2_dir_iops = {.lookup = lookup, .create = create, .mkdir = mkdir, .symlink = symlink,
-                                               .link = link, .unlink = unlink, .rmdir = rmdir, .rename = rename};
+const struct inode_operations ext2_dir_iops = {.lookup = lookup,
+                                               .create = create,
+                                               .mkdir = mkdir,
+                                               .symlink = symlink,
+                                               .link = link,
+                                               .unlink = unlink,
+                                               .rmdir = rmdir,
+                                               .rename = rename};
 const struct inode_operations ext2_file_iops = {.truncate = ext2_truncate};
 const struct inode_operations ext2_link_iops = {.readlink = readlink};
 const struct file_operations ext2_dir_fops = {.iterate = iterate, .fsync = ext2_fsync};
-const struct file_operations ext2_file_fops = {.read = generic_file_read, .write = generic_file_write, .fsync = ext2_fsync};
+const struct file_operations ext2_file_fops = {
+    .read = generic_file_read, .write = generic_file_write, .fsync = ext2_fsync};

@@ -5,8 +5,9 @@
 #include "../fs.h"
 
 struct ext2_super {
-    u32 s_inodes_count, s_blocks_count, s_r_blocks_count, s_free_blocks_count, s_free_inodes_count, s_first_data_block,
-        s_log_block_size, s_log_frag_size, s_blocks_per_group, s_frags_per_group, s_inodes_per_group, s_mtime, s_wtime;
+    u32 s_inodes_count, s_blocks_count, s_r_blocks_count, s_free_blocks_count, s_free_inodes_count,
+        s_first_data_block, s_log_block_size, s_log_frag_size, s_blocks_per_group, s_frags_per_group,
+        s_inodes_per_group, s_mtime, s_wtime;
     u16 s_mnt_count, s_max_mnt_count, s_magic, s_state, s_errors, s_minor_rev_level;
     u32 s_lastcheck, s_checkinterval, s_creator_os, s_rev_level;
     u16 s_def_resuid, s_def_resgid;

@@ -92,7 +92,8 @@ static void free_block(struct super_block *sb, u32 block) {
         ext2_error(sb, "a block out of range to free:", block);
         return;
     }
-    u32 g = (block - s->first_data_block) / s->blocks_per_group, bit = (block - s->first_data_block) % s->blocks_per_group;
+    u32 g = (block - s->first_data_block) / s->blocks_per_group,
+        bit = (block - s->first_data_block) % s->blocks_per_group;
     struct page *gp, *bp;
     struct ext2_group *gd = ext2_group(s, g, &gp);
     if (!gd)
@@ -373,11 +374,13 @@ struct inode *ext2_iget(struct super_block *sb, u32 ino) {
         memcpy(i->fs_data, d->i_block, sizeof(d->i_block));
         if (S_ISCHR(i->i_mode) || S_ISBLK(i->i_mode)) {
             u32 old = d->i_block[0], new = d->i_block[1];
-            i->i_rdev = old ? makedev(old >> 8 & 0xff, old & 0xff) : makedev((new & 0xfff00) >> 8, (new & 0xff) | (new >> 12 & 0xfff00));
+            i->i_rdev = old ? makedev(old >> 8 & 0xff, old & 0xff)
+                            : makedev((new & 0xfff00) >> 8, (new & 0xff) | (new >> 12 & 0xfff00));
         }
         put_page(p);
     }
-    bool bad = !d || !i->i_nlink || !(i->i_mode & S_IFMT) || i->i_size < 0 || (S_ISDIR(i->i_mode) && (i->i_size & 4095));
+    bool bad = !d || !i->i_nlink || !(i->i_mode & S_IFMT) || i->i_size < 0 ||
+               (S_ISDIR(i->i_mode) && (i->i_size & 4095));
     if (bad) {
         i->i_mode = 0;
         i->i_nlink = 1; /* not ours to free */
@@ -622,9 +625,14 @@ static int fill_super(struct super_block *sb, const char *options) {
         put_page(p);
         return wrong ? -EINVAL : -ENOMEM;
     }
-    *s = (struct ext2_sb){.bdev = b, .super_page = p, .super = d, .inode_size = d->s_rev_level ? d->s_inode_size : 128,
-                          .first_ino = d->s_rev_level ? d->s_first_ino : 11, .blocks_count = d->s_blocks_count,
-                          .inodes_count = d->s_inodes_count, .blocks_per_group = d->s_blocks_per_group,
+    *s = (struct ext2_sb){.bdev = b,
+                          .super_page = p,
+                          .super = d,
+                          .inode_size = d->s_rev_level ? d->s_inode_size : 128,
+                          .first_ino = d->s_rev_level ? d->s_first_ino : 11,
+                          .blocks_count = d->s_blocks_count,
+                          .inodes_count = d->s_inodes_count,
+                          .blocks_per_group = d->s_blocks_per_group,
                           .inodes_per_group = d->s_inodes_per_group};
     s->groups = DIV_ROUND_UP(s->blocks_count, s->blocks_per_group);
     mutex_init(&s->lock);
@@ -639,8 +647,10 @@ static int fill_super(struct super_block *sb, const char *options) {
         if (!gd)
             r = -EIO;
         else {
-            if (!valid_block(s, gd->bg_block_bitmap) || !valid_block(s, gd->bg_inode_bitmap) || !valid_block(s, gd->bg_inode_table) ||
-                (u64)gd->bg_inode_table + (u64)s->inodes_per_group * s->inode_size / EXT2_BLOCK_SIZE > s->blocks_count) {
+            if (!valid_block(s, gd->bg_block_bitmap) || !valid_block(s, gd->bg_inode_bitmap) ||
+                !valid_block(s, gd->bg_inode_table) ||
+                (u64)gd->bg_inode_table + (u64)s->inodes_per_group * s->inode_size / EXT2_BLOCK_SIZE >
+                    s->blocks_count) {
                 printk("ext2: %s: group %u has its tables outside the disk\n", b->name, g);
                 r = -EUCLEAN;
             }

@@ -90,11 +90,13 @@ static int show_meminfo(struct seq *s, struct task_struct *t) {
     for (unsigned int i = 0; slab_stat(i, &name, &size, &active, &pages); i++)
         slab += pages;
     u64 free = nr_free_pages(), cached = nr_cached_pages();
-    seq_printf(s, "MemTotal:       %8lu kB\nMemFree:        %8lu kB\nMemAvailable:   %8lu kB\nBuffers:        %8u kB\n"
-                  "Cached:         %8lu kB\nDirty:          %8lu kB\nSlab:           %8lu kB\nKernelStack:    %8u kB\n"
-                  "SwapTotal:      %8u kB\nSwapFree:       %8u kB\n",
-               total_pages * 4, free * 4, (free + cached) * 4, 0, cached * 4, nr_dirty_pages() * 4, slab * 4,
-               nr_threads * 16, 0, 0);
+    seq_printf(
+        s,
+        "MemTotal:       %8lu kB\nMemFree:        %8lu kB\nMemAvailable:   %8lu kB\nBuffers:        %8u kB\n"
+        "Cached:         %8lu kB\nDirty:          %8lu kB\nSlab:           %8lu kB\nKernelStack:    %8u kB\n"
+        "SwapTotal:      %8u kB\nSwapFree:       %8u kB\n",
+        total_pages * 4, free * 4, (free + cached) * 4, 0, cached * 4, nr_dirty_pages() * 4, slab * 4,
+        nr_threads * 16, 0, 0);
     return 0;
 }
 static int show_slabinfo(struct seq *s, struct task_struct *t) {
@@ -134,14 +136,15 @@ static int show_stat(struct seq *s, struct task_struct *t) {
         u64 u = user + sys ? busy * user / (user + sys) : 0;
         seq_printf(s, "cpu%u %lu 0 %lu %lu 0 0 0 0 0 0\n", h, u, busy - u, i);
     }
-    seq_printf(s, "intr %lu\nctxt %lu\nbtime %lu\nprocesses %lu\nprocs_running %lu\nprocs_blocked 0\n", intr, switches,
-               (ktime_get_real() - ktime_get()) / 1000000000, total_forks, nr_running_all());
+    seq_printf(s, "intr %lu\nctxt %lu\nbtime %lu\nprocesses %lu\nprocs_running %lu\nprocs_blocked 0\n", intr,
+               switches, (ktime_get_real() - ktime_get()) / 1000000000, total_forks, nr_running_all());
     return 0;
 }
 static int show_cpuinfo(struct seq *s, struct task_struct *t) {
     (void)t;
     for (unsigned int h = 0; h < nr_harts; h++)
-        seq_printf(s, "processor\t: %u\nhart\t\t: %lu\nisa\t\t: %s\nmmu\t\t: sv39\n\n", h, hart_ids[h], machine.isa);
+        seq_printf(s, "processor\t: %u\nhart\t\t: %lu\nisa\t\t: %s\nmmu\t\t: sv39\n\n", h, hart_ids[h],
+                   machine.isa);
     return 0;
 }
 static int show_interrupts(struct seq *s, struct task_struct *t) {
@@ -191,22 +194,24 @@ static int show_cmdline(struct seq *s, struct task_struct *t) {
 }
 static ssize_t self_link(char *b) { return snprintf(b, 16, "%d", current->tgid); }
 static ssize_t mounts_link(char *b) { return strlcpy(b, "self/mounts", 16); }
-static ssize_t thread_self_link(char *b) { return snprintf(b, 32, "%d/task/%d", current->tgid, current->pid); }
+static ssize_t thread_self_link(char *b) {
+    return snprintf(b, 32, "%d/task/%d", current->tgid, current->pid);
+}
 
-#define KNOB(name, var, low, high)                                                                 \
-    static int show_##name(struct seq *s, struct task_struct *t) {                                 \
-        (void)t;                                                                                   \
-        seq_printf(s, "%u\n", var);                                                                \
-        return 0;                                                                                  \
-    }                                                                                              \
-    static int store_##name(char *text, struct task_struct *t) {                                   \
-        char *end;                                                                                 \
-        (void)t;                                                                                   \
-        u64 v = strtoul(text, &end, 10);                                                           \
-        if (end == text || (*end && *end != '\n') || v > (high) || (s64)v < (s64)(low))            \
-            return -EINVAL;                                                                        \
-        var = v;                                                                                   \
-        return 0;                                                                                  \
+#define KNOB(name, var, low, high)                                                                           \
+    static int show_##name(struct seq *s, struct task_struct *t) {                                           \
+        (void)t;                                                                                             \
+        seq_printf(s, "%u\n", var);                                                                          \
+        return 0;                                                                                            \
+    }                                                                                                        \
+    static int store_##name(char *text, struct task_struct *t) {                                             \
+        char *end;                                                                                           \
+        (void)t;                                                                                             \
+        u64 v = strtoul(text, &end, 10);                                                                     \
+        if (end == text || (*end && *end != '\n') || v > (high) || (s64)v < (s64)(low))                      \
+            return -EINVAL;                                                                                  \
+        var = v;                                                                                             \
+        return 0;                                                                                            \
     }
 KNOB(pid_max, pid_max, 301, 1u << 22)
 KNOB(threads_max, max_threads, 20, 1u << 22)
@@ -257,7 +262,11 @@ static int store_sysrq(char *text, struct task_struct *t) {
 /* --- files about a task --- */
 static char state_letter(struct task_struct *t) {
     u32 s = READ_ONCE(t->state);
-    return t->exit_state ? 'Z' : s == TASK_RUNNING ? 'R' : s & TASK_STOPPED ? 'T' : s & TASK_INTERRUPTIBLE ? 'S' : 'D';
+    return t->exit_state            ? 'Z'
+           : s == TASK_RUNNING      ? 'R'
+           : s & TASK_STOPPED       ? 'T'
+           : s & TASK_INTERRUPTIBLE ? 'S'
+                                    : 'D';
 }
 static void task_times(struct task_struct *t, u64 *ut, u64 *st, u64 *cut, u64 *cst) {
     struct task_struct *o;
@@ -275,46 +284,62 @@ static int show_pid_stat(struct seq *s, struct task_struct *t) {
         rss = (u64)__atomic_load_n(&mm->rss.v, __ATOMIC_RELAXED);
     }
     pid_t ppid = t->real_parent->tgid, tpgid = -1;
-    seq_printf(s, "%d (%s) %c %d %d %d %d %d %u %lu %lu 0 0 %lu %lu %lu %lu %d %d %u 0 %lu %lu %lu %lu ", t->pid, t->comm,
-               state_letter(t), ppid, t->signal->pgid, t->signal->sid, t->signal->tty ? 1281 : 0, tpgid, t->task_flags,
-               t->min_flt + t->signal->min_flt, t->signal->cmin_flt, to_clk(ut), to_clk(st), to_clk(cut), to_clk(cst),
-               t->se.rt_priority ? -1 - (s32)t->se.rt_priority : 20 + t->se.nice, t->se.nice, t->signal->nr_threads,
-               t->start_time / 10000000, vsize, rss, ~0UL);
-    seq_printf(s, "%lu %lu %lu 0 0 %lu %lu 0 0 0 0 0 %d %u %u %u 0 0 0\n", mm ? mm->start_code : 0, mm ? mm->end_code : 0,
-               mm ? mm->start_stack : 0, t->pending.signal, t->blocked, t->exit_signal, t->ti.cpu, t->se.rt_priority, t->se.policy);
+    seq_printf(s, "%d (%s) %c %d %d %d %d %d %u %lu %lu 0 0 %lu %lu %lu %lu %d %d %u 0 %lu %lu %lu %lu ",
+               t->pid, t->comm, state_letter(t), ppid, t->signal->pgid, t->signal->sid,
+               t->signal->tty ? 1281 : 0, tpgid, t->task_flags, t->min_flt + t->signal->min_flt,
+               t->signal->cmin_flt, to_clk(ut), to_clk(st), to_clk(cut), to_clk(cst),
+               t->se.rt_priority ? -1 - (s32)t->se.rt_priority : 20 + t->se.nice, t->se.nice,
+               t->signal->nr_threads, t->start_time / 10000000, vsize, rss, ~0UL);
+    seq_printf(s, "%lu %lu %lu 0 0 %lu %lu 0 0 0 0 0 %d %u %u %u 0 0 0\n", mm ? mm->start_code : 0,
+               mm ? mm->end_code : 0, mm ? mm->start_stack : 0, t->pending.signal, t->blocked, t->exit_signal,
+               t->ti.cpu, t->se.rt_priority, t->se.policy);
     if (mm)
         mmput(mm);
     return 0;
 }
 static int show_pid_status(struct seq *s, struct task_struct *t) {
-    static const char *const words[] = {"R (running)", "S (sleeping)", "D (disk sleep)", "T (stopped)", "Z (zombie)"};
+    static const char *const words[] = {"R (running)", "S (sleeping)", "D (disk sleep)", "T (stopped)",
+                                        "Z (zombie)"};
     const char *letters = "RSDTZ";
     struct mm_struct *mm = get_task_mm(t);
     u64 ign = 0, caught = 0, shared = 0;
     READ_TASKS(irq);
     if (t->sighand)
         for (int i = 0; i < _NSIG; i++)
-            ign |= t->sighand->action[i].handler == 1 ? BIT(i) : 0, caught |= t->sighand->action[i].handler > 1 ? BIT(i) : 0;
+            ign |= t->sighand->action[i].handler == 1 ? BIT(i) : 0,
+                caught |= t->sighand->action[i].handler > 1 ? BIT(i) : 0;
     shared = t->signal->shared_pending.signal;
     READ_TASKS_END(irq);
     const struct cred *c = t->cred;
-    seq_printf(s, "Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\nUid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n",
-               t->comm, t->fs ? t->fs->umask : 0, words[strchr(letters, state_letter(t)) - letters], t->tgid, t->pid, t->real_parent->tgid,
-               c->uid, c->euid, c->suid, c->fsuid, c->gid, c->egid, c->sgid, c->fsgid);
+    seq_printf(s,
+               "Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\nUid:\t%"
+               "u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n",
+               t->comm, t->fs ? t->fs->umask : 0, words[strchr(letters, state_letter(t)) - letters], t->tgid,
+               t->pid, t->real_parent->tgid, c->uid, c->euid, c->suid, c->fsuid, c->gid, c->egid, c->sgid,
+               c->fsgid);
     if (mm) {
-        s64 rss = __atomic_load_n(&mm->rss.v, __ATOMIC_RELAXED), file = __atomic_load_n(&mm->rss_file.v, __ATOMIC_RELAXED);
-        seq_printf(s, "VmSize:\t%8lu kB\nVmHWM:\t%8lu kB\nVmRSS:\t%8ld kB\nRssAnon:\t%8ld kB\nRssFile:\t%8ld kB\nCowFaults:\t%ld\n",
-                   mm->total_vm * 4, mm->hiwater_rss * 4, rss * 4, (rss - file) * 4, file * 4, mm->cow_faults.v);
+        s64 rss = __atomic_load_n(&mm->rss.v, __ATOMIC_RELAXED),
+            file = __atomic_load_n(&mm->rss_file.v, __ATOMIC_RELAXED);
+        seq_printf(s,
+                   "VmSize:\t%8lu kB\nVmHWM:\t%8lu kB\nVmRSS:\t%8ld kB\nRssAnon:\t%8ld kB\nRssFile:\t%8ld "
+                   "kB\nCowFaults:\t%ld\n",
+                   mm->total_vm * 4, mm->hiwater_rss * 4, rss * 4, (rss - file) * 4, file * 4,
+                   mm->cow_faults.v);
         mmput(mm);
     }
-    seq_printf(s, "Threads:\t%u\nSigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\n",
-               t->signal->nr_threads, t->pending.signal, shared, t->blocked, ign, caught, c->cap_permitted, c->cap_effective);
-    seq_printf(s, "Cpus_allowed:\t%lx\nvoluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n", t->se.affinity & online_harts, t->se.nvcsw, t->se.nivcsw);
+    seq_printf(s,
+               "Threads:\t%u\nSigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%"
+               "016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\n",
+               t->signal->nr_threads, t->pending.signal, shared, t->blocked, ign, caught, c->cap_permitted,
+               c->cap_effective);
+    seq_printf(s, "Cpus_allowed:\t%lx\nvoluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n",
+               t->se.affinity & online_harts, t->se.nvcsw, t->se.nivcsw);
     return 0;
 }
 static int show_statm(struct seq *s, struct task_struct *t) {
     struct mm_struct *mm = get_task_mm(t);
-    seq_printf(s, "%lu %ld %ld 0 0 0 0\n", mm ? mm->total_vm : 0, mm ? mm->rss.v : 0, mm ? mm->rss_file.v : 0);
+    seq_printf(s, "%lu %ld %ld 0 0 0 0\n", mm ? mm->total_vm : 0, mm ? mm->rss.v : 0,
+               mm ? mm->rss_file.v : 0);
     if (mm)
         mmput(mm);
     return 0;
@@ -323,14 +348,19 @@ static void show_vma(struct seq *s, struct vm_area *v, char *b) {
     struct mm_struct *mm = v->mm;
     u32 f = v->flags;
     u64 dev = v->file ? v->file->inode->sb->dev : 0;
-    const char *name = v->special ? "[vdso]" : f & VM_STACK ? "[stack]" : v->start <= mm->brk && v->end > mm->start_brk ? "[heap]" : "";
+    const char *name = v->special                                      ? "[vdso]"
+                       : f & VM_STACK                                  ? "[stack]"
+                       : v->start <= mm->brk && v->end > mm->start_brk ? "[heap]"
+                                                                       : "";
     if (v->file)
         name = v->file->path.dentry ? d_path(&v->file->path, b, PATH_MAX) : "/dev/zero (deleted)";
-    seq_printf(s, "%08lx-%08lx %c%c%c%c %08lx %02x:%02x %lu%*s%s\n", v->start, v->end, f & VM_READ ? 'r' : '-', f & VM_WRITE ? 'w' : '-',
-               f & VM_EXEC ? 'x' : '-', f & VM_SHARED ? 's' : 'p', v->pgoff * PAGE_SIZE, major(dev), minor(dev),
+    seq_printf(s, "%08lx-%08lx %c%c%c%c %08lx %02x:%02x %lu%*s%s\n", v->start, v->end,
+               f & VM_READ ? 'r' : '-', f & VM_WRITE ? 'w' : '-', f & VM_EXEC ? 'x' : '-',
+               f & VM_SHARED ? 's' : 'p', v->pgoff * PAGE_SIZE, major(dev), minor(dev),
                v->file ? v->file->inode->i_ino : 0, *name ? 20 : 0, "", name);
 }
-static int each_vma(struct seq *s, struct task_struct *t, void (*fn)(struct seq *, struct vm_area *, char *)) {
+static int each_vma(struct seq *s, struct task_struct *t,
+                    void (*fn)(struct seq *, struct vm_area *, char *)) {
     struct mm_struct *mm = get_task_mm(t);
     char *b = kmalloc(PATH_MAX, GFP_KERNEL);
     if (mm && b) {
@@ -353,8 +383,9 @@ static void show_vma_pages(struct seq *s, struct vm_area *v, char *b) {
         if (!p)
             va = ALIGN_DOWN(va, 2UL << 20) + (2UL << 20) - PAGE_SIZE;
         else if (e)
-            seq_printf(s, "%lx %lx %d %c%c%c\n", va, pte_pa(e) >> PAGE_SHIFT, atomic_read(&pa_to_page(pte_pa(e))->refcount),
-                       e & PTE_R ? 'r' : '-', e & PTE_W ? 'w' : '-', e & PTE_X ? 'x' : '-');
+            seq_printf(s, "%lx %lx %d %c%c%c\n", va, pte_pa(e) >> PAGE_SHIFT,
+                       atomic_read(&pa_to_page(pte_pa(e))->refcount), e & PTE_R ? 'r' : '-',
+                       e & PTE_W ? 'w' : '-', e & PTE_X ? 'x' : '-');
     }
 }
 static int show_pages(struct seq *s, struct task_struct *t) { return each_vma(s, t, show_vma_pages); }
@@ -390,8 +421,9 @@ static int store_comm(char *text, struct task_struct *t) {
     return 0;
 }
 static int show_limits(struct seq *s, struct task_struct *t) {
-    static const char *const names[] = {"cpu time", "file size", "data size", "stack size", "core file size", "resident set",
-                                        "processes", "open files", "locked memory", "address space"};
+    static const char *const names[] = {"cpu time",       "file size",    "data size", "stack size",
+                                        "core file size", "resident set", "processes", "open files",
+                                        "locked memory",  "address space"};
     seq_printf(s, "%-20s %-20s %-20s\n", "Limit", "Soft Limit", "Hard Limit");
     for (unsigned int i = 0; i < ARRAY_SIZE(names); i++) {
         char v[2][24];
@@ -472,8 +504,9 @@ static const struct entry kernel_entries[] = {
     {0},
 };
 static const struct entry vm_entries[] = {{"drop_caches", 0200, NULL, store_drop, NULL, NULL, NULL}, {0}};
-static const struct entry sys_entries[] = {
-    {"kernel", S_IFDIR | 0555, NULL, NULL, kernel_entries, NULL, NULL}, {"vm", S_IFDIR | 0555, NULL, NULL, vm_entries, NULL, NULL}, {0}};
+static const struct entry sys_entries[] = {{"kernel", S_IFDIR | 0555, NULL, NULL, kernel_entries, NULL, NULL},
+                                           {"vm", S_IFDIR | 0555, NULL, NULL, vm_entries, NULL, NULL},
+                                           {0}};
 static const struct entry root_entries[] = {
     {"self", S_IFLNK | 0777, NULL, NULL, NULL, NULL, self_link},
     {"thread-self", S_IFLNK | 0777, NULL, NULL, NULL, NULL, thread_self_link},
@@ -542,7 +575,8 @@ static struct inode *find(struct super_block *sb, const struct node *dir, const 
             return NULL;
         u32 mode = S_IFLNK | (f->mode & FMODE_READ ? 0500 : 0) | (f->mode & FMODE_WRITE ? 0300 : 0);
         fput(f);
-        return make(sb, &(struct node){NULL, dir->t, v, FD_LINK}, mode, make_ino(dir->t->pid, 1024 + v % 3000));
+        return make(sb, &(struct node){NULL, dir->t, v, FD_LINK}, mode,
+                    make_ino(dir->t->pid, 1024 + v % 3000));
     }
     if ((dir->kind == ROOT || dir->kind == TASK_DIR) && v != ~0UL) {
         struct task_struct *t = get_task_by_pid(v);
@@ -559,7 +593,8 @@ static struct inode *find(struct super_block *sb, const struct node *dir, const 
     for (u64 k = 1; e && e->name; e++, k++)
         if (!strcmp(e->name, name)) {
             int kind = !strcmp(name, "fd") ? FD_DIR : !strcmp(name, "task") ? TASK_DIR : PLAIN;
-            return make(sb, &(struct node){e, dir->t, 0, kind}, e->mode, dir->t ? make_ino(dir->t->pid, k) : (u64)e - (u64)&root_entry + (1UL << 40));
+            return make(sb, &(struct node){e, dir->t, 0, kind}, e->mode,
+                        dir->t ? make_ino(dir->t->pid, k) : (u64)e - (u64)&root_entry + (1UL << 40));
         }
     return NULL;
 }
@@ -603,7 +638,8 @@ static ssize_t readlink(struct inode *i, char *b) {
         if (!f)
             return -ENOENT;
         if (!f->path.dentry) {
-            r = S_ISFIFO(f->inode->i_mode) ? snprintf(b, 64, "pipe:[%lu]", f->inode->i_ino) : snprintf(b, 64, "anon_inode:[%lu]", f->inode->i_ino);
+            r = S_ISFIFO(f->inode->i_mode) ? snprintf(b, 64, "pipe:[%lu]", f->inode->i_ino)
+                                           : snprintf(b, 64, "anon_inode:[%lu]", f->inode->i_ino);
             fput(f);
             return r;
         }
@@ -743,7 +779,8 @@ static void proc_release(struct file *f) {
         kfree(s->buf);
     kfree(s);
 }
-static const struct file_operations file_fops = {.read = proc_read, .write = proc_write, .release = proc_release};
+static const struct file_operations file_fops = {
+    .read = proc_read, .write = proc_write, .release = proc_release};
 
 static int statfs(struct super_block *sb, struct statfs *st) {
     (void)sb;

@@ -146,8 +146,14 @@ static int truncate(struct inode *i, loff_t size) {
     WRITE_ONCE(i->i_size, size);
     return 0;
 }
-static const struct inode_operations dir_iops = {.lookup = lookup, .create = create, .mkdir = mkdir, .symlink = symlink,
-                                                 .link = link, .unlink = unlink, .rmdir = rmdir, .rename = rename};
+static const struct inode_operations dir_iops = {.lookup = lookup,
+                                                 .create = create,
+                                                 .mkdir = mkdir,
+                                                 .symlink = symlink,
+                                                 .link = link,
+                                                 .unlink = unlink,
+                                                 .rmdir = rmdir,
+                                                 .rename = rename};
 static const struct inode_operations file_iops = {.truncate = truncate};
 static const struct inode_operations link_iops = {.readlink = readlink};
 static const struct file_operations file_fops = {.read = generic_file_read, .write = generic_file_write};
@@ -241,7 +247,10 @@ static int devfs_fill(struct super_block *sb, const char *options) {
         list_for_each_entry(b, &block_devices, link) add_node(sb, b->name, S_IFBLK | 0660, b->dev);
     struct {
         const char *name, *to;
-    } links[] = {{"fd", "/proc/self/fd"}, {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"}, {"stderr", "/proc/self/fd/2"}};
+    } links[] = {{"fd", "/proc/self/fd"},
+                 {"stdin", "/proc/self/fd/0"},
+                 {"stdout", "/proc/self/fd/1"},
+                 {"stderr", "/proc/self/fd/2"}};
     for (int i = 0; !r && i < 4; i++) {
         struct dentry *d = d_alloc(sb->root, links[i].name, strlen(links[i].name));
         if (d && !symlink(sb->root->inode, d, links[i].to))
