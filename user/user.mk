@@ -1,8 +1,8 @@
-# Programs: one file each, linked with lib/ and picolibc.
+# Programs: one file each, or one folder (sh), linked with lib/ and picolibc.
 PICO ?= /usr/lib/picolibc/riscv64-unknown-elf
 UCFLAGS := -std=gnu17 -march=rv64gc -mabi=lp64d -mcmodel=medany -O2 -g -Wall -Wextra -Werror -Wno-sign-compare \
     -ftls-model=local-exec -fno-common -Iuser/include -Iinclude -I$(B)/include -isystem $(PICO)/include
-UPROG := $(patsubst user/%.c,$(B)/user/%,$(wildcard user/*.c))
+UPROG := $(patsubst user/%.c,$(B)/user/%,$(wildcard user/*.c)) $(B)/user/sh
 ULIB := $(B)/user/lib/start.S.o $(B)/user/lib/sys.c.o $(B)/user/lib/util.c.o $(B)/user/lib/thread.c.o
 .SECONDARY: $(ULIB)
 $(B)/user/lib/%.S.o: user/lib/%.S $(GEN)
@@ -11,7 +11,11 @@ $(B)/user/lib/%.S.o: user/lib/%.S $(GEN)
 $(B)/user/lib/%.c.o: user/lib/%.c user/include/tine.h $(GEN)
 	@mkdir -p $(@D)
 	$(Q)$(UCC) $(UCFLAGS) -fno-builtin -MMD -MP -c -o $@ $<
+ULINK = $(UCC) $(UCFLAGS) -nostdlib -static -Wl,-Ttext-segment=0x10000,--gc-sections,--no-warn-rwx-segments,--build-id=none \
+    -o $@ $(ULIB) $(filter %.c,$^) -L$(PICO)/lib/release -L$(PICO)/lib -lc -lgcc
 $(B)/user/%: user/%.c $(ULIB) user/include/tine.h $(GEN)
 	@mkdir -p $(@D)
-	$(Q)$(UCC) $(UCFLAGS) -nostdlib -static -Wl,-Ttext-segment=0x10000,--gc-sections,--no-warn-rwx-segments,--build-id=none \
-	    -o $@ $(ULIB) $< -L$(PICO)/lib/release -L$(PICO)/lib -lc -lgcc
+	$(Q)$(ULINK)
+$(B)/user/sh: $(wildcard user/sh/*.c) user/sh/sh.h $(ULIB) user/include/tine.h $(GEN)
+	@mkdir -p $(@D)
+	$(Q)$(ULINK)

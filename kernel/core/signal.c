@@ -4,18 +4,9 @@
 #include "task.h"
 #include "../debug/debug.h"
 #include "../fs/fs.h"
+#include "signal.h"
 #include <abi/errno.h>
 
-#define M(s) BIT((s)-1)
-#define STOP_SIGNALS (M(SIGSTOP) | M(SIGTSTP) | M(SIGTTIN) | M(SIGTTOU))
-#define IGNORED_BY_DEFAULT (M(SIGCHLD) | M(SIGCONT) | M(SIGURG) | M(SIGWINCH))
-#define CORE_SIGNALS                                                                                         \
-    (M(SIGQUIT) | M(SIGILL) | M(SIGTRAP) | M(SIGABRT) | M(SIGFPE) | M(SIGSEGV) | M(SIGBUS) | M(SIGSYS) |     \
-     M(SIGXCPU) | M(SIGXFSZ))
-#define SYNCHRONOUS (M(SIGSEGV) | M(SIGBUS) | M(SIGILL) | M(SIGTRAP) | M(SIGFPE) | M(SIGSYS))
-#define UNBLOCKABLE (M(SIGKILL) | M(SIGSTOP))
-#define SIG_DFL_ 0
-#define SIG_IGN_ 1
 #define QUEUE_MAX 4096
 
 static struct kmem_cache *sigqueue_cache;
@@ -31,7 +22,7 @@ void flush_sigqueue(struct sigpending *p) {
     INIT_LIST_HEAD(&p->queue);
     p->signal = 0;
 }
-static void remove_signals(struct sigpending *p, u64 mask) {
+void remove_signals(struct sigpending *p, u64 mask) {
     struct sigqueue *q, *n;
     list_for_each_entry_safe(q, n, &p->queue, link) if (mask & M(q->info.si_signo)) {
         list_del(&q->link);
@@ -59,7 +50,7 @@ void signal_wake_up(struct task_struct *t, bool fatal) {
         send_ipi(t->ti.cpu, IPI_RESCHED); /* in user mode elsewhere: make it look */
 }
 
-static bool ignored(struct task_struct *t, int sig) {
+bool ignored(struct task_struct *t, int sig) {
     u64 h = t->sighand->action[sig - 1].handler;
     if (t == child_reaper && h == SIG_DFL_ && !(M(sig) & SYNCHRONOUS))
         return true; /* init takes only what it asked for */
@@ -263,7 +254,7 @@ static bool take_one(struct sigpending *p, u64 mask, struct abi_siginfo *info) {
     return true;
 }
 /* sighand lock held. The signal's number, or 0. */
-static int dequeue_locked(u64 mask, struct abi_siginfo *info) {
+int dequeue_locked(u64 mask, struct abi_siginfo *info) {
     if (!take_one(&current->pending, mask, info) && !take_one(&current->signal->shared_pending, mask, info))
         return 0;
     recalc(current);
@@ -296,7 +287,7 @@ void flush_handlers(struct sighand_struct *s) { /* at exec */
 
 /* --- stopping --- */
 /* sighand lock held: begin a stop of the whole group. */
-static void start_group_stop(int sig) {
+void start_group_stop(int sig) {
     struct signal_struct *s = current->signal;
     struct task_struct *o;
     s->stop_code = sig;
@@ -310,7 +301,7 @@ static void start_group_stop(int sig) {
 }
 
 /* This thread's part in a stop. Called with no lock. */
-static void do_stop(void) {
+void do_stop(void) {
     struct signal_struct *s = current->signal;
     READ_TASKS(irq);
     spin_lock(&current->sighand->lock);
@@ -334,409 +325,4 @@ static void do_stop(void) {
         notify_stop(current, false);
     READ_TASKS_END(irq);
     schedule();
-}
-
-/* --- delivery --- */
-extern u64 vdso_sigreturn_offset;
-
-static void save_regs(struct abi_sigcontext *sc, struct trapframe *tf) {
-    sc->pc = tf->sepc;
-    memcpy(sc->regs, tf, sizeof(sc->regs));
-    memset(sc->f, 0, sizeof(*sc) - offsetof(struct abi_sigcontext, f));
-    if (tf->sstatus & SSTATUS_FS) {
-        local_irq_disable();
-        flush_fpu(current);
-        local_irq_enable();
-        memcpy(sc->f, current->fpu.f, sizeof(sc->f));
-        sc->fcsr = current->fpu.fcsr;
-    }
-}
-
-static int setup_frame(int sig, const struct abi_sigaction *a, const struct abi_siginfo *info, u64 mask,
-                       struct trapframe *tf) {
-    u64 sp = tf->sp;
-    struct abi_stack *alt = &current->altstack;
-    bool on_alt =
-        alt->ss_size && !(alt->ss_flags & SS_DISABLE) && sp > alt->ss_sp && sp - alt->ss_sp <= alt->ss_size;
-    if ((a->flags & SA_ONSTACK) && alt->ss_size && !(alt->ss_flags & SS_DISABLE) && !on_alt)
-        sp = alt->ss_sp + alt->ss_size;
-    u64 at = ALIGN_DOWN(sp - sizeof(struct rt_sigframe), 16);
-    if (on_alt && at < alt->ss_sp)
-        return -EFAULT; /* the alternate stack is full: do not grow out of it */
-    struct rt_sigframe *f = kzalloc(sizeof(*f), GFP_KERNEL);
-    if (!f)
-        return -ENOMEM;
-    f->info = *info;
-    f->uc.uc_stack = *alt;
-    if (on_alt)
-        f->uc.uc_stack.ss_flags |= SS_ONSTACK;
-    f->uc.uc_sigmask = mask;
-    save_regs(&f->uc.uc_mcontext, tf);
-    int r = copy_to_user(at, f, sizeof(*f));
-    kfree(f);
-    if (r)
-        return r;
-    if (alt->ss_flags & (s32)SS_AUTODISARM)
-        *alt = (struct abi_stack){.ss_flags = SS_DISABLE};
-    tf->ra = current->mm->vdso + vdso_sigreturn_offset;
-    tf->sepc = a->handler;
-    tf->sp = at;
-    tf->a0 = sig;
-    tf->a1 = at + offsetof(struct rt_sigframe, info);
-    tf->a2 = at + offsetof(struct rt_sigframe, uc);
-    return 0;
-}
-
-long sys_rt_sigreturn(void) {
-    struct trapframe *tf = task_trapframe(current);
-    struct rt_sigframe *f = kmalloc(sizeof(*f), GFP_KERNEL);
-    current->restart.fn = NULL;
-    if (!f || (tf->sp & 15) || copy_from_user(f, tf->sp, sizeof(*f))) {
-        kfree(f);
-        force_signal(SIGSEGV, SEGV_MAPERR, tf->sp);
-        return 0;
-    }
-    const struct abi_sigcontext *sc = &f->uc.uc_mcontext;
-    memcpy(tf, sc->regs, sizeof(sc->regs));
-    tf->sepc = sc->pc;
-    local_irq_disable();
-    memcpy(current->fpu.f, sc->f, sizeof(sc->f));
-    current->fpu.fcsr = sc->fcsr;
-    if (tf->sstatus & SSTATUS_FS) {
-        fpu_restore(&current->fpu);
-        tf->sstatus = (tf->sstatus & ~(u64)SSTATUS_FS) | SSTATUS_FS_CLEAN;
-    }
-    local_irq_enable();
-    set_blocked(f->uc.uc_sigmask);
-    current->altstack = f->uc.uc_stack;
-    current->altstack.ss_flags &= ~SS_ONSTACK;
-    tf->scause = 0; /* no system call to restart */
-    kfree(f);
-    return tf->a0;
-}
-
-/* A call that a signal interrupted: -EINTR, or done again. */
-static void restart_call(struct trapframe *tf, const struct abi_sigaction *a) {
-    if (tf->scause != EXC_ECALL_U)
-        return;
-    long r = tf->a0;
-    bool again;
-    switch (r) {
-    case -ERESTARTSYS:
-        again = !a || (a->flags & SA_RESTART);
-        break;
-    case -ERESTARTNOINTR:
-        again = true;
-        break;
-    case -ERESTARTNOHAND:
-    case -ERESTART_RESTARTBLOCK:
-        again = !a;
-        break;
-    default:
-        return;
-    }
-    tf->scause = 0;
-    if (!again) {
-        tf->a0 = -EINTR;
-        return;
-    }
-    tf->a0 = tf->orig_a0;
-    if (r == -ERESTART_RESTARTBLOCK)
-        tf->a7 = 128; /* restart_syscall */
-    tf->sepc -= 4;
-}
-
-void do_signal(struct trapframe *tf) {
-    struct abi_siginfo info;
-    for (;;) {
-        if (READ_ONCE(current->stop_pending))
-            do_stop();
-        u64 irq = spin_lock_irqsave(&current->sighand->lock);
-        if (current->signal->group_exit || (current->pending.signal & M(SIGKILL))) {
-            s32 code = current->signal->group_exit ? current->signal->group_exit_code : SIGKILL;
-            spin_unlock_irqrestore(&current->sighand->lock, irq);
-            if (current->signal->group_exec && current->signal->group_exec != current)
-                do_exit(0);
-            do_group_exit(code);
-        }
-        if (current->stop_pending) {
-            spin_unlock_irqrestore(&current->sighand->lock, irq);
-            continue;
-        }
-        int sig = dequeue_locked(~current->blocked, &info);
-        if (!sig) {
-            spin_unlock_irqrestore(&current->sighand->lock, irq);
-            break;
-        }
-        struct abi_sigaction *act = &current->sighand->action[sig - 1], a = *act;
-        if (a.handler > SIG_IGN_ && (a.flags & SA_RESETHAND))
-            act->handler = SIG_DFL_;
-        spin_unlock_irqrestore(&current->sighand->lock, irq);
-        if (a.handler == SIG_IGN_)
-            continue;
-        if (a.handler == SIG_DFL_) {
-            if ((M(sig) & IGNORED_BY_DEFAULT) ||
-                (current->group_leader == child_reaper && !(M(sig) & SYNCHRONOUS)))
-                continue;
-            if (M(sig) & STOP_SIGNALS) {
-                READ_TASKS(f);
-                bool orphan = sig != SIGSTOP && is_orphaned_pgrp(current->signal->pgid, NULL);
-                spin_lock(&current->sighand->lock);
-                if (!orphan && !current->signal->group_exit)
-                    start_group_stop(sig);
-                spin_unlock(&current->sighand->lock);
-                READ_TASKS_END(f);
-                continue;
-            }
-            if (M(sig) & SYNCHRONOUS && info.si_code > 0)
-                printk("%s[%d]: SIG%d at address %lx, pc %lx, ra %lx, sp %lx\n", current->comm, current->pid,
-                       sig, info.addr, tf->sepc, tf->ra, tf->sp);
-            do_group_exit(sig);
-        }
-        u64 mask = current->restore_sigmask ? current->saved_sigmask : current->blocked;
-        current->restore_sigmask = false;
-        restart_call(tf, &a);
-        if (setup_frame(sig, &a, &info, mask, tf)) {
-            if (sig == SIGSEGV) {
-                u64 fl = spin_lock_irqsave(&current->sighand->lock);
-                current->sighand->action[SIGSEGV - 1].handler = SIG_DFL_;
-                spin_unlock_irqrestore(&current->sighand->lock, fl);
-            }
-            force_signal(SIGSEGV, SEGV_MAPERR, tf->sp);
-            continue;
-        }
-        set_blocked(current->blocked | a.mask | (a.flags & SA_NODEFER ? 0 : M(sig)));
-        return;
-    }
-    restart_call(tf, NULL);
-    if (current->restore_sigmask) {
-        current->restore_sigmask = false;
-        set_blocked(current->saved_sigmask);
-    }
-}
-
-/* --- system calls --- */
-static long may_kill(struct task_struct *t, int sig) {
-    const struct cred *c = current->cred, *o = t->cred;
-    if (c->euid == o->suid || c->euid == o->uid || c->uid == o->suid || c->uid == o->uid || capable(CAP_KILL))
-        return 0;
-    return sig == SIGCONT && t->signal->sid == current->signal->sid ? 0 : -EPERM;
-}
-static long kill_one(int sig, const struct abi_siginfo *info, struct task_struct *t, bool group) {
-    long r = may_kill(t, sig);
-    return r || !sig ? r : send_signal(sig, info, t, group);
-}
-
-long sys_kill(u64 upid, u64 usig) {
-    s32 pid = upid, sig = usig;
-    struct abi_siginfo info = {.si_code = SI_USER, .pid = current->tgid, .uid = current->cred->uid};
-    struct task_struct *t;
-    if (sig < 0 || sig > _NSIG)
-        return -EINVAL;
-    if (pid == (s32)0x80000000)
-        return -ESRCH;
-    long r = -ESRCH;
-    READ_TASKS(irq);
-    if (pid > 0) {
-        if ((t = find_task(pid)))
-            r = kill_one(sig, &info, t, true);
-    } else {
-        pid_t pgid = pid ? -pid : current->signal->pgid;
-        bool any = false, ok = false;
-        for_each_process(t) {
-            if (pid == -1 ? t->pid <= 1 || t->signal == current->signal || (t->task_flags & PF_KTHREAD)
-                          : t->signal->pgid != pgid)
-                continue;
-            any = true;
-            r = kill_one(sig, &info, t, true);
-            ok |= !r;
-        }
-        r = ok || (any && pid == -1) ? 0 : any ? r : -ESRCH; /* as on Linux: -1 forgives EPERM */
-    }
-    READ_TASKS_END(irq);
-    return r;
-}
-
-static long do_tkill(pid_t tgid, pid_t tid, int sig, const struct abi_siginfo *info) {
-    if (tid <= 0 || tgid == 0 || tgid < -1 || sig < 0 || sig > _NSIG)
-        return -EINVAL;
-    long r = -ESRCH;
-    READ_TASKS(irq);
-    struct task_struct *t = find_task(tid);
-    if (t && (tgid == -1 || t->tgid == tgid))
-        r = kill_one(sig, info, t, false);
-    READ_TASKS_END(irq);
-    return r;
-}
-long sys_tkill(u64 tid, u64 sig) {
-    struct abi_siginfo info = {.si_code = SI_TKILL, .pid = current->tgid, .uid = current->cred->uid};
-    return do_tkill(-1, (s32)tid, (s32)sig, &info);
-}
-long sys_tgkill(u64 tgid, u64 tid, u64 sig) {
-    struct abi_siginfo info = {.si_code = SI_TKILL, .pid = current->tgid, .uid = current->cred->uid};
-    return (s32)tgid <= 0 ? -EINVAL : do_tkill((s32)tgid, (s32)tid, (s32)sig, &info);
-}
-long sys_rt_sigqueueinfo(u64 pid, u64 usig, u64 uinfo) {
-    struct abi_siginfo info;
-    s32 sig = usig;
-    if (copy_from_user(&info, uinfo, sizeof(info)))
-        return -EFAULT;
-    if ((info.si_code >= 0 || info.si_code == SI_TKILL) && (s32)pid != current->tgid)
-        return -EPERM; /* nobody may pretend to be the kernel */
-    if (sig < 0 || sig > _NSIG)
-        return -EINVAL;
-    long r = -ESRCH;
-    READ_TASKS(irq);
-    struct task_struct *t = find_task((s32)pid);
-    if (t)
-        r = kill_one(sig, &info, t, true);
-    READ_TASKS_END(irq);
-    return r;
-}
-
-long sys_rt_sigaction(u64 usig, u64 uact, u64 uold, u64 size) {
-    s32 sig = usig;
-    struct abi_sigaction new, old;
-    if (size != 8 || sig < 1 || sig > _NSIG || (uact && (M(sig) & UNBLOCKABLE)))
-        return -EINVAL;
-    if (uact && copy_from_user(&new, uact, sizeof(new)))
-        return -EFAULT;
-    READ_TASKS(irq);
-    spin_lock(&current->sighand->lock);
-    old = current->sighand->action[sig - 1];
-    if (uact) {
-        new.mask &= ~UNBLOCKABLE;
-        current->sighand->action[sig - 1] = new;
-        if (ignored(current, sig)) {
-            struct task_struct *o;
-            remove_signals(&current->signal->shared_pending, M(sig));
-            for_each_thread(o, current->signal) remove_signals(&o->pending, M(sig));
-        }
-    }
-    spin_unlock(&current->sighand->lock);
-    READ_TASKS_END(irq);
-    return uold ? copy_to_user(uold, &old, sizeof(old)) : 0;
-}
-
-long sys_rt_sigprocmask(u64 how, u64 uset, u64 uold, u64 size) {
-    u64 set, old = current->blocked;
-    if (size != 8)
-        return -EINVAL;
-    if (uset) {
-        if (copy_from_user(&set, uset, 8))
-            return -EFAULT;
-        switch ((s32)how) {
-        case SIG_BLOCK:
-            set_blocked(old | set);
-            break;
-        case SIG_UNBLOCK:
-            set_blocked(old & ~set);
-            break;
-        case SIG_SETMASK:
-            set_blocked(set);
-            break;
-        default:
-            return -EINVAL;
-        }
-    }
-    return uold ? put_user(uold, old) : 0;
-}
-long sys_rt_sigpending(u64 uset, u64 size) {
-    if (size != 8)
-        return -EINVAL;
-    u64 irq = spin_lock_irqsave(&current->sighand->lock);
-    u64 p = (current->pending.signal | current->signal->shared_pending.signal) & current->blocked;
-    spin_unlock_irqrestore(&current->sighand->lock, irq);
-    return put_user(uset, p);
-}
-
-/* Block by `mask` until the way back to user mode, where a handler runs first. */
-void set_temporary_sigmask(u64 mask) {
-    current->saved_sigmask = current->blocked;
-    current->restore_sigmask = true;
-    set_blocked(mask);
-}
-long sys_rt_sigsuspend(u64 uset, u64 size) {
-    u64 set;
-    if (size != 8)
-        return -EINVAL;
-    if (copy_from_user(&set, uset, 8))
-        return -EFAULT;
-    set_temporary_sigmask(set);
-    for (;;) {
-        set_current_state(TASK_INTERRUPTIBLE);
-        if (signal_pending(current))
-            break;
-        schedule();
-    }
-    set_current_state(TASK_RUNNING);
-    return -ERESTARTNOHAND;
-}
-
-long sys_rt_sigtimedwait(u64 uset, u64 uinfo, u64 uts, u64 size) {
-    u64 set, deadline = FOREVER;
-    struct abi_siginfo info;
-    struct abi_timespec ts;
-    if (size != 8)
-        return -EINVAL;
-    if (copy_from_user(&set, uset, 8))
-        return -EFAULT;
-    if (uts) {
-        long r = get_timespec(&ts, uts);
-        if (r)
-            return r;
-        u64 ns = timespec_to_ns(&ts);
-        deadline = ns == FOREVER ? FOREVER : ktime_get() + ns;
-    }
-    set &= ~UNBLOCKABLE;
-    int sig = dequeue_signal(set, &info);
-    if (!sig) {
-        u64 blocked = current->blocked;
-        set_blocked(blocked & ~set); /* so that they wake us */
-        for (;;) {
-            set_current_state(TASK_INTERRUPTIBLE);
-            if (signal_pending(current) || ktime_get() >= deadline)
-                break;
-            schedule_until(deadline);
-        }
-        set_current_state(TASK_RUNNING);
-        sig = dequeue_signal(set, &info);
-        bool other = signal_pending(current);
-        set_blocked(blocked);
-        if (!sig)
-            return other ? -EINTR : -EAGAIN;
-    }
-    return uinfo && copy_to_user(uinfo, &info, sizeof(info)) ? -EFAULT : sig;
-}
-
-long sys_sigaltstack(u64 uss, u64 uold) {
-    struct abi_stack ss, old = current->altstack;
-    u64 sp = task_trapframe(current)->sp;
-    bool on = old.ss_size && !(old.ss_flags & SS_DISABLE) && sp > old.ss_sp && sp - old.ss_sp <= old.ss_size;
-    if (uss) {
-        if (copy_from_user(&ss, uss, sizeof(ss)))
-            return -EFAULT;
-        if (on)
-            return -EPERM;
-        u32 mode = ss.ss_flags & ~SS_AUTODISARM;
-        if (mode != 0 && mode != SS_DISABLE && mode != SS_ONSTACK)
-            return -EINVAL;
-        if (mode == SS_DISABLE)
-            ss.ss_sp = ss.ss_size = 0;
-        else if (ss.ss_size < MINSIGSTKSZ)
-            return -ENOMEM;
-        else
-            ss.ss_flags &= ~SS_ONSTACK;
-        current->altstack = ss;
-    }
-    if (!old.ss_size)
-        old.ss_flags = SS_DISABLE;
-    else if (on)
-        old.ss_flags |= SS_ONSTACK;
-    old.__pad = 0;
-    return uold ? copy_to_user(uold, &old, sizeof(old)) : 0;
-}
-long sys_restart_syscall(void) {
-    struct restart_block *b = &current->restart;
-    return b->fn ? b->fn(b) : -EINTR;
 }

@@ -161,7 +161,12 @@ int user_path(int dfd, u64 uname, u32 flags, struct path *out);
 char *getname(u64 uname); /* PATH_MAX buffer or ERR_PTR; free with kfree */
 int path_parent(int dfd, const char *name, struct path *parent, char *last, u32 *trailing);
 struct file *file_open(int dfd, const char *name, u32 flags, u32 mode);
-int permission(struct inode *inode, u32 mask); /* MAY_*; 0 or -EACCES */
+int permission(struct inode *inode, u32 mask);           /* MAY_*; 0 or -EACCES */
+int permission_as(struct inode *i, u32 mask, bool real); /* real: by the real ids, as access(2) asks */
+bool dot_name(const char *s);                            /* "." or ".." */
+/* The entry `last` of dir, maybe negative, counted, or an error. dir's inode is locked. */
+struct dentry *lookup_locked(struct dentry *dir, const char *last);
+int may_create(struct inode *dir); /* 0, -EACCES, -EROFS, or -ENOENT when dir is gone */
 #define MAY_EXEC 1u
 #define MAY_WRITE 2u
 #define MAY_READ 4u
@@ -227,6 +232,8 @@ struct file *alloc_file(const struct file_operations *op, u32 flags);
 /* A file with no name, for pipes, eventfd and so on. */
 struct file *anon_file(const struct file_operations *op, void *private, u32 flags, const char *name);
 int get_unused_fd(u32 flags); /* O_CLOEXEC counts */
+int take_fd(u32 from,
+            u32 flags); /* the lowest free descriptor from `from` on, reserved; or -EMFILE, -ENOMEM */
 void put_unused_fd(int fd);
 void fd_install(int fd, struct file *f);     /* takes the reference */
 int fd_with_file(struct file *f, u32 flags); /* installs, or drops f and returns -errno */
@@ -246,9 +253,25 @@ void free_fs_paths(struct fs_struct *fs);
 struct files_struct *alloc_files_struct(void);
 void free_files_struct(struct files_struct *f);
 void files_init(void);
+void flock_release(struct file *f);                    /* the last reference to f goes */
+void posix_lock_release(struct inode *i, void *owner); /* owner (a files_struct) closes a descriptor of i */
 int set_fs_root_to(struct path *p);
 
-/* --- poll.c --- Called by a file's poll operation: remember this queue. */
+/* --- poll.c, epoll.c --- */
+/* A poller's way to remember a queue. */
+/* add: what to do with each queue that a file's poll operation names. */
+struct poll_table {
+    void (*add)(struct poll_table *pt, struct file *f, struct wait_queue_head *q);
+    struct task_struct *task;
+    struct poll_entry *entries;
+    u32 n, max;
+    bool triggered, failed;
+};
+/* pselect6, ppoll, epoll_pwait: block the signals of user mask `uset` until restore_mask(result of the wait).
+ */
+long temporary_mask(u64 uset, u64 size);
+long restore_mask(long r);
+/* Called by a file's poll operation: wake this poller when q is woken. */
 void poll_wait(struct file *f, struct wait_queue_head *q, struct poll_table *pt);
 static inline u32 file_poll(struct file *f, struct poll_table *pt) {
     return f->f_op->poll ? f->f_op->poll(f, pt) : POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
@@ -298,3 +321,17 @@ int block_write_page(struct block_device *b, sector_t sector, struct page *p);
 int block_flush(struct block_device *b); /* sleeps until written data is safe */
 /* Block n (4 KB) of the device, up to date; -EIO, -ENOMEM. */
 struct page *bread(struct block_device *b, u64 block);
+
+/* expr on the file of descriptor fd, as `f` and `inode`: its value, or -EBADF. */
+#define ON_FILE(fd, expr)                                                                                    \
+    ({                                                                                                       \
+        struct file *f = fget(fd);                                                                           \
+        long _r = -EBADF;                                                                                    \
+        if (f) {                                                                                             \
+            struct inode *inode = f->inode;                                                                  \
+            (void)inode;                                                                                     \
+            _r = (expr);                                                                                     \
+            fput(f);                                                                                         \
+        }                                                                                                    \
+        _r;                                                                                                  \
+    })

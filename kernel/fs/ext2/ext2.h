@@ -67,5 +67,7 @@ int ext2_truncate(struct inode *inode, loff_t size);
 int ext2_write_inode(struct inode *inode);
 int ext2_fsync(struct file *f);
 void ext2_error(struct super_block *sb, const char *what, u64 number);
+bool ext2_valid_block(struct ext2_sb *s, u64 b); /* b may hold a file's data */
+void ext2_evict(struct inode *i);                /* the last use of an inode in memory ends */
 extern const struct inode_operations ext2_dir_iops, ext2_file_iops, ext2_link_iops;
 extern const struct file_operations ext2_dir_fops, ext2_file_fops;

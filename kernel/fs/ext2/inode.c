@@ -84,11 +84,11 @@ static s64 alloc_block(struct super_block *sb) {
     return -ENOSPC;
 }
 
-static bool valid_block(struct ext2_sb *s, u64 b) { return b > s->first_data_block && b < s->blocks_count; }
+bool ext2_valid_block(struct ext2_sb *s, u64 b) { return b > s->first_data_block && b < s->blocks_count; }
 
 static void free_block(struct super_block *sb, u32 block) {
     struct ext2_sb *s = EXT2_SB(sb);
-    if (!valid_block(s, block)) {
+    if (!ext2_valid_block(s, block)) {
         ext2_error(sb, "a block out of range to free:", block);
         return;
     }
@@ -173,7 +173,7 @@ static s64 map_locked(struct inode *i, u64 index, bool create, bool *fresh) {
                 set_page_dirty(holder);
             mark_inode_dirty(i);
         }
-        if (!valid_block(s, block)) {
+        if (!ext2_valid_block(s, block)) {
             ext2_error(i->sb, "a block number out of range in inode", i->i_ino);
             block = -EIO;
             break;
@@ -252,7 +252,7 @@ static void free_branch(struct inode *i, u32 *slot, u64 at, u64 span, int depth,
     u32 block = *slot;
     if (!block || at + span <= first)
         return;
-    if (depth && valid_block(s, block)) {
+    if (depth && ext2_valid_block(s, block)) {
         struct page *p = bread(s->bdev, block);
         if (IS_ERR(p))
             return;
@@ -515,7 +515,7 @@ struct inode *ext2_new_inode(struct inode *dir, u32 mode, u64 rdev) {
 }
 
 /* The last use ended. No names left: the inode and its blocks are free. */
-static void evict(struct inode *i) {
+void ext2_evict(struct inode *i) {
     if (!i->i_ino || i->i_nlink || !i->i_mode || (i->sb->flags & MS_RDONLY))
         return;
     if (has_blocks(i)) {
@@ -540,137 +540,3 @@ int ext2_fsync(struct file *f) {
     int r = sync_inode(f->inode, true), e = sync_inode(b->inode, true), k = block_flush(b);
     return r ? r : e ? e : k;
 }
-
-/* --- the super block --- */
-static int statfs(struct super_block *sb, struct statfs *st) {
-    struct ext2_super *d = EXT2_SB(sb)->super;
-    st->f_type = EXT2_MAGIC;
-    st->f_blocks = d->s_blocks_count;
-    st->f_bfree = d->s_free_blocks_count;
-    st->f_bavail = st->f_bfree > d->s_r_blocks_count ? st->f_bfree - d->s_r_blocks_count : 0;
-    st->f_files = d->s_inodes_count;
-    st->f_ffree = d->s_free_inodes_count;
-    return 0;
-}
-static int sync_fs(struct super_block *sb) {
-    int r = sync_inode(sb->bdev->inode, true), e = block_flush(sb->bdev);
-    return r ? r : e;
-}
-static void set_state(struct super_block *sb, bool clean) {
-    struct ext2_sb *s = EXT2_SB(sb);
-    s->super->s_state = clean ? s->super->s_state | EXT2_VALID_FS : s->super->s_state & ~EXT2_VALID_FS;
-    s->super->s_wtime = current_time().tv_sec;
-    set_page_dirty(s->super_page);
-    sync_fs(sb);
-}
-static int remount(struct super_block *sb, u32 flags) {
-    bool ro = flags & MS_RDONLY, was = sb->flags & MS_RDONLY;
-    if (!ro && sb->bdev->read_only)
-        return -EROFS;
-    if (ro && !was) {
-        sb_sync(sb);
-        set_state(sb, true);
-    } else if (!ro && was) {
-        set_state(sb, false);
-    }
-    sb->flags = flags & MS_RDONLY;
-    return 0;
-}
-static void put_super(struct super_block *sb) {
-    if (!(sb->flags & MS_RDONLY))
-        remount(sb, MS_RDONLY);
-    put_page(EXT2_SB(sb)->super_page);
-    kfree(sb->private);
-}
-static const struct super_operations sops = {ext2_write_inode, evict, statfs, sync_fs, put_super, remount};
-
-static const char *check_super(const struct ext2_super *d, u64 device_blocks) {
-    if (d->s_magic != EXT2_MAGIC)
-        return "not an ext2 file system";
-    if (d->s_log_block_size != 2)
-        return "the block size is not 4096 (make it with mke2fs -b 4096)";
-    if (d->s_feature_incompat & INCOMPAT_RECOVER)
-        return "its journal needs recovery (run e2fsck)";
-    if (d->s_feature_incompat & ~INCOMPAT_FILETYPE)
-        return "it uses features that tine does not know (make it with mke2fs -t ext2)";
-    if (!d->s_blocks_count || d->s_blocks_count > device_blocks)
-        return "it claims to be larger than its disk";
-    if (!d->s_blocks_per_group || d->s_blocks_per_group > EXT2_BLOCK_SIZE * 8 || !d->s_inodes_per_group ||
-        d->s_inodes_per_group > EXT2_BLOCK_SIZE * 8 || d->s_first_data_block)
-        return "its group sizes make no sense";
-    u32 size = d->s_rev_level ? d->s_inode_size : 128;
-    if (size < 128 || size > EXT2_BLOCK_SIZE || (size & (size - 1)))
-        return "its inode size makes no sense";
-    u64 groups = DIV_ROUND_UP((u64)d->s_blocks_count, d->s_blocks_per_group);
-    if (d->s_inodes_count != groups * d->s_inodes_per_group || d->s_free_blocks_count > d->s_blocks_count ||
-        d->s_free_inodes_count > d->s_inodes_count)
-        return "its counts make no sense";
-    return NULL;
-}
-
-static int fill_super(struct super_block *sb, const char *options) {
-    (void)options;
-    struct block_device *b = sb->bdev;
-    struct page *p = bread(b, 0);
-    if (IS_ERR(p)) {
-        printk("ext2: %s cannot be read\n", b->name);
-        return PTR_ERR(p);
-    }
-    struct ext2_super *d = (void *)((u8 *)page_address(p) + 1024);
-    const char *wrong = check_super(d, b->sectors / 8);
-    struct ext2_sb *s = wrong ? NULL : kzalloc(sizeof(*s), GFP_KERNEL);
-    if (!s) {
-        if (wrong)
-            printk("ext2: %s: %s\n", b->name, wrong);
-        put_page(p);
-        return wrong ? -EINVAL : -ENOMEM;
-    }
-    *s = (struct ext2_sb){.bdev = b,
-                          .super_page = p,
-                          .super = d,
-                          .inode_size = d->s_rev_level ? d->s_inode_size : 128,
-                          .first_ino = d->s_rev_level ? d->s_first_ino : 11,
-                          .blocks_count = d->s_blocks_count,
-                          .inodes_count = d->s_inodes_count,
-                          .blocks_per_group = d->s_blocks_per_group,
-                          .inodes_per_group = d->s_inodes_per_group};
-    s->groups = DIV_ROUND_UP(s->blocks_count, s->blocks_per_group);
-    mutex_init(&s->lock);
-    sb->private = s;
-    sb->ops = &sops;
-    if (b->read_only || (d->s_feature_ro_compat & ~(RO_COMPAT_SPARSE_SUPER | RO_COMPAT_LARGE_FILE)))
-        sb->flags |= MS_RDONLY;
-    int r = 0;
-    for (u32 g = 0; !r && g < s->groups; g++) {
-        struct page *gp;
-        struct ext2_group *gd = ext2_group(s, g, &gp);
-        if (!gd)
-            r = -EIO;
-        else {
-            if (!valid_block(s, gd->bg_block_bitmap) || !valid_block(s, gd->bg_inode_bitmap) ||
-                !valid_block(s, gd->bg_inode_table) ||
-                (u64)gd->bg_inode_table + (u64)s->inodes_per_group * s->inode_size / EXT2_BLOCK_SIZE >
-                    s->blocks_count) {
-                printk("ext2: %s: group %u has its tables outside the disk\n", b->name, g);
-                r = -EUCLEAN;
-            }
-            put_page(gp);
-        }
-    }
-    struct inode *root = r ? ERR_PTR(r) : ext2_iget(sb, EXT2_ROOT_INO);
-    if (IS_ERR(root) || !S_ISDIR(root->i_mode) || !(sb->root = d_alloc_root(root))) {
-        printk("ext2: %s: the root directory cannot be read\n", b->name);
-        if (!IS_ERR(root))
-            iput(root);
-        put_page(p);
-        kfree(s);
-        return IS_ERR(root) ? PTR_ERR(root) : -EUCLEAN;
-    }
-    if (!(d->s_state & EXT2_VALID_FS))
-        printk("ext2: %s was not unmounted cleanly: run e2fsck\n", b->name);
-    if (!(sb->flags & MS_RDONLY))
-        set_state(sb, false);
-    return 0;
-}
-static const struct file_system_type type = {"ext2", false, fill_super};
-void ext2_init(void) { register_filesystem(&type); }

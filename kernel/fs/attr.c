@@ -1,0 +1,181 @@
+/* stat, statfs, chmod, chown, utimes, access, truncate. */
+#include "../core/task.h"
+#include "../debug/debug.h"
+#include "fs.h"
+
+static int stat_at(s32 dfd, u64 name, u64 flags, struct stat *st) {
+    if (flags & ~(u64)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT | 0x6000))
+        return -EINVAL;
+    if (flags & AT_EMPTY_PATH) {
+        char c = 0;
+        if (name && copy_from_user(&c, name, 1))
+            return -EFAULT;
+        if (!c && dfd != AT_FDCWD) {
+            struct file *f = fget_raw(dfd);
+            if (!f)
+                return -EBADF;
+            generic_fillattr(f->inode, st);
+            fput(f);
+            return 0;
+        }
+    }
+    struct path p;
+    int r = user_path(
+        dfd, name,
+        (flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) | (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0), &p);
+    if (r)
+        return r;
+    generic_fillattr(p.dentry->inode, st);
+    path_put(&p);
+    return 0;
+}
+long sys_newfstatat(u64 dfd, u64 name, u64 buf, u64 flags) {
+    struct stat st;
+    int r = stat_at(dfd, name, flags, &st);
+    return r ? r : copy_to_user(buf, &st, sizeof(st));
+}
+long sys_fstat(u64 fd, u64 buf) {
+    struct stat st;
+    struct file *f = fget_raw(fd);
+    if (!f)
+        return -EBADF;
+    generic_fillattr(f->inode, &st);
+    fput(f);
+    return copy_to_user(buf, &st, sizeof(st));
+}
+long sys_statx(u64 dfd, u64 name, u64 flags, u64 mask, u64 buf) {
+    struct stat s;
+    if (mask & 0x80000000u)
+        return -EINVAL;
+    int r = stat_at(dfd, name, flags, &s);
+    if (r)
+        return r;
+    struct statx x = {.stx_mask = STATX_BASIC_STATS,
+                      .stx_blksize = s.st_blksize,
+                      .stx_nlink = s.st_nlink,
+                      .stx_uid = s.st_uid,
+                      .stx_gid = s.st_gid,
+                      .stx_mode = s.st_mode,
+                      .stx_ino = s.st_ino,
+                      .stx_size = s.st_size,
+                      .stx_blocks = s.st_blocks};
+    x.stx_atime = (struct statx_timestamp){s.st_atime, s.st_atime_nsec, 0};
+    x.stx_mtime = (struct statx_timestamp){s.st_mtime, s.st_mtime_nsec, 0};
+    x.stx_ctime = (struct statx_timestamp){s.st_ctime, s.st_ctime_nsec, 0};
+    x.stx_rdev_major = major(s.st_rdev), x.stx_rdev_minor = minor(s.st_rdev);
+    x.stx_dev_major = major(s.st_dev), x.stx_dev_minor = minor(s.st_dev);
+    return copy_to_user(buf, &x, sizeof(x));
+}
+
+static int changed(struct inode *i) {
+    i->i_ctime = current_time();
+    mark_inode_dirty(i);
+    return i->i_op && i->i_op->setattr ? i->i_op->setattr(i) : 0;
+}
+static bool owner_or_capable(struct inode *i) {
+    return current->cred->fsuid == i->i_uid || capable(CAP_FOWNER);
+}
+static int do_chmod(struct inode *i, u32 mode) {
+    if (i->sb->flags & MS_RDONLY)
+        return -EROFS;
+    if (!owner_or_capable(i))
+        return -EPERM;
+    mutex_lock(&i->lock);
+    if (!in_group(current->cred, i->i_gid) && !capable(CAP_FSETID))
+        mode &= ~S_ISGID;
+    i->i_mode = (i->i_mode & S_IFMT) | (mode & 07777);
+    int r = changed(i);
+    mutex_unlock(&i->lock);
+    return r;
+}
+static int do_chown(struct inode *i, u32 uid, u32 gid) {
+    const struct cred *c = current->cred;
+    if (i->sb->flags & MS_RDONLY)
+        return -EROFS;
+    bool ok = capable(CAP_CHOWN) ||
+              (c->fsuid == i->i_uid && (uid == ~0u || uid == i->i_uid) && (gid == ~0u || in_group(c, gid)));
+    if (!ok)
+        return -EPERM;
+    mutex_lock(&i->lock);
+    if (uid != ~0u)
+        i->i_uid = uid;
+    if (gid != ~0u)
+        i->i_gid = gid;
+    if (!S_ISDIR(i->i_mode) && (uid != ~0u || gid != ~0u)) {
+        i->i_mode &= ~S_ISUID;
+        if (i->i_mode & 0010)
+            i->i_mode &= ~S_ISGID;
+    }
+    int r = changed(i);
+    mutex_unlock(&i->lock);
+    return r;
+}
+#define ON_PATH(dfd, name, lflags, expr)                                                                     \
+    ({                                                                                                       \
+        struct path _p;                                                                                      \
+        long _r = user_path((s32)(dfd), name, lflags, &_p);                                                  \
+        if (!_r) {                                                                                           \
+            struct inode *inode = _p.dentry->inode;                                                          \
+            _r = (expr);                                                                                     \
+            path_put(&_p);                                                                                   \
+        }                                                                                                    \
+        _r;                                                                                                  \
+    })
+long sys_fchmod(u64 fd, u64 mode) { return ON_FILE(fd, do_chmod(inode, mode)); }
+long sys_fchmodat(u64 dfd, u64 name, u64 mode) {
+    return ON_PATH(dfd, name, LOOKUP_FOLLOW, do_chmod(inode, mode));
+}
+long sys_fchown(u64 fd, u64 uid, u64 gid) { return ON_FILE(fd, do_chown(inode, uid, gid)); }
+long sys_fchownat(u64 dfd, u64 name, u64 uid, u64 gid, u64 flags) {
+    return ON_PATH(dfd, name,
+                   (flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) |
+                       (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0),
+                   do_chown(inode, uid, gid));
+}
+
+#define UTIME_NOW 0x3fffffff
+#define UTIME_OMIT 0x3ffffffe
+static int do_utimes(struct inode *i, const struct abi_timespec *ts) {
+    if (i->sb->flags & MS_RDONLY)
+        return -EROFS;
+    bool now = !ts || (ts[0].tv_nsec == UTIME_NOW && ts[1].tv_nsec == UTIME_NOW);
+    if (!owner_or_capable(i) && (!now || permission(i, MAY_WRITE)))
+        return now ? -EACCES : -EPERM;
+    struct abi_timespec t = current_time();
+    mutex_lock(&i->lock);
+    if (!ts || ts[0].tv_nsec != UTIME_OMIT)
+        i->i_atime = !ts || ts[0].tv_nsec == UTIME_NOW ? t : ts[0];
+    if (!ts || ts[1].tv_nsec != UTIME_OMIT)
+        i->i_mtime = !ts || ts[1].tv_nsec == UTIME_NOW ? t : ts[1];
+    int r = changed(i);
+    mutex_unlock(&i->lock);
+    return r;
+}
+long sys_utimensat(u64 dfd, u64 name, u64 uts, u64 flags) {
+    struct abi_timespec ts[2];
+    if (flags & ~(u64)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
+        return -EINVAL;
+    if (uts) {
+        if (copy_from_user(ts, uts, sizeof(ts)))
+            return -EFAULT;
+        for (int k = 0; k < 2; k++)
+            if ((u64)ts[k].tv_nsec >= 1000000000 && ts[k].tv_nsec != UTIME_NOW && ts[k].tv_nsec != UTIME_OMIT)
+                return -EINVAL;
+    }
+    const struct abi_timespec *t = uts ? ts : NULL;
+    if (!name)
+        return ON_FILE(dfd, do_utimes(inode, t));
+    return ON_PATH(dfd, name, flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW, do_utimes(inode, t));
+}
+
+int do_truncate(struct inode *i, loff_t size);
+long sys_truncate(u64 name, u64 size) {
+    return ON_PATH(AT_FDCWD, name, LOOKUP_FOLLOW,
+                   S_ISDIR(inode->i_mode)                ? -EISDIR
+                   : (_r = permission(inode, MAY_WRITE)) ? _r
+                                                         : do_truncate(inode, size));
+}
+long sys_ftruncate(u64 fd, u64 size) {
+    return ON_FILE(fd,
+                   !(f->mode & FMODE_WRITE) || !S_ISREG(inode->i_mode) ? -EINVAL : do_truncate(inode, size));
+}

@@ -1,0 +1,254 @@
+/* Descriptor tables (C15): finding, dup, close, close-on-exec. A table's lock guards its slots; a slot that
+ * is reserved but not yet filled holds RESERVED with its bit in `open` set. */
+#include "../core/task.h"
+#include "../debug/debug.h"
+#include "fs.h"
+
+#define RESERVED ((struct file *)1)
+static struct file *slot_file(struct file *f) { return f == RESERVED ? NULL : f; }
+
+struct file *fget_raw(u64 fd) {
+    struct files_struct *t = current->files;
+    struct file *f = NULL;
+    spin_lock(&t->lock);
+    if ((u32)fd < t->size && (f = slot_file(t->fd[(u32)fd])))
+        get_file(f);
+    spin_unlock(&t->lock);
+    return f;
+}
+struct file *fget(u64 fd) {
+    struct file *f = fget_raw(fd);
+    if (f && (f->mode & FMODE_PATH)) {
+        fput(f);
+        return NULL;
+    }
+    return f;
+}
+
+static int grow(struct files_struct *t, u32 want) { /* t->lock held; dropped and taken again */
+    u32 size = max(64u, t->size);
+    while (size <= want)
+        size *= 2;
+    spin_unlock(&t->lock);
+    struct file **fd = kzalloc(size * sizeof(*fd), GFP_KERNEL);
+    u64 *bits = kzalloc(size / 8, GFP_KERNEL);
+    spin_lock(&t->lock);
+    if (!fd || !bits || size <= t->size) {
+        bool fine = fd && bits;
+        spin_unlock(&t->lock);
+        kfree(fd);
+        kfree(bits);
+        spin_lock(&t->lock);
+        return fine ? 0 : -ENOMEM;
+    }
+    if (t->size) {
+        memcpy(fd, t->fd, t->size * sizeof(*fd));
+        memcpy(bits, t->cloexec, t->size / 8);
+    }
+    struct file **old = t->fd;
+    u64 *old_bits = t->cloexec;
+    t->fd = fd;
+    t->cloexec = bits;
+    t->size = size;
+    spin_unlock(&t->lock);
+    kfree(old);
+    kfree(old_bits);
+    spin_lock(&t->lock);
+    return 0;
+}
+
+int take_fd(u32 from, u32 flags) {
+    struct files_struct *t = current->files;
+    u64 limit = min(rlimit(RLIMIT_NOFILE), 1048576UL);
+    int r = -EMFILE;
+    spin_lock(&t->lock);
+    for (;;) {
+        u32 fd = max(from, t->next);
+        while (fd < t->size && t->fd[fd])
+            fd++;
+        if (fd >= limit)
+            break;
+        if (fd < t->size) {
+            t->fd[fd] = RESERVED;
+            if (from <= t->next)
+                t->next = fd + 1;
+            t->cloexec[fd / 64] =
+                (t->cloexec[fd / 64] & ~BIT(fd % 64)) | (flags & O_CLOEXEC ? BIT(fd % 64) : 0);
+            r = fd;
+            break;
+        }
+        if ((r = grow(t, fd)))
+            break;
+        r = -EMFILE;
+    }
+    spin_unlock(&t->lock);
+    return r;
+}
+int get_unused_fd(u32 flags) { return take_fd(0, flags); }
+static struct file *clear_slot(struct files_struct *t, u32 fd) { /* lock held */
+    struct file *f = t->fd[fd];
+    t->fd[fd] = NULL;
+    t->cloexec[fd / 64] &= ~BIT(fd % 64);
+    if (fd < t->next)
+        t->next = fd;
+    return f;
+}
+void put_unused_fd(int fd) {
+    spin_lock(&current->files->lock);
+    clear_slot(current->files, fd);
+    spin_unlock(&current->files->lock);
+}
+void fd_install(int fd, struct file *f) {
+    spin_lock(&current->files->lock);
+    current->files->fd[fd] = f;
+    spin_unlock(&current->files->lock);
+}
+int fd_with_file(struct file *f, u32 flags) {
+    if (IS_ERR(f))
+        return PTR_ERR(f);
+    int fd = get_unused_fd(flags);
+    if (fd < 0)
+        fput(f);
+    else
+        fd_install(fd, f);
+    return fd;
+}
+
+int dup_fd(struct files_struct *from, struct files_struct *to) {
+    spin_lock_init(&to->lock, RANK_FILES);
+    atomic_set(&to->refcount, 1);
+    for (;;) {
+        u32 size = READ_ONCE(from->size);
+        struct file **fd = size ? kzalloc(size * sizeof(*fd), GFP_KERNEL) : NULL;
+        u64 *bits = size ? kzalloc(size / 8, GFP_KERNEL) : NULL;
+        if (size && (!fd || !bits)) {
+            kfree(fd);
+            kfree(bits);
+            return -ENOMEM;
+        }
+        spin_lock(&from->lock);
+        if (size != from->size) {
+            spin_unlock(&from->lock);
+            kfree(fd);
+            kfree(bits);
+            continue;
+        }
+        for (u32 i = 0; i < size; i++) {
+            if (from->fd[i] && (fd[i] = slot_file(from->fd[i])))
+                get_file(fd[i]);
+        }
+        if (size)
+            memcpy(bits, from->cloexec, size / 8);
+        to->next = 0;
+        spin_unlock(&from->lock);
+        to->fd = fd;
+        to->cloexec = bits;
+        to->size = size;
+        return 0;
+    }
+}
+static void close_file(struct file *f) {
+    if (f->inode)
+        posix_lock_release(f->inode, current->files);
+    fput(f);
+}
+void put_files(struct files_struct *t) {
+    if (!t || !atomic_dec_and_test(&t->refcount))
+        return;
+    for (u32 i = 0; i < t->size; i++)
+        if (slot_file(t->fd[i])) {
+            if (t->fd[i]->inode)
+                posix_lock_release(t->fd[i]->inode, t);
+            fput(t->fd[i]);
+        }
+    kfree(t->fd);
+    kfree(t->cloexec);
+    free_files_struct(t);
+}
+int unshare_files(void) {
+    struct files_struct *old = current->files, *new;
+    if (atomic_read(&old->refcount) == 1)
+        return 0;
+    new = alloc_files_struct();
+    int r = new ? dup_fd(old, new) : -ENOMEM;
+    if (r) {
+        if (new)
+            free_files_struct(new);
+        return r;
+    }
+    spin_lock(&current->alloc_lock);
+    current->files = new;
+    spin_unlock(&current->alloc_lock);
+    put_files(old);
+    return 0;
+}
+void close_on_exec(struct files_struct *t) {
+    for (u32 fd = 0; fd < t->size; fd++) {
+        spin_lock(&t->lock);
+        bool go = (t->cloexec[fd / 64] & BIT(fd % 64)) && slot_file(t->fd[fd]);
+        struct file *f = go ? clear_slot(t, fd) : NULL;
+        spin_unlock(&t->lock);
+        if (f)
+            close_file(f);
+    }
+}
+static long do_close(u32 fd) {
+    struct files_struct *t = current->files;
+    spin_lock(&t->lock);
+    struct file *f = fd < t->size && slot_file(t->fd[fd]) ? clear_slot(t, fd) : NULL;
+    spin_unlock(&t->lock);
+    if (!f)
+        return -EBADF;
+    close_file(f);
+    return 0;
+}
+long sys_close(u64 fd) { return do_close(fd); }
+long sys_close_range(u64 first, u64 last, u64 flags) {
+    struct files_struct *t = current->files;
+    if ((u32)first > (u32)last || (flags & ~4UL))
+        return -EINVAL;
+    for (u32 fd = first; fd <= (u32)last && fd < t->size; fd++) {
+        if (!(flags & 4)) {
+            do_close(fd);
+            continue;
+        }
+        spin_lock(&t->lock);
+        if (fd < t->size && t->fd[fd])
+            t->cloexec[fd / 64] |= BIT(fd % 64);
+        spin_unlock(&t->lock);
+    }
+    return 0;
+}
+long sys_dup(u64 fd) {
+    struct file *f = fget_raw(fd);
+    return f ? fd_with_file(f, 0) : -EBADF;
+}
+long sys_dup3(u64 ofd, u64 nfd, u64 flags) {
+    struct files_struct *t = current->files;
+    u32 to = nfd;
+    if ((flags & ~(u64)O_CLOEXEC) || (u32)ofd == to)
+        return -EINVAL;
+    if (to >= rlimit(RLIMIT_NOFILE) || to >= 1048576)
+        return -EBADF;
+    struct file *f = fget_raw(ofd);
+    if (!f)
+        return -EBADF;
+    spin_lock(&t->lock);
+    int r = 0;
+    while (to >= t->size && !r)
+        r = grow(t, to);
+    if (!r && t->fd[to] == RESERVED)
+        r = -EBUSY;
+    struct file *old = NULL;
+    if (!r) {
+        old = t->fd[to];
+        t->fd[to] = f;
+        t->cloexec[to / 64] = (t->cloexec[to / 64] & ~BIT(to % 64)) | (flags ? BIT(to % 64) : 0);
+    }
+    spin_unlock(&t->lock);
+    if (old)
+        close_file(old);
+    if (r)
+        fput(f);
+    return r ? r : (long)to;
+}

@@ -1,0 +1,238 @@
+/* procfs: files about the machine. */
+#include "../../core/task.h"
+#include "../../debug/debug.h"
+#include "../../drivers/drivers.h"
+#include "../fs.h"
+#include "procfs.h"
+
+static int show_version(struct seq *s, struct task_struct *t) {
+    (void)t;
+    seq_printf(s, "Linux version 6.12.0-tine (tine " TINE_VERSION ", gcc %s)\n", __VERSION__);
+    return 0;
+}
+static int show_uptime(struct seq *s, struct task_struct *t) {
+    u64 up = ktime_get() / 10000000, idle = 0;
+    struct rq_stat q;
+    (void)t;
+    for (unsigned int h = 0; h < nr_harts; h++) {
+        rq_stat(h, &q);
+        idle += q.idle_ns / 10000000;
+    }
+    seq_printf(s, "%lu.%02lu %lu.%02lu\n", up / 100, up % 100, idle / 100, idle % 100);
+    return 0;
+}
+static int show_loadavg(struct seq *s, struct task_struct *t) {
+    u64 l[3];
+    (void)t;
+    avenrun(l);
+    for (int i = 0; i < 3; i++)
+        seq_printf(s, "%lu.%02lu ", l[i] >> 16, (l[i] & 0xffff) * 100 >> 16);
+    seq_printf(s, "%lu/%u %d\n", nr_running_all(), nr_threads, current->pid);
+    return 0;
+}
+static int show_meminfo(struct seq *s, struct task_struct *t) {
+    u64 slab = 0, size, active, pages;
+    const char *name;
+    (void)t;
+    for (unsigned int i = 0; slab_stat(i, &name, &size, &active, &pages); i++)
+        slab += pages;
+    u64 free = nr_free_pages(), cached = nr_cached_pages();
+    seq_printf(
+        s,
+        "MemTotal:       %8lu kB\nMemFree:        %8lu kB\nMemAvailable:   %8lu kB\nBuffers:        %8u kB\n"
+        "Cached:         %8lu kB\nDirty:          %8lu kB\nSlab:           %8lu kB\nKernelStack:    %8u kB\n"
+        "SwapTotal:      %8u kB\nSwapFree:       %8u kB\n",
+        total_pages * 4, free * 4, (free + cached) * 4, 0, cached * 4, nr_dirty_pages() * 4, slab * 4,
+        nr_threads * 16, 0, 0);
+    return 0;
+}
+static int show_slabinfo(struct seq *s, struct task_struct *t) {
+    const char *name;
+    size_t size;
+    u64 active, pages;
+    (void)t;
+    seq_printf(s, "# name            active  size  pages\n");
+    for (unsigned int i = 0; slab_stat(i, &name, &size, &active, &pages); i++)
+        seq_printf(s, "%-16s %7lu %5lu %6lu\n", name, active, size, pages);
+    return 0;
+}
+static int show_stat(struct seq *s, struct task_struct *t) {
+    struct rq_stat q;
+    struct task_struct *p, *th;
+    u64 user = 0, sys = 0, idle = 0, switches = 0, intr = 0;
+    (void)t;
+    READ_TASKS(irq);
+    for_each_process(p) {
+        user += p->signal->utime + p->signal->cutime;
+        sys += p->signal->stime + p->signal->cstime;
+        for_each_thread(th, p->signal) user += th->utime, sys += th->stime;
+    }
+    READ_TASKS_END(irq);
+    u64 each[MAX_HARTS];
+    for (unsigned int h = 0; h < nr_harts; h++) {
+        rq_stat(h, &q);
+        each[h] = q.idle_ns;
+        idle += q.idle_ns;
+        switches += q.switches;
+        intr += trap_counts(h, 0) + trap_counts(h, 1) + trap_counts(h, 2);
+    }
+    seq_printf(s, "cpu %lu 0 %lu %lu 0 0 0 0 0 0\n", to_clk(user), to_clk(sys), idle / 10000000);
+    for (unsigned int h = 0; h < nr_harts; h++) {
+        u64 total = ktime_get() / 10000000, i = each[h] / 10000000;
+        u64 busy = total > i ? total - i : 0;
+        u64 u = user + sys ? busy * user / (user + sys) : 0;
+        seq_printf(s, "cpu%u %lu 0 %lu %lu 0 0 0 0 0 0\n", h, u, busy - u, i);
+    }
+    seq_printf(s, "intr %lu\nctxt %lu\nbtime %lu\nprocesses %lu\nprocs_running %lu\nprocs_blocked 0\n", intr,
+               switches, (ktime_get_real() - ktime_get()) / 1000000000, total_forks, nr_running_all());
+    return 0;
+}
+static int show_cpuinfo(struct seq *s, struct task_struct *t) {
+    (void)t;
+    for (unsigned int h = 0; h < nr_harts; h++)
+        seq_printf(s, "processor\t: %u\nhart\t\t: %lu\nisa\t\t: %s\nmmu\t\t: sv39\n\n", h, hart_ids[h],
+                   machine.isa);
+    return 0;
+}
+static int show_interrupts(struct seq *s, struct task_struct *t) {
+    static const char *const names[3] = {"timer", "external", "software"};
+    u32 n;
+    const char *name;
+    u64 count;
+    (void)t;
+    seq_printf(s, "          ");
+    for (unsigned int h = 0; h < nr_harts; h++)
+        seq_printf(s, "     CPU%-2u", h);
+    for (int k = 0; k < 3; k++) {
+        seq_printf(s, "\n%9s:", names[k]);
+        for (unsigned int h = 0; h < nr_harts; h++)
+            seq_printf(s, " %9lu", trap_counts(h, k));
+    }
+    seq_printf(s, "\n");
+    for (unsigned int i = 0; irq_stat(i, &n, &name, &count); i++)
+        seq_printf(s, "%9u: %9lu PLIC %s\n", n, count, name);
+    return 0;
+}
+static int show_filesystems(struct seq *s, struct task_struct *t) {
+    struct file_system_type *f;
+    (void)t;
+    for (unsigned int i = 0; (f = filesystem_at(i)); i++)
+        seq_printf(s, "%s\t%s\n", f->nodev ? "nodev" : "", f->name);
+    return 0;
+}
+int show_mounts(struct seq *s, struct task_struct *t) {
+    struct mount *m;
+    (void)t;
+    char *b = kmalloc(PATH_MAX, GFP_KERNEL);
+    if (!b)
+        return -ENOMEM;
+    list_for_each_entry(m, &mounts, link) {
+        struct path p = {m, m->root};
+        seq_printf(s, "%s %s %s %s 0 0\n", m->source, d_path(&p, b, PATH_MAX), m->sb->type->name,
+                   (m->sb->flags | m->flags) & MS_RDONLY ? "ro" : "rw");
+    }
+    kfree(b);
+    return 0;
+}
+static int show_cmdline(struct seq *s, struct task_struct *t) {
+    (void)t;
+    seq_printf(s, "%s\n", machine.bootargs);
+    return 0;
+}
+static ssize_t self_link(char *b) { return snprintf(b, 16, "%d", current->tgid); }
+static ssize_t mounts_link(char *b) { return strlcpy(b, "self/mounts", 16); }
+static ssize_t thread_self_link(char *b) {
+    return snprintf(b, 32, "%d/task/%d", current->tgid, current->pid);
+}
+
+#define KNOB(name, var, low, high)                                                                           \
+    static int show_##name(struct seq *s, struct task_struct *t) {                                           \
+        (void)t;                                                                                             \
+        seq_printf(s, "%u\n", var);                                                                          \
+        return 0;                                                                                            \
+    }                                                                                                        \
+    static int store_##name(char *text, struct task_struct *t) {                                             \
+        char *end;                                                                                           \
+        (void)t;                                                                                             \
+        u64 v = strtoul(text, &end, 10);                                                                     \
+        if (end == text || (*end && *end != '\n') || v > (high) || (s64)v < (s64)(low))                      \
+            return -EINVAL;                                                                                  \
+        var = v;                                                                                             \
+        return 0;                                                                                            \
+    }
+KNOB(pid_max, pid_max, 301, 1u << 22)
+KNOB(threads_max, max_threads, 20, 1u << 22)
+KNOB(child_first, sched_child_runs_first, 0, 1)
+static int show_hostname(struct seq *s, struct task_struct *t) {
+    (void)t;
+    seq_printf(s, "%s\n", hostname);
+    return 0;
+}
+static int store_drop(char *text, struct task_struct *t) {
+    (void)t;
+    if (*text < '1' || *text > '3')
+        return -EINVAL;
+    sync_all(true);
+    shrink_dentries(~0UL);
+    reclaim_pages(~0UL);
+    reclaim_pages(~0UL);
+    return 0;
+}
+
+/* As on Linux: c crashes (to see and test the report), s syncs, o powers off; and x uses the stack up. */
+static noinline void crash(void) { asm volatile("sw zero, 8(zero)" ::: "memory"); }
+static noinline int recurse(int n) { /* until the stack's guard stops it */
+    volatile char big[512];
+    big[0] = n;
+    return n < 1000000 ? recurse(n + 1) + big[0] : 0;
+}
+static int store_sysrq(char *text, struct task_struct *t) {
+    (void)t;
+    switch (*text) {
+    case 'c':
+        crash();
+        return 0;
+    case 'x':
+        return recurse(0);
+    case 's':
+        sync_all(true);
+        return 0;
+    case 'o':
+        sync_all(true);
+        unmount_everything();
+        machine_power_off(0);
+    default:
+        return -EINVAL;
+    }
+}
+
+static const struct entry kernel_entries[] = {
+    {"pid_max", 0644, show_pid_max, store_pid_max, NULL, NULL, NULL},
+    {"threads-max", 0644, show_threads_max, store_threads_max, NULL, NULL, NULL},
+    {"sched_child_runs_first", 0644, show_child_first, store_child_first, NULL, NULL, NULL},
+    {"hostname", 0444, show_hostname, NULL, NULL, NULL, NULL},
+    {0},
+};
+static const struct entry vm_entries[] = {{"drop_caches", 0200, NULL, store_drop, NULL, NULL, NULL}, {0}};
+static const struct entry sys_entries[] = {{"kernel", S_IFDIR | 0555, NULL, NULL, kernel_entries, NULL, NULL},
+                                           {"vm", S_IFDIR | 0555, NULL, NULL, vm_entries, NULL, NULL},
+                                           {0}};
+static const struct entry root_entries[] = {
+    {"self", S_IFLNK | 0777, NULL, NULL, NULL, NULL, self_link},
+    {"thread-self", S_IFLNK | 0777, NULL, NULL, NULL, NULL, thread_self_link},
+    {"mounts", S_IFLNK | 0777, NULL, NULL, NULL, NULL, mounts_link},
+    {"version", 0444, show_version, NULL, NULL, NULL, NULL},
+    {"uptime", 0444, show_uptime, NULL, NULL, NULL, NULL},
+    {"loadavg", 0444, show_loadavg, NULL, NULL, NULL, NULL},
+    {"meminfo", 0444, show_meminfo, NULL, NULL, NULL, NULL},
+    {"slabinfo", 0444, show_slabinfo, NULL, NULL, NULL, NULL},
+    {"stat", 0444, show_stat, NULL, NULL, NULL, NULL},
+    {"cpuinfo", 0444, show_cpuinfo, NULL, NULL, NULL, NULL},
+    {"interrupts", 0444, show_interrupts, NULL, NULL, NULL, NULL},
+    {"filesystems", 0444, show_filesystems, NULL, NULL, NULL, NULL},
+    {"cmdline", 0444, show_cmdline, NULL, NULL, NULL, NULL},
+    {"sysrq-trigger", 0200, NULL, store_sysrq, NULL, NULL, NULL},
+    {"sys", S_IFDIR | 0555, NULL, NULL, sys_entries, NULL, NULL},
+    {0},
+};
+const struct entry proc_root = {"/", S_IFDIR | 0555, NULL, NULL, root_entries, NULL, NULL};

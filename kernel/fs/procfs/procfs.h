@@ -1,0 +1,33 @@
+/* procfs, inside: the tables that say which files there are, and the text they are made of. */
+#pragma once
+#include "../../core/task.h"
+#include "../fs.h"
+
+/* Text that grows. */
+struct seq {
+    char *buf;
+    size_t len, size;
+    bool failed;
+};
+
+/* Grows the text; when memory is short, `failed` is set and reading gives ENOMEM. */
+void __printf(2, 3) seq_printf(struct seq *s, const char *fmt, ...);
+
+/* One name in a directory. show writes the file's text for task t (NULL outside /proc/PID); store takes what
+ * was written, ended by a zero byte; both give 0 or -errno. link and text_link: where a symbolic link leads.
+ */
+struct entry {
+    const char *name;
+    u32 mode;
+    int (*show)(struct seq *s, struct task_struct *t);
+    int (*store)(char *text, struct task_struct *t);
+    const struct entry *children; /* ends with a NULL name */
+    int (*link)(struct task_struct *t, struct path *out);
+    ssize_t (*text_link)(char *buf);
+};
+
+extern const struct entry proc_root, pid_entries[];
+int show_mounts(struct seq *s, struct task_struct *t);
+/* Ticks of the time CSR in the hundredths of a second that user programs expect. */
+static inline u64 to_clk(u64 ticks) { return ticks * 100 / timebase_hz; }
+struct file *task_file(struct task_struct *t, u32 fd); /* t's descriptor, counted, or NULL */

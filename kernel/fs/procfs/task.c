@@ -1,0 +1,243 @@
+/* procfs: files about a task. */
+#include "../../core/task.h"
+#include "../../debug/debug.h"
+#include "../../drivers/drivers.h"
+#include "../fs.h"
+#include "procfs.h"
+
+static char state_letter(struct task_struct *t) {
+    u32 s = READ_ONCE(t->state);
+    return t->exit_state            ? 'Z'
+           : s == TASK_RUNNING      ? 'R'
+           : s & TASK_STOPPED       ? 'T'
+           : s & TASK_INTERRUPTIBLE ? 'S'
+                                    : 'D';
+}
+static void task_times(struct task_struct *t, u64 *ut, u64 *st, u64 *cut, u64 *cst) {
+    struct task_struct *o;
+    READ_TASKS(irq);
+    *ut = t->signal->utime, *st = t->signal->stime, *cut = t->signal->cutime, *cst = t->signal->cstime;
+    for_each_thread(o, t->signal) *ut += o->utime, *st += o->stime;
+    READ_TASKS_END(irq);
+}
+static int show_pid_stat(struct seq *s, struct task_struct *t) {
+    u64 ut, st, cut, cst, vsize = 0, rss = 0;
+    struct mm_struct *mm = get_task_mm(t);
+    task_times(t, &ut, &st, &cut, &cst);
+    if (mm) {
+        vsize = mm->total_vm * PAGE_SIZE;
+        rss = (u64)__atomic_load_n(&mm->rss.v, __ATOMIC_RELAXED);
+    }
+    pid_t ppid = t->real_parent->tgid, tpgid = -1;
+    seq_printf(s, "%d (%s) %c %d %d %d %d %d %u %lu %lu 0 0 %lu %lu %lu %lu %d %d %u 0 %lu %lu %lu %lu ",
+               t->pid, t->comm, state_letter(t), ppid, t->signal->pgid, t->signal->sid,
+               t->signal->tty ? 1281 : 0, tpgid, t->task_flags, t->min_flt + t->signal->min_flt,
+               t->signal->cmin_flt, to_clk(ut), to_clk(st), to_clk(cut), to_clk(cst),
+               t->se.rt_priority ? -1 - (s32)t->se.rt_priority : 20 + t->se.nice, t->se.nice,
+               t->signal->nr_threads, t->start_time / 10000000, vsize, rss, ~0UL);
+    seq_printf(s, "%lu %lu %lu 0 0 %lu %lu 0 0 0 0 0 %d %u %u %u 0 0 0\n", mm ? mm->start_code : 0,
+               mm ? mm->end_code : 0, mm ? mm->start_stack : 0, t->pending.signal, t->blocked, t->exit_signal,
+               t->ti.cpu, t->se.rt_priority, t->se.policy);
+    if (mm)
+        mmput(mm);
+    return 0;
+}
+static int show_pid_status(struct seq *s, struct task_struct *t) {
+    static const char *const words[] = {"R (running)", "S (sleeping)", "D (disk sleep)", "T (stopped)",
+                                        "Z (zombie)"};
+    const char *letters = "RSDTZ";
+    struct mm_struct *mm = get_task_mm(t);
+    u64 ign = 0, caught = 0, shared = 0;
+    READ_TASKS(irq);
+    if (t->sighand)
+        for (int i = 0; i < _NSIG; i++)
+            ign |= t->sighand->action[i].handler == 1 ? BIT(i) : 0,
+                caught |= t->sighand->action[i].handler > 1 ? BIT(i) : 0;
+    shared = t->signal->shared_pending.signal;
+    READ_TASKS_END(irq);
+    const struct cred *c = t->cred;
+    seq_printf(s,
+               "Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\nUid:\t%"
+               "u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n",
+               t->comm, t->fs ? t->fs->umask : 0, words[strchr(letters, state_letter(t)) - letters], t->tgid,
+               t->pid, t->real_parent->tgid, c->uid, c->euid, c->suid, c->fsuid, c->gid, c->egid, c->sgid,
+               c->fsgid);
+    if (mm) {
+        s64 rss = __atomic_load_n(&mm->rss.v, __ATOMIC_RELAXED),
+            file = __atomic_load_n(&mm->rss_file.v, __ATOMIC_RELAXED);
+        seq_printf(s,
+                   "VmSize:\t%8lu kB\nVmHWM:\t%8lu kB\nVmRSS:\t%8ld kB\nRssAnon:\t%8ld kB\nRssFile:\t%8ld "
+                   "kB\nCowFaults:\t%ld\n",
+                   mm->total_vm * 4, mm->hiwater_rss * 4, rss * 4, (rss - file) * 4, file * 4,
+                   mm->cow_faults.v);
+        mmput(mm);
+    }
+    seq_printf(s,
+               "Threads:\t%u\nSigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%"
+               "016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\n",
+               t->signal->nr_threads, t->pending.signal, shared, t->blocked, ign, caught, c->cap_permitted,
+               c->cap_effective);
+    seq_printf(s, "Cpus_allowed:\t%lx\nvoluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n",
+               t->se.affinity & online_harts, t->se.nvcsw, t->se.nivcsw);
+    return 0;
+}
+static int show_statm(struct seq *s, struct task_struct *t) {
+    struct mm_struct *mm = get_task_mm(t);
+    seq_printf(s, "%lu %ld %ld 0 0 0 0\n", mm ? mm->total_vm : 0, mm ? mm->rss.v : 0,
+               mm ? mm->rss_file.v : 0);
+    if (mm)
+        mmput(mm);
+    return 0;
+}
+static void show_vma(struct seq *s, struct vm_area *v, char *b) {
+    struct mm_struct *mm = v->mm;
+    u32 f = v->flags;
+    u64 dev = v->file ? v->file->inode->sb->dev : 0;
+    const char *name = v->special                                      ? "[vdso]"
+                       : f & VM_STACK                                  ? "[stack]"
+                       : v->start <= mm->brk && v->end > mm->start_brk ? "[heap]"
+                                                                       : "";
+    if (v->file)
+        name = v->file->path.dentry ? d_path(&v->file->path, b, PATH_MAX) : "/dev/zero (deleted)";
+    seq_printf(s, "%08lx-%08lx %c%c%c%c %08lx %02x:%02x %lu%*s%s\n", v->start, v->end,
+               f & VM_READ ? 'r' : '-', f & VM_WRITE ? 'w' : '-', f & VM_EXEC ? 'x' : '-',
+               f & VM_SHARED ? 's' : 'p', v->pgoff * PAGE_SIZE, major(dev), minor(dev),
+               v->file ? v->file->inode->i_ino : 0, *name ? 20 : 0, "", name);
+}
+static int each_vma(struct seq *s, struct task_struct *t,
+                    void (*fn)(struct seq *, struct vm_area *, char *)) {
+    struct mm_struct *mm = get_task_mm(t);
+    char *b = kmalloc(PATH_MAX, GFP_KERNEL);
+    if (mm && b) {
+        down_read(&mm->mmap_lock);
+        for (struct vm_area *v = first_vma(mm); v; v = next_vma(v))
+            fn(s, v, b);
+        up_read(&mm->mmap_lock);
+    }
+    if (mm)
+        mmput(mm);
+    kfree(b);
+    return b ? 0 : -ENOMEM;
+}
+static int show_maps(struct seq *s, struct task_struct *t) { return each_vma(s, t, show_vma); }
+/* For cowdemo: address, page frame, how many share the page, and its permissions. */
+static void show_vma_pages(struct seq *s, struct vm_area *v, char *b) {
+    (void)b;
+    for (u64 va = v->start; va < v->end; va += PAGE_SIZE) {
+        pte_t *p = pte_lookup(v->mm, va), e = p ? READ_ONCE(*p) : 0;
+        if (!p)
+            va = ALIGN_DOWN(va, 2UL << 20) + (2UL << 20) - PAGE_SIZE;
+        else if (e)
+            seq_printf(s, "%lx %lx %d %c%c%c\n", va, pte_pa(e) >> PAGE_SHIFT,
+                       atomic_read(&pa_to_page(pte_pa(e))->refcount), e & PTE_R ? 'r' : '-',
+                       e & PTE_W ? 'w' : '-', e & PTE_X ? 'x' : '-');
+    }
+}
+static int show_pages(struct seq *s, struct task_struct *t) { return each_vma(s, t, show_vma_pages); }
+static int user_range(struct seq *s, struct task_struct *t, bool env) {
+    struct mm_struct *mm = get_task_mm(t);
+    if (!mm)
+        return 0;
+    u64 at = env ? mm->env_start : mm->arg_start, end = env ? mm->env_end : mm->arg_end;
+    char *b = kmalloc(PAGE_SIZE, GFP_KERNEL);
+    if (b) {
+        size_t n = access_process_vm(mm, at, b, end > at ? min(end - at, PAGE_SIZE) : 0, false);
+        seq_printf(s, "%*s", (int)n, "");
+        if (!s->failed)
+            memcpy(s->buf + s->len - n, b, n);
+    }
+    kfree(b);
+    mmput(mm);
+    return 0;
+}
+static int show_pid_cmdline(struct seq *s, struct task_struct *t) { return user_range(s, t, false); }
+static int show_environ(struct seq *s, struct task_struct *t) { return user_range(s, t, true); }
+static int show_comm(struct seq *s, struct task_struct *t) {
+    seq_printf(s, "%s\n", t->comm);
+    return 0;
+}
+static int store_comm(char *text, struct task_struct *t) {
+    if (t->signal != current->signal)
+        return -EPERM;
+    char *nl = strchr(text, '\n');
+    if (nl)
+        *nl = 0;
+    strlcpy(t->comm, text, sizeof(t->comm));
+    return 0;
+}
+static int show_limits(struct seq *s, struct task_struct *t) {
+    static const char *const names[] = {"cpu time",       "file size",    "data size", "stack size",
+                                        "core file size", "resident set", "processes", "open files",
+                                        "locked memory",  "address space"};
+    seq_printf(s, "%-20s %-20s %-20s\n", "Limit", "Soft Limit", "Hard Limit");
+    for (unsigned int i = 0; i < ARRAY_SIZE(names); i++) {
+        char v[2][24];
+        u64 x[2] = {t->signal->rlim[i].rlim_cur, t->signal->rlim[i].rlim_max};
+        for (int k = 0; k < 2; k++)
+            x[k] == RLIM_INFINITY ? strlcpy(v[k], "unlimited", 24) : (size_t)snprintf(v[k], 24, "%lu", x[k]);
+        seq_printf(s, "Max %-16s %-20s %-20s\n", names[i], v[0], v[1]);
+    }
+    return 0;
+}
+static int take_path(struct task_struct *t, struct path *out, bool root) {
+    int r = -ENOENT;
+    spin_lock(&t->alloc_lock);
+    if (t->fs) {
+        *out = root ? *t->fs->root : *t->fs->cwd;
+        if (out->dentry) {
+            path_get(out);
+            r = 0;
+        }
+    }
+    spin_unlock(&t->alloc_lock);
+    return r;
+}
+static int link_cwd(struct task_struct *t, struct path *out) { return take_path(t, out, false); }
+static int link_root(struct task_struct *t, struct path *out) { return take_path(t, out, true); }
+static int link_exe(struct task_struct *t, struct path *out) {
+    struct mm_struct *mm = get_task_mm(t);
+    int r = -ENOENT;
+    if (mm && mm->exe_file) {
+        *out = mm->exe_file->path;
+        path_get(out);
+        r = 0;
+    }
+    if (mm)
+        mmput(mm);
+    return r;
+}
+struct file *task_file(struct task_struct *t, u32 fd) {
+    struct file *f = NULL;
+    spin_lock(&t->alloc_lock);
+    struct files_struct *fs = t->files;
+    if (fs)
+        atomic_inc(&fs->refcount);
+    spin_unlock(&t->alloc_lock);
+    if (!fs)
+        return NULL;
+    spin_lock(&fs->lock);
+    if (fd < fs->size && (u64)fs->fd[fd] > 1)
+        get_file(f = fs->fd[fd]);
+    spin_unlock(&fs->lock);
+    put_files(fs);
+    return f;
+}
+
+const struct entry pid_entries[] = {
+    {"stat", 0444, show_pid_stat, NULL, NULL, NULL, NULL},
+    {"status", 0444, show_pid_status, NULL, NULL, NULL, NULL},
+    {"statm", 0444, show_statm, NULL, NULL, NULL, NULL},
+    {"maps", 0444, show_maps, NULL, NULL, NULL, NULL},
+    {"pages", 0444, show_pages, NULL, NULL, NULL, NULL},
+    {"cmdline", 0444, show_pid_cmdline, NULL, NULL, NULL, NULL},
+    {"environ", 0400, show_environ, NULL, NULL, NULL, NULL},
+    {"comm", 0644, show_comm, store_comm, NULL, NULL, NULL},
+    {"limits", 0444, show_limits, NULL, NULL, NULL, NULL},
+    {"mounts", 0444, show_mounts, NULL, NULL, NULL, NULL},
+    {"cwd", S_IFLNK | 0777, NULL, NULL, NULL, link_cwd, NULL},
+    {"root", S_IFLNK | 0777, NULL, NULL, NULL, link_root, NULL},
+    {"exe", S_IFLNK | 0777, NULL, NULL, NULL, link_exe, NULL},
+    {"fd", S_IFDIR | 0500, NULL, NULL, NULL, NULL, NULL},
+    {"task", S_IFDIR | 0555, NULL, NULL, NULL, NULL, NULL},
+    {0},
+};
