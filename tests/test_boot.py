@@ -68,13 +68,21 @@ def test_missing_init_is_said(machine):
     assert r.status not in (0, 1) and "/nonexistent cannot be run: error 2" in r.text
 
 
-def test_device_tree_without_memory(machine, tmp_path):
+@pytest.mark.parametrize("name,said", [
+    (b"memory", "tine: the device tree describes no memory"),
+    (b"mmu-type", "tine: the device tree describes no usable hart"),
+    (b"virtio,mmio", "no root disk: 'vda' was not found"),
+    (b"google,goldfish-rtc", "it runs")])
+def test_device_tree_without(machine, tmp_path, name, said):
     dtb = str(tmp_path / "m.dtb")
-    subprocess.run(["qemu-system-riscv64", "-machine", f"virt,dumpdtb={dtb}", "-m", "256M", "-display", "none"], check=True, capture_output=True)
+    subprocess.run(["qemu-system-riscv64", "-machine", f"virt,dumpdtb={dtb}", "-smp", "2", "-m", "256M", "-display", "none"],
+                   check=True, capture_output=True)
     data = open(dtb, "rb").read()
-    open(dtb, "wb").write(data.replace(b"memory\0", b"memorx\0"))
-    r = machine.qemu("", extra=("-dtb", dtb))
-    assert "tine: the device tree describes no memory" in r.text
+    assert name + b"\0" in data
+    with open(dtb, "wb") as f:
+        f.write(data.replace(name + b"\0", name[:-1] + b"%\0"))
+    r = machine.qemu("init=/bin/echo -- it runs", extra=("-dtb", dtb))
+    assert said in r.text
 
 
 def test_poweroff_leaves_a_clean_file_system(machine):

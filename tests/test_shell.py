@@ -1,4 +1,5 @@
 """The shell as a person uses it, over the console."""
+import pexpect
 import pytest
 
 
@@ -42,39 +43,48 @@ def test_typing(machine):
     p.expect("n1\r+\nn2")
 
 
+SLEEPER = """sh -c 'echo rea""dy; exec sleep 100'"""
+
+
+def press_enter_until(p, want):
+    """Jobs are reported before a prompt: the next one, or a later one."""
+    for _ in range(100):
+        if p.expect([want, pexpect.TIMEOUT], timeout=0.1) == 0:
+            return
+        p.sendline("")
+    raise AssertionError(f"{want} was not said: {p.before}")
+
+
 def test_job_control(machine):
     p = machine.shell(cpus=2)
-    p.sendline("sleep 100")
-    p.expect("sleep 100\r+\n")
-    import time
-    time.sleep(0.5)
+    p.sendline(SLEEPER)
+    p.expect("ready")
     p.send("\x03")
     p.expect("# ")
     say(p, "echo status $?", "status 130")
-    p.sendline("sleep 100")
-    p.expect("sleep 100\r+\n")
-    time.sleep(0.5)
+    p.sendline(SLEEPER)
+    p.expect("ready")
     p.send("\x1a")
-    p.expect("stopped  sleep 100")
+    p.expect(r"\[1\] stopped  sh -c")
     p.expect("# ")
-    say(p, "jobs", r"\[1\] stopped  sleep 100")
-    say(p, "bg", "sleep 100")
-    say(p, "jobs", r"\[1\] running  sleep 100")
-    p.sendline("fg")
-    p.expect("sleep 100")
-    time.sleep(0.5)
+    say(p, "jobs", r"\[1\] stopped  sh -c")
+    say(p, "bg", "sh -c")
+    say(p, "jobs", r"\[1\] running  sh -c")
+    p.sendline("fg; echo the st''atus is $?")
+    p.expect("fg; echo .*\n.*sh -c")
     p.send("\x03")
+    p.expect("the status is 130")
     p.expect("# ")
     p.sendline("cat > /tmp/f")
-    time.sleep(0.5)
     p.send("typed\r")
     p.send("\x04")
     p.expect("# ")
     say(p, "cat /tmp/f", "typed")
-    say(p, "cat &", r"\[1\] \d+")
-    time.sleep(0.3)
-    say(p, "", r"stopped  cat")
-    say(p, "kill %1; wait; echo gone", "gone")
+    p.sendline("cat &")
+    press_enter_until(p, r"\[1\] stopped  cat")
+    p.sendline("ps -l | grep -c 'T .*cat$'; echo co''unted")
+    p.expect(r"\s1\s+counted")
+    say(p, "kill %1; wait; echo go''ne", "gone")
     p.send("\x04")
     p.expect("/root # ")  # init gives a new shell
 

@@ -178,7 +178,7 @@ static long copy_mm(u64 flags, struct task_struct *p) { /* C18 */
     struct mm_struct *mm = current->mm;
     p->active_mm = NULL;
     p->mm = NULL;
-    if (!mm)
+    if (!mm || (p->task_flags & PF_KTHREAD))
         return 0;
     if (flags & CLONE_VM)
         mmget(p->mm = mm);
@@ -251,6 +251,8 @@ static void init_child(struct task_struct *p, const struct kernel_clone_args *ar
     u64 f = args->flags;
     p->task_flags &= ~(PF_SUPERPRIV | PF_IDLE | PF_EXITING); /* C8 */
     p->task_flags |= args->fn ? PF_KTHREAD : 0;
+    if (args->name)
+        strlcpy(p->comm, args->name, sizeof(p->comm));
     p->forknoexec = true;
     INIT_LIST_HEAD(&p->children);
     INIT_LIST_HEAD(&p->sibling);
@@ -540,14 +542,9 @@ long sys_clone3(u64 uargs, u64 size) { /* E4 */
 }
 
 pid_t kernel_thread(int (*fn)(void *), void *arg, const char *name, u64 flags) { /* E5 */
-    struct kernel_clone_args args = {.flags = flags | CLONE_UNTRACED, .fn = fn, .fn_arg = arg};
-    struct task_struct *p = copy_process(&args);
-    if (IS_ERR(p))
-        return PTR_ERR(p);
-    pid_t pid = p->pid;
-    strlcpy(p->comm, name, sizeof(p->comm));
-    wake_up_new_task(p, CLONE_VM);
-    return pid;
+    struct kernel_clone_args args = {
+        .flags = flags | CLONE_VM | CLONE_UNTRACED, .fn = fn, .fn_arg = arg, .name = name};
+    return do_fork(&args);
 }
 
 /* A kernel thread's function returned: it ends, or it exec'd and enters user mode. */

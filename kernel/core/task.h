@@ -209,13 +209,14 @@ struct kernel_clone_args {
     pid_t set_tid;     /* 0: any */
     int (*fn)(void *); /* a kernel thread's function */
     void *fn_arg;
+    const char *name; /* and its comm */
 };
 /* Make a task as args say and start it. Its pid, or -errno. May sleep. */
 long do_fork(struct kernel_clone_args *args);
 /* The new task, not yet running, or ERR_PTR. */
 struct task_struct *copy_process(struct kernel_clone_args *args);
 void copy_thread(struct task_struct *p, const struct kernel_clone_args *args);
-/* A task in the kernel alone: fn(arg), then exit with its result. Its pid or -errno. */
+/* A task in the kernel alone, by do_fork: fn(arg), then exit with its result. Its pid or -errno. */
 pid_t kernel_thread(int (*fn)(void *), void *arg, const char *name, u64 flags);
 struct task_struct *fork_idle(unsigned int hart);
 void fork_init(void);

@@ -268,8 +268,11 @@ int builtin(int argc, char **argv, bool *was) {
                 warn("kill: %s", argv[i]);
                 r = 1;
             }
-            if (j && j->stopped && sig != SIGCONT)
-                kill(-j->pgid, SIGCONT);
+            if (j && j->stopped) { /* it must run to see the signal */
+                if (sig != SIGCONT)
+                    kill(-j->pgid, SIGCONT);
+                j->stopped = false;
+            }
         }
         return r;
     }

@@ -79,6 +79,7 @@ static void child_setup(struct job *j, bool fg) {
     }
     interactive = false;
 }
+static bool one_command; /* this process was made for one command: it becomes the program, with no other fork */
 static pid_t spawn(struct job *j, struct node *n, bool fg, int in, int out, int other) {
     fflush(stdout);
     pid_t pid = fork();
@@ -95,6 +96,7 @@ static pid_t spawn(struct job *j, struct node *n, bool fg, int in, int out, int 
         if (other >= 0)
             close(other);
         jobs = NULL;
+        one_command = n->kind == CMD;
         exit(run(n));
     }
     if (!j->pgid)
@@ -168,6 +170,8 @@ static void assign(const char *w) {
 }
 static int run_command(struct node *n) {
     int first = 0;
+    bool direct = one_command;
+    one_command = false;
     while (first < n->n && is_assignment(n->words[first]))
         first++;
     struct words w = {0};
@@ -226,6 +230,13 @@ static int run_command(struct node *n) {
             if (save[i] >= 0)
                 dup2(save[i], i), close(save[i]);
         return r;
+    }
+    if (direct) {
+        for (int i = 0; i < first; i++)
+            assign(n->words[i]);
+        if (redirect(n->redirs))
+            exit(1);
+        exec_command(w.v);
     }
     struct job *j = new_job(w.v[0]);
     struct text t = {0};
