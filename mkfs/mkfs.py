@@ -13,7 +13,7 @@ parser.add_argument("--out", required=True)
 parser.add_argument("--size", default="64M")
 parser.add_argument("--programs", required=True)
 parser.add_argument("--extra")
-parser.add_argument("--busybox")
+parser.add_argument("--busybox", action="store_true")
 parser.add_argument("--stamp", required=True)
 args = parser.parse_args()
 here = os.path.dirname(os.path.abspath(__file__))
@@ -49,11 +49,11 @@ with tempfile.TemporaryDirectory() as root:
     shutil.copytree(os.path.join(here, "root"), root, dirs_exist_ok=True)
     if args.busybox:
         sys.path.insert(0, os.path.join(here, "..", "scripts"))
-        import busybox
-        box = busybox.fetch(args.busybox)
+        import debian
+        box = debian.busybox()
         shutil.copy(box, os.path.join(root, "bin/busybox"))
         os.chmod(os.path.join(root, "bin/busybox"), 0o755)
-        for name in busybox.APPLETS:
+        for name in debian.BUSYBOX_APPLETS:
             if not os.path.exists(os.path.join(root, "bin", name)) and not os.path.exists(os.path.join(root, "sbin", name)):
                 os.symlink("busybox", os.path.join(root, "bin", name))
     if args.extra:

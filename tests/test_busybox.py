@@ -3,17 +3,17 @@ import os
 import sys
 
 import pytest
-from conftest import BUILD, TOP, tail
+from conftest import TOP, tail
 
 sys.path.insert(0, os.path.join(TOP, "scripts"))
-import busybox  # noqa: E402
+import debian  # noqa: E402
 
 
 @pytest.fixture(scope="session")
 def box():
     try:
-        return busybox.fetch(os.path.join(BUILD, "busybox"))
-    except busybox.Unavailable as e:
+        return debian.busybox()
+    except debian.Unavailable as e:
         pytest.skip(str(e))
 
 

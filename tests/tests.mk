@@ -25,3 +25,10 @@ N ?= 500
 boots: all
 	@$(PY) tests/boots.py $(N) $(KERNEL) $(B)/fs.img
 .PHONY: boots
+$(B)/tests/oracle-init: tests/oracle/init.c
+	@mkdir -p $(@D)
+	$(Q)$(LCC) -static -O1 -Wall -Wno-unused-result -o $@ $<
+# The same programs on Debian's Linux and on tine: two columns that must agree.
+oracle: all test-programs $(B)/tests/oracle-init
+	@$(PY) tests/oracle/oracle.py --kernel $(KERNEL) --image $(B)/fs.img --init $(B)/tests/oracle-init --cpus $(CPUS) $(if $(T),--only '$(T)')
+.PHONY: oracle

@@ -1,0 +1,67 @@
+"""Packages of Debian's riscv64 archive (trixie), fetched by apt and unpacked under build/debian, never committed.
+Unavailable is raised when the archive cannot be reached."""
+import fcntl
+import glob
+import os
+import re
+import subprocess
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+FOLDER = os.path.join(TOP, "build", "debian")
+BUSYBOX_APPLETS = ["awk", "sed", "tar", "gzip", "gunzip", "md5sum", "vi", "less", "cut", "tr", "uniq", "seq", "xargs", "diff", "du", "dd", "cmp",
+                   "basename", "dirname", "which", "yes", "od", "expr", "sha256sum", "bc", "ash", "nl", "rev", "fold", "split", "watch", "whoami"]
+
+
+class Unavailable(Exception):
+    pass
+
+
+def package(name):
+    """The folder that the package was unpacked into."""
+    target = os.path.join(FOLDER, name)
+    os.makedirs(FOLDER, exist_ok=True)
+    with open(os.path.join(FOLDER, "lock"), "w") as lock:  # tests run side by side
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.exists(target):
+            download(name, target)
+    return target
+
+
+def download(name, target):
+    state = os.path.join(FOLDER, "apt")
+    os.makedirs(os.path.join(state, "lists/partial"), exist_ok=True)
+    os.makedirs(os.path.join(state, "cache/archives/partial"), exist_ok=True)
+    mirror = "http://deb.debian.org/debian"
+    for f in glob.glob("/etc/apt/sources.list") + glob.glob("/etc/apt/sources.list.d/*"):
+        m = re.search(r"(https?://\S+/debian/?)(?=\s|$)", open(f).read())
+        if m:
+            mirror = m.group(1)
+            break
+    sources = os.path.join(state, "sources.list")
+    with open(sources, "w") as f:
+        f.write(f"deb [arch=riscv64 signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {mirror} trixie main\n")
+    options = ["-oAPT::Architecture=riscv64", "-oAPT::Architectures=riscv64", f"-oDir::State::Lists={state}/lists", f"-oDir::Etc::sourcelist={sources}",
+               "-oDir::Etc::sourceparts=/nonexistent", f"-oDir::Cache={state}/cache", "-oAPT::Sandbox::User=root"]
+    try:
+        if not glob.glob(os.path.join(state, "lists/*Packages*")):
+            subprocess.run(["apt-get", *options, "-qq", "update"], check=True, capture_output=True, timeout=180)
+        subprocess.run(["apt-get", *options, "-qq", "download", name], check=True, capture_output=True, timeout=300, cwd=FOLDER)
+        deb = glob.glob(os.path.join(FOLDER, glob.escape(name) + "_*.deb"))[0]
+        subprocess.run(["dpkg-deb", "-x", deb, target + ".new"], check=True)
+        with open(os.path.join(target + ".new", "depends"), "w") as f:
+            subprocess.run(["dpkg-deb", "-f", deb, "Depends"], check=True, stdout=f)
+        os.unlink(deb)
+        os.rename(target + ".new", target)
+    except (subprocess.SubprocessError, IndexError, OSError) as e:
+        raise Unavailable(f"Debian's riscv64 archive cannot be reached: {getattr(e, 'stderr', None) or e}") from e
+
+
+def busybox():
+    return os.path.join(package("busybox-static"), "usr/bin/busybox")
+
+
+def linux():
+    """Debian's kernel image for riscv64."""
+    meta = package("linux-image-riscv64")
+    real = re.search(r"linux-image-\S+-riscv64", open(os.path.join(meta, "depends")).read()).group(0)
+    return glob.glob(os.path.join(package(real), "boot/vmlinu*"))[0]

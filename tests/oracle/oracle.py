@@ -1,0 +1,114 @@
+#!/usr/bin/python3
+"""make oracle: the programs of tests/abi and tests/linux on Debian's Linux and on tine, under one QEMU; both must agree, and pass."""
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(TOP, "scripts"))
+import debian  # noqa: E402
+
+QEMU = ["qemu-system-riscv64", "-machine", "virt", "-bios", "default", "-display", "none", "-monitor", "none", "-serial", "stdio",
+        "-global", "virtio-mmio.force-legacy=false"]
+
+
+def cpio(files):
+    """A newc archive: name -> (mode, data)."""
+    out = bytearray()
+    for ino, (name, (mode, data)) in enumerate([*files.items(), ("TRAILER!!!", (0, b""))], 1):
+        fields = [ino, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name) + 1, 0]
+        out += b"070701" + b"".join(b"%08x" % f for f in fields) + name.encode() + b"\0"
+        out += b"\0" * (-len(out) % 4) + data
+        out += b"\0" * (-len(out) % 4)
+    return bytes(out)
+
+
+NOT_CONTRACTS = {"bad_pointers", "hog"}  # they try that tine survives, not what a call means
+
+
+def programs(only):
+    for kind in ("abi", "linux"):
+        for name in sorted(os.listdir(os.path.join(TOP, "tests", kind))):
+            if name.endswith(".c") and name[:-2] not in NOT_CONTRACTS and (not only or only in name):
+                yield kind, name[:-2]
+
+
+def machine(cmd, limit):
+    r = subprocess.run(QEMU + cmd, stdin=subprocess.DEVNULL, capture_output=True, timeout=limit)
+    return r.stdout.decode(errors="replace").replace("\r", "")
+
+
+def on_linux(files, a, tmp):
+    tree = {"t": (0o40755, b""), "dev": (0o40755, b""), "init": (0o100755, open(a.init, "rb").read())}
+    tree.update({"bin": (0o40755, b""), "bin/busybox": (0o100755, open(debian.busybox(), "rb").read())})
+    tree.update({"bin/" + n: (0o120777, b"busybox") for n in "sh true false sleep cat echo ls ps kill env test".split()})
+    tree.update({f"t/{n}": (0o100755, open(p, "rb").read()) for n, p in files.items()})
+    initrd = os.path.join(tmp, "initrd")
+    open(initrd, "wb").write(cpio(tree))
+    return machine(["-smp", a.cpus, "-m", "1G", "-kernel", debian.linux(), "-initrd", initrd, "-append", "console=ttyS0 quiet panic=-1"], 900)
+
+
+def on_tine(files, a, tmp):
+    image = os.path.join(tmp, "fs.img")
+    subprocess.run(["cp", "--sparse=always", a.image, image], check=True)
+    script = "mkdir /t\n" + "".join(f"write {p} /t/{n}\nsif /t/{n} mode 0100755\n" for n, p in {**files, "../init": a.init}.items())
+    subprocess.run(["debugfs", "-w", "-f", "-", image], input=script, text=True, check=True, capture_output=True,
+                   env=dict(os.environ, PATH=os.environ["PATH"] + ":/sbin:/usr/sbin"))
+    return machine(["-smp", a.cpus, "-m", "1G", "-kernel", a.kernel, "-drive", f"file={image},format=raw,if=none,id=r", "-device",
+                    "virtio-blk-device,drive=r", "-append", "quiet init=/init"], 900)
+
+
+def results(text):
+    """program -> {test name: ok|not ok|skip}, and its status."""
+    out = {}
+    for name, body, status in re.findall(r"^### (\S+)\n(.*?)^### status (\w+)$", text, re.M | re.S):
+        tests = {}
+        for verdict, what in re.findall(r"^(ok|not ok) \d+ (.*)$", body, re.M):
+            what, _, note = what.partition(" # ")
+            tests[what] = "skip" if note.startswith("SKIP") else verdict
+            if verdict == "not ok":
+                tests[what + "\0why"] = note
+        tests["exit status"] = "ok" if status == "0" else f"status {status}"
+        out[name] = tests
+    return out
+
+
+p = argparse.ArgumentParser()
+p.add_argument("--kernel", required=True)
+p.add_argument("--image", required=True)
+p.add_argument("--init", required=True)
+p.add_argument("--cpus", default="2")
+p.add_argument("--only", default="")
+p.add_argument("-v", action="store_true")
+a = p.parse_args()
+files = {n: os.path.join(TOP, "build/tests", k, n) for k, n in programs(a.only)}
+allowed = [tuple(x.strip() for x in line.split(":", 2)) for line in open(os.path.join(TOP, "tests/oracle/differences")) if not line.startswith("#")]
+with tempfile.TemporaryDirectory() as tmp:
+    try:
+        texts = on_linux(files, a, tmp), on_tine(files, a, tmp)
+    except debian.Unavailable as e:
+        sys.exit(str(e))
+for name, text in zip(("linux", "tine"), texts):
+    open(os.path.join(TOP, "build", f"oracle-{name}.log"), "w").write(text)
+linux, tine = map(results, texts)
+wrong = agree = 0
+for name in sorted(files):
+    mine, theirs, lines = tine.get(name, {}), linux.get(name, {}), []
+    for test in dict.fromkeys([*theirs, *mine]):
+        if test.endswith("\0why"):
+            continue
+        l, t = theirs.get(test, "missing"), mine.get(test, "missing")
+        known = any(name == x[0] and x[1] in test for x in allowed)
+        good = known or (l == t and l in ("ok", "skip")) or (l == "skip" and t == "ok")
+        wrong, agree = wrong + (not good), agree + good
+        if not good or a.v:
+            lines.append(f"    {l:10} {t:10} {test}{'  (known)' if known else ''}"
+                         f"{''.join('  ' + w + ': ' + d[test + chr(0) + 'why'] for w, d in (('linux', theirs), ('tine', mine)) if test + chr(0) + 'why' in d)}")
+    print(f"{name:16} {sum(not k.endswith(chr(0) + 'why') for k in theirs):4} on Linux, {sum(not k.endswith(chr(0) + 'why') for k in mine):4} on tine"
+          f"{'' if lines and not a.v else '' if a.v else ', agree'}")
+    print("\n".join(lines), end="\n" if lines else "")
+print(f"{len(files)} programs, {agree} results agree, {wrong} do not")
+sys.exit(wrong > 0 or not files)
