@@ -33,13 +33,17 @@ KCFLAGS := $(CLANGFLAGS) -std=gnu17 -march=rv64imac$(if $(findstring clang,$(CC)
     -nostdinc -isystem $(shell $(CC) $(CLANGFLAGS) -print-file-name=include 2>/dev/null) -Iinclude -I$(B)/include -Ikernel \
     -DTINE_VERSION='"$(VERSION)"' $(if $(filter 1,$(DEBUG)),-DCONFIG_DEBUG)
 LDFLAGS := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments
-GEN := $(B)/include/abi/syscall.h $(B)/include/vdso-offsets.h
+GEN := $(B)/include/abi/syscall.h $(B)/include/vdso-offsets.h $(B)/include/clone_flags.h
 
 all: $(KERNEL) $(B)/fs.img compile_commands.json
 
 $(B)/syscall_table.c $(B)/include/abi/syscall.h &: kernel/core/syscalls.list scripts/gen_syscalls.py
 	@mkdir -p $(B)/include/abi
 	$(Q)$(PY) scripts/gen_syscalls.py $< $(B)/syscall_table.c $(B)/include/abi/syscall.h
+
+$(B)/include/clone_flags.h: kernel/core/clone_flags.list scripts/gen_clone_flags.py
+	@mkdir -p $(@D)
+	$(Q)$(PY) scripts/gen_clone_flags.py $< $@ docs/clone-flags.md
 
 $(B)/vdso.so $(B)/include/vdso-offsets.h &: kernel/vdso/vdso.S kernel/vdso/vdso.ld $(B)/include/abi/syscall.h | check-tools
 	$(Q)$(UCC) -march=rv64imac_zicsr -mabi=lp64 -I$(B)/include -Iinclude -c -o $(B)/vdso.o kernel/vdso/vdso.S

@@ -64,8 +64,10 @@ void release_task(struct task_struct *t) {
     t->sighand = NULL;
     spin_unlock(&sighand->lock);
     /* The last thread: its leader may have been a zombie all the while. */
-    if (t != t->group_leader && s->nr_threads == 1 && t->group_leader->exit_state == EXIT_ZOMBIE)
+    if (t != t->group_leader && s->nr_threads == 1 && t->group_leader->exit_state == EXIT_ZOMBIE) {
         do_notify_parent(leader = t->group_leader, t->group_leader->exit_signal);
+        wake_up_key(&leader->pidfd_wait, 0, 1);
+    }
     bool reap = leader && leader->exit_state == EXIT_DEAD;
     if (s->group_exec) /* it counts threads: tell it now that there is one less */
         wake_up_process(s->group_exec);

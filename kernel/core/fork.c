@@ -9,11 +9,7 @@
 #include "../debug/debug.h"
 #include "../fs/fs.h"
 #include <abi/errno.h>
-
-#define SUPPORTED                                                                                            \
-    (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_PIDFD | CLONE_VFORK | CLONE_PARENT |          \
-     CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID |              \
-     CLONE_DETACHED | CLONE_UNTRACED | CLONE_CHILD_SETTID | CLONE_CLEAR_SIGHAND)
+#include <clone_flags.h>
 
 void pid_get(pid_t nr), pid_put(pid_t nr);
 void itimer_init(struct signal_struct *s);
@@ -228,20 +224,17 @@ static struct task_struct *dup_task_struct(void) {
     return p;
 }
 
-/* C1: combinations that make no sense. */
+/* C1: what is not there, and combinations that make no sense: the rules of clone_flags.list. */
 static long check_flags(const struct kernel_clone_args *args) {
     u64 f = args->flags;
-    if (f & ~(u64)SUPPORTED)
+    if (f & ~CLONE_SUPPORTED)
         return -EINVAL;
-    if ((f & CLONE_THREAD) && !(f & CLONE_SIGHAND)) /* a thread shares its process's signals */
-        return -EINVAL;
-    if ((f & CLONE_SIGHAND) && !(f & CLONE_VM)) /* handlers are addresses */
-        return -EINVAL;
-    if ((f & CLONE_SIGHAND) && (f & CLONE_CLEAR_SIGHAND))
-        return -EINVAL;
+    for (u64 m = f; m; m &= m - 1) {
+        const struct clone_rule *rule = &clone_rules[__builtin_ctzl(m)];
+        if ((f & rule->requires) != rule->requires || (f & rule->excludes))
+            return -EINVAL;
+    }
     if ((f & CLONE_PARENT) && current == child_reaper) /* init's siblings would have no reaper */
-        return -EINVAL;
-    if ((f & CLONE_PIDFD) && (f & (CLONE_THREAD | CLONE_DETACHED)))
         return -EINVAL;
     return 0;
 }

@@ -6,7 +6,9 @@
 static u32 pfd_poll(struct file *f, struct poll_table *pt) {
     struct task_struct *t = f->private;
     poll_wait(f, &t->pidfd_wait, pt);
-    return t->exit_state && t->signal->nr_threads <= 1 ? POLLIN | POLLRDNORM : 0;
+    /* A process has ended with its last thread, a thread alone. */
+    bool ended = t->exit_state && (t != t->group_leader || t->signal->nr_threads <= 1);
+    return ended ? POLLIN | POLLRDNORM : 0;
 }
 static void pfd_release(struct file *f) { put_task(f->private); }
 static const struct file_operations pidfd_fops = {.poll = pfd_poll, .release = pfd_release};
