@@ -3,11 +3,17 @@
 #include "../debug/debug.h"
 #include <abi/errno.h>
 
+#define NGROUPS_MAX 65536
+
+static struct group_info no_groups = {.refcount = {1}};
 static struct user_struct root_user = {.refcount = {1}};
 static LIST_HEAD(users);
 static spinlock_t users_lock = SPINLOCK_INIT(RANK_OBJECT);
-struct cred init_cred = {
-    .refcount = {2}, .cap_effective = CAP_FULL, .cap_permitted = CAP_FULL, .user = &root_user};
+struct cred init_cred = {.refcount = {2},
+                         .cap_effective = CAP_FULL,
+                         .cap_permitted = CAP_FULL,
+                         .user = &root_user,
+                         .groups = &no_groups};
 
 void creds_init(void) { list_add(&root_user.link, &users); }
 
@@ -20,8 +26,8 @@ bool capable(int cap) {
 bool in_group(const struct cred *c, gid_t gid) {
     if (c->fsgid == gid || c->egid == gid)
         return true;
-    for (u32 i = 0; i < c->ngroups; i++)
-        if (c->groups[i] == gid)
+    for (u32 i = 0; i < c->groups->n; i++)
+        if (c->groups->gid[i] == gid)
             return true;
     return false;
 }
@@ -46,10 +52,15 @@ out:
 }
 /* A user once seen is remembered: the scheduler reads its process count without a reference. */
 void put_user_struct(struct user_struct *u) { atomic_dec(&u->refcount); }
+static void put_groups(struct group_info *g) {
+    if (atomic_dec_and_test(&g->refcount))
+        kfree(g);
+}
 void put_cred(struct cred *c) {
     if (!atomic_dec_and_test(&c->refcount))
         return;
     put_user_struct(c->user);
+    put_groups(c->groups);
     kfree(c);
 }
 
@@ -61,6 +72,7 @@ struct cred *prepare_cred(void) {
     *c = *current->cred;
     atomic_set(&c->refcount, 1);
     atomic_inc(&c->user->refcount);
+    atomic_inc(&c->groups->refcount);
     return c;
 }
 /* The capability rules of a change of user: leaving root drops them. */
@@ -158,24 +170,29 @@ long sys_geteuid(void) { return current->cred->euid; }
 long sys_getgid(void) { return current->cred->gid; }
 long sys_getegid(void) { return current->cred->egid; }
 long sys_getgroups(u64 n, u64 list) {
-    const struct cred *c = current->cred;
-    if ((s32)n < 0 || (n && n < c->ngroups))
+    const struct group_info *g = current->cred->groups;
+    if ((s32)n < 0 || ((s32)n && (u32)n < g->n))
         return -EINVAL;
-    return n && copy_to_user(list, c->groups, c->ngroups * 4) ? -EFAULT : (long)c->ngroups;
+    return (s32)n && copy_to_user(list, g->gid, g->n * sizeof(gid_t)) ? -EFAULT : (long)g->n;
 }
 long sys_setgroups(u64 n, u64 list) {
     if (!capable(CAP_SETGID))
         return -EPERM;
-    struct cred *c = n > ARRAY_SIZE(c->groups) ? NULL : prepare_cred();
-    if (n > ARRAY_SIZE(c->groups))
+    if ((u32)n > NGROUPS_MAX)
         return -EINVAL;
-    if (!c)
+    struct group_info *g = kmalloc(sizeof(*g) + (u32)n * sizeof(gid_t), GFP_KERNEL);
+    if (!g)
         return -ENOMEM;
-    if (copy_from_user(c->groups, list, n * 4)) {
-        put_cred(c);
-        return -EFAULT;
+    atomic_set(&g->refcount, 1);
+    g->n = n;
+    long r = copy_from_user(g->gid, list, (u32)n * sizeof(gid_t)) ? -EFAULT : 0;
+    struct cred *c = r ? NULL : prepare_cred();
+    if (!c) {
+        put_groups(g);
+        return r ? r : -ENOMEM;
     }
-    c->ngroups = n;
+    put_groups(c->groups);
+    c->groups = g;
     return commit_cred(c);
 }
 

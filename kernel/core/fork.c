@@ -254,6 +254,7 @@ static void init_child(struct task_struct *p, const struct kernel_clone_args *ar
     init_waitqueue(&p->pidfd_wait);
     spin_lock_init(&p->alloc_lock, RANK_FILES);
     p->vfork_done = NULL;
+    p->ti.fail_nth = 0;
     p->pending.signal = 0;
     INIT_LIST_HEAD(&p->pending.queue);
     p->stop_pending = p->restore_sigmask = p->in_reclaim = false;

@@ -7,6 +7,12 @@
 struct file;
 struct path;
 
+/* Supplementary groups: never changed, shared by the credentials that have them (C5). */
+struct group_info {
+    atomic_t refcount;
+    u32 n;
+    gid_t gid[];
+};
 /* Credentials: immutable once published; a change makes a new one (counted). */
 struct cred {
     atomic_t refcount;
@@ -14,8 +20,7 @@ struct cred {
     gid_t gid, egid, sgid, fsgid;
     u64 cap_effective, cap_permitted, cap_inheritable;
     struct user_struct *user;
-    u32 ngroups;
-    gid_t groups[32];
+    struct group_info *groups; /* counted */
 };
 /* C4: how many processes a real user has. */
 struct user_struct {

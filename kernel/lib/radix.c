@@ -27,33 +27,55 @@ void *radix_lookup(const struct radix_tree *t, u64 index) {
     return n;
 }
 
+/* Free the nodes on the way to index that hold nothing, and tops that lead to slot 0 alone. */
+static void prune(struct radix_tree *t, u64 index) {
+    struct radix_node *path[12] = {0};
+    unsigned int l = t->height;
+    for (struct radix_node *n = t->root; n && l-- > 0; n = n->slot[slot_of(index, l)])
+        path[l] = n;
+    for (l = 0; l < t->height && (!path[l] || !path[l]->used); l++)
+        if (path[l]) {
+            kfree(path[l]);
+            if (l + 1 < t->height) {
+                path[l + 1]->slot[slot_of(index, l + 1)] = NULL;
+                path[l + 1]->used--;
+            } else {
+                t->root = NULL;
+                t->height = 0;
+            }
+        }
+    while (t->height > 1 && t->root->used == 1 && t->root->slot[0]) {
+        struct radix_node *top = t->root;
+        t->root = top->slot[0];
+        t->height--;
+        kfree(top);
+    }
+}
+
 int radix_insert(struct radix_tree *t, u64 index, void *item) {
+    struct radix_node *n;
     if (!t->root) {
-        t->root = kzalloc(sizeof(struct radix_node), GFP_ATOMIC);
+        t->root = kzalloc(sizeof(*n), GFP_ATOMIC);
         if (!t->root)
             return -ENOMEM;
         t->height = 1;
+        while (index > max_index(t->height)) /* an empty node is as good a top as a bottom */
+            t->height++;
     }
     while (index > max_index(t->height)) {
-        if (!t->root->used) { /* still empty: as good a top as a bottom */
-            t->height++;
-            continue;
-        }
-        struct radix_node *n = kzalloc(sizeof(*n), GFP_ATOMIC);
-        if (!n)
-            return -ENOMEM;
+        if (!(n = kzalloc(sizeof(*n), GFP_ATOMIC)))
+            goto out_of_memory;
         n->slot[0] = t->root;
         n->used = 1;
         t->root = n;
         t->height++;
     }
-    struct radix_node *n = t->root;
+    n = t->root;
     for (unsigned int l = t->height - 1; l > 0; l--) {
         void **s = &n->slot[slot_of(index, l)];
         if (!*s) {
-            *s = kzalloc(sizeof(*n), GFP_ATOMIC);
-            if (!*s)
-                return -ENOMEM; /* an empty path may remain; the next insert or delete uses it */
+            if (!(*s = kzalloc(sizeof(*n), GFP_ATOMIC)))
+                goto out_of_memory;
             n->used++;
         }
         n = *s;
@@ -65,31 +87,24 @@ int radix_insert(struct radix_tree *t, u64 index, void *item) {
     n->used++;
     t->count++;
     return 0;
+
+out_of_memory:
+    prune(t, index);
+    return -ENOMEM;
 }
 
 void *radix_delete(struct radix_tree *t, u64 index) {
-    struct radix_node *path[12];
-    if (!t->height || index > max_index(t->height))
+    if (!radix_lookup(t, index))
         return NULL;
     struct radix_node *n = t->root;
-    for (unsigned int l = t->height; l-- > 0;) {
-        if (!n)
-            return NULL;
-        path[l] = n;
+    for (unsigned int l = t->height - 1; l > 0; l--)
         n = n->slot[slot_of(index, l)];
-    }
-    void *item = n;
-    if (!item)
-        return NULL;
+    void *item = n->slot[slot_of(index, 0)];
+    n->slot[slot_of(index, 0)] = NULL;
+    n->used--;
     t->count--;
-    for (unsigned int l = 0; l < t->height; l++) {
-        path[l]->slot[slot_of(index, l)] = NULL;
-        if (--path[l]->used)
-            return item;
-        kfree(path[l]);
-    }
-    t->root = NULL;
-    t->height = 0;
+    if (!n->used || t->root->used == 1)
+        prune(t, index);
     return item;
 }
 

@@ -40,6 +40,8 @@ static void release(u64 top, unsigned int pages) {
 }
 
 void *kstack_alloc(void) {
+    if (should_fail_alloc())
+        return NULL;
     spin_lock(&kstack_lock);
     void *top = cached ? cache[--cached] : NULL;
     long slot = top ? 0 : take_slot();

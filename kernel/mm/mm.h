@@ -59,6 +59,11 @@ static inline struct page *pa_to_page(u64 pa) { return pfn_to_page(pa >> PAGE_SH
 static inline void *page_address(const struct page *p) { return __va(page_to_pa(p)); }
 static inline struct page *virt_to_page(const void *v) { return pa_to_page(__pa(v)); }
 
+/* Fault injection, per task, by /proc/self/fail-nth as on Linux: true for the allocation that shall fail.
+ * What an interrupt allocates is not the task's doing and does not count. */
+bool fail_nth_alloc(void);
+static inline bool should_fail_alloc(void) { return unlikely(current_thread->fail_nth) && fail_nth_alloc(); }
+
 /* 2^order pages, count 1; NULL when memory is out. With GFP_KERNEL caches are reclaimed first and then
  * the OOM killer runs; may sleep. */
 struct page *alloc_pages(unsigned int order, unsigned int gfp);

@@ -99,6 +99,8 @@ struct page *alloc_pages(unsigned int order, unsigned int gfp) {
     bool may_reclaim = (gfp & GFP_KERNEL) && !current->in_reclaim;
     DEBUG_ON((gfp & GFP_KERNEL) && (current_thread->preempt_count || irqs_disabled()));
     struct page *p = NULL;
+    if (should_fail_alloc())
+        return NULL;
     for (int tries = 0;; tries++) {
         if (!may_reclaim || READ_ONCE(buddy_free) > low_watermark || tries >= 8)
             p = take_page(order);

@@ -42,6 +42,8 @@ u64 table_cached_pages(void) {
 }
 
 static struct page *table_alloc(void) {
+    if (should_fail_alloc())
+        return NULL;
     struct page *p = quick_get(tables);
     if (!p && (p = alloc_page(GFP_KERNEL | GFP_ZERO)))
         p->flags |= PG_TABLE;
@@ -49,6 +51,8 @@ static struct page *table_alloc(void) {
 }
 
 pte_t *root_alloc(void) {
+    if (should_fail_alloc())
+        return NULL;
     struct page *p = quick_get(roots);
     if (!p && (p = alloc_page(GFP_KERNEL | GFP_ZERO))) {
         p->flags |= PG_TABLE;
@@ -72,28 +76,33 @@ pte_t *pte_lookup(struct mm_struct *mm, u64 va) {
     return &t[va_index(va, 0)];
 }
 
-/* The entry for va, tables made as needed. May sleep; page_table_lock not held. */
+/* The entry for va, tables made as needed: both or none, so that memory running out leaves no empty one. May
+ * sleep; page_table_lock not held. */
 static pte_t *pte_alloc(struct mm_struct *mm, u64 va) {
-    pte_t *t = mm->pgd;
-    for (int level = 2; level > 0; level--) {
-        pte_t *slot = &t[va_index(va, level)];
-        if (!READ_ONCE(*slot)) {
-            struct page *p = table_alloc();
-            if (!p)
-                return NULL;
-            spin_lock(&mm->page_table_lock);
+    pte_t *t = pte_lookup(mm, va);
+    if (t)
+        return t;
+    struct page *spare[2] = {table_alloc()};
+    spare[1] = spare[0] ? table_alloc() : NULL;
+    if (spare[1]) {
+        spin_lock(&mm->page_table_lock);
+        t = mm->pgd;
+        for (int level = 2; level > 0; level--) {
+            pte_t *slot = &t[va_index(va, level)];
             if (!*slot) {
-                __atomic_store_n(slot, make_pte(page_to_pa(p), PTE_V), __ATOMIC_RELEASE);
+                __atomic_store_n(slot, make_pte(page_to_pa(spare[level - 1]), PTE_V), __ATOMIC_RELEASE);
                 virt_to_page(t)->inuse++;
-                p = NULL;
+                spare[level - 1] = NULL;
             }
-            spin_unlock(&mm->page_table_lock);
-            if (p)
-                quick_put(tables, p);
+            t = next_table(*slot);
         }
-        t = next_table(*slot);
+        spin_unlock(&mm->page_table_lock);
+        t = &t[va_index(va, 0)];
     }
-    return &t[va_index(va, 0)];
+    for (int i = 0; i < 2; i++)
+        if (spare[i])
+            quick_put(tables, spare[i]);
+    return t;
 }
 
 /* Store pte at va if the entry still is `expected`. 0, -ENOMEM, or -EAGAIN: it changed meanwhile. */

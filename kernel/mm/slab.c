@@ -99,8 +99,12 @@ static struct page *slab_put(struct kmem_cache *c, void *obj) {
     return p;
 }
 
+bool fail_nth_alloc(void) { return !irqs_disabled() && --current_thread->fail_nth == 0; }
+
 void *kmem_cache_alloc(struct kmem_cache *c, unsigned int gfp) {
     void *o = NULL;
+    if (should_fail_alloc())
+        return NULL;
     do {
         u64 irq = local_irq_save();
         unsigned int h = smp_processor_id();

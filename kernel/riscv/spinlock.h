@@ -37,7 +37,8 @@ struct thread_info {
     u64 kernel_sp; /* the user trapframe's address: the top of the kernel stack */
     u64 trap_sp;   /* scratch of the trap entry */
     struct context ctx;
-    u32 cpu; /* the hart whose run queue it is on; written under that queue's lock */
+    u32 cpu;      /* the hart whose run queue it is on; written under that queue's lock */
+    u32 fail_nth; /* /proc/self/fail-nth: this many allocations from now, one fails; 0: none */
 };
 #define TIF_NEED_RESCHED 1u
 #define TIF_SIGPENDING 2u

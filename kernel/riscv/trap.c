@@ -89,7 +89,10 @@ static bool enable_fpu(struct trapframe *tf) {
 }
 
 static void user_fault(struct trapframe *tf, u32 access) {
+    u32 nth = current_thread->fail_nth; /* the injection of faults is about system calls */
+    current_thread->fail_nth = 0;
     int r = handle_mm_fault(current->mm, tf->stval, access);
+    current_thread->fail_nth = nth;
     if (!r || (r == -ENOMEM && fatal_signal_pending(current)))
         return;
     if (r == -ENOMEM) {

@@ -9,7 +9,7 @@ static struct shared {
     volatile int var, order, tid;
     volatile unsigned long tp;
     volatile pid_t pid, ppid;
-} *s;
+} * s;
 static volatile int var;
 static int fd;
 static char stack[65536] __attribute__((aligned(16)));
@@ -61,7 +61,8 @@ static int tls_child(void *arg) {
 }
 static void handler(int sig) { (void)sig; }
 
-/* A flag whose machinery may not be there: a child that does what the flag promises, or EINVAL and no child. */
+/* A flag whose machinery may not be there: a child that does what the flag promises, or EINVAL and no child.
+ */
 static void refused_or(unsigned long flag, int (*promise)(void), const char *what) {
     errno = 0;
     long p = clone3(flag, SIGCHLD, NULL);
@@ -82,7 +83,8 @@ int main(void) {
     s = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     fd = open("/dev/null", O_RDONLY);
     pid_t p = run(SIGCHLD, NULL, NULL, NULL), tid = 0;
-    OK(reap(p) == 3 && var == 1 && !cwd_is_tmp() && fcntl(fd, F_GETFD) >= 0 && !ignores(), "no flag: nothing is shared");
+    OK(reap(p) == 3 && var == 1 && !cwd_is_tmp() && fcntl(fd, F_GETFD) >= 0 && !ignores(),
+       "no flag: nothing is shared");
     p = run(SIGCHLD | CLONE_VM, NULL, NULL, NULL);
     OK(reap(p) == 3 && var == 2 && !cwd_is_tmp() && fcntl(fd, F_GETFD) >= 0 && !ignores(),
        "CLONE_VM: memory is shared, and nothing else");
@@ -106,7 +108,8 @@ int main(void) {
     close(pfd);
     FAILS(raw_clone(CLONE_PIDFD | CLONE_PARENT_SETTID | SIGCHLD, 0, &tid, 0, 0), EINVAL,
           "CLONE_PIDFD: not with PARENT_SETTID in clone");
-    FAILS(raw_clone(CLONE_PIDFD | CLONE_DETACHED | SIGCHLD, 0, &tid, 0, 0), EINVAL, "CLONE_PIDFD: not with DETACHED");
+    FAILS(raw_clone(CLONE_PIDFD | CLONE_DETACHED | SIGCHLD, 0, &tid, 0, 0), EINVAL,
+          "CLONE_PIDFD: not with DETACHED");
 
     p = run(SIGCHLD | CLONE_VM | CLONE_VFORK, NULL, NULL, NULL);
     int order = s->order;
@@ -122,7 +125,8 @@ int main(void) {
         s->pid = c;
         _exit(waitpid(c, NULL, 0) == -1 && errno == ECHILD ? 0 : 1);
     }
-    OK(reap(p) == 0 && reap(s->pid) == 4 && s->ppid == getpid(), "CLONE_PARENT: the child is the parent's child");
+    OK(reap(p) == 0 && reap(s->pid) == 4 && s->ppid == getpid(),
+       "CLONE_PARENT: the child is the parent's child");
 
     tid = 77;
     int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
@@ -141,15 +145,18 @@ int main(void) {
     close(pfd);
     FAILS(raw_clone(CLONE_THREAD | CLONE_VM, 0, 0, 0, 0), EINVAL, "CLONE_THREAD: not without SIGHAND");
     FAILS(raw_clone(flags | CLONE_NEWPID, 0, 0, 0, 0), EINVAL, "CLONE_NEWPID: not with THREAD");
-    FAILS(raw_clone((flags & ~CLONE_FS) | CLONE_NEWUSER, 0, 0, 0, 0), EINVAL, "CLONE_NEWUSER: not with THREAD");
+    FAILS(raw_clone((flags & ~CLONE_FS) | CLONE_NEWUSER, 0, 0, 0, 0), EINVAL,
+          "CLONE_NEWUSER: not with THREAD");
     FAILS(raw_clone(CLONE_NEWUSER | CLONE_FS | SIGCHLD, 0, 0, 0, 0), EINVAL, "CLONE_NEWUSER: not with FS");
     FAILS(raw_clone(CLONE_NEWNS | CLONE_FS | SIGCHLD, 0, 0, 0, 0), EINVAL, "CLONE_NEWNS: not with FS");
-    FAILS(raw_clone(CLONE_NEWIPC | CLONE_SYSVSEM | SIGCHLD, 0, 0, 0, 0), EINVAL, "CLONE_NEWIPC: not with SYSVSEM");
+    FAILS(raw_clone(CLONE_NEWIPC | CLONE_SYSVSEM | SIGCHLD, 0, 0, 0, 0), EINVAL,
+          "CLONE_NEWIPC: not with SYSVSEM");
     p = run(SIGCHLD | CLONE_SYSVSEM, NULL, NULL, NULL);
     OK(reap(p) == 3, "CLONE_SYSVSEM: accepted");
 
     memset(s, 0, sizeof(*s));
-    p = clone(tls_child, stack + sizeof(stack), CLONE_VM | CLONE_SETTLS | SIGCHLD, NULL, NULL, (void *)s, NULL);
+    p = clone(tls_child, stack + sizeof(stack), CLONE_VM | CLONE_SETTLS | SIGCHLD, NULL, NULL, (void *)s,
+              NULL);
     OK(reap(p) == 0 && s->tp == (unsigned long)s, "CLONE_SETTLS: tp is what was given");
     tid = 0;
     p = raw_clone(CLONE_CHILD_SETTID | SIGCHLD, 0, 0, 0, &tid);

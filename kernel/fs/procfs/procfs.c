@@ -39,13 +39,14 @@ void seq_printf(struct seq *s, const char *fmt, ...) {
     }
 }
 
+/* A new inode, or ERR_PTR(-ENOMEM). */
 static struct inode *make(struct super_block *sb, const struct node *n, u32 mode, u64 ino) {
     struct inode *i = new_inode(sb);
     struct node *copy = i ? kmalloc(sizeof(*copy), GFP_KERNEL) : NULL;
     if (!copy) {
         if (i)
             iput(i);
-        return NULL;
+        return ERR_PTR(-ENOMEM);
     }
     *copy = *n;
     if (n->t) {
@@ -77,6 +78,7 @@ static u64 number(const char *s) { /* ~0: not a plain number */
 }
 static u64 make_ino(u64 a, u64 b) { return 1000 + a * 4096 + b; }
 
+/* The inode of a name in dir, NULL: there is none, or an error. */
 static struct inode *find(struct super_block *sb, const struct node *dir, const char *name) {
     u64 v = number(name);
     struct inode *i = NULL;
@@ -112,6 +114,8 @@ static struct inode *find(struct super_block *sb, const struct node *dir, const 
 /* Nothing is cached: what is true now may not be later. */
 static int lookup(struct inode *dir, struct dentry *d) {
     struct inode *i = find(dir->sb, NODE(dir), d->name);
+    if (IS_ERR(i))
+        return PTR_ERR(i);
     d_add(d, i);
     d_drop(d);
     return 0;
@@ -251,9 +255,9 @@ static ssize_t proc_read(struct file *f, struct iov_iter *it, loff_t *pos) {
     if (!n->e->show)
         return -EINVAL;
     if (!s || *pos == 0) {
-        if (s) {
-            kfree(s->buf);
-            memset(s, 0, sizeof(*s));
+        if (s) { /* read again: of this moment */
+            s->len = 0;
+            s->failed = false;
         } else if (!(s = f->private = kzalloc(sizeof(*s), GFP_KERNEL))) {
             return -ENOMEM;
         }
@@ -303,7 +307,7 @@ static int fill(struct super_block *sb, const char *options) {
     (void)options;
     sb->ops = &sops;
     struct inode *i = make(sb, &(struct node){&proc_root, NULL, 0, ROOT}, S_IFDIR | 0555, 1);
-    return i && (sb->root = d_alloc_root(i)) ? 0 : -ENOMEM;
+    return !IS_ERR(i) && (sb->root = d_alloc_root(i)) ? 0 : -ENOMEM;
 }
 const struct file_system_type type = {"proc", true, fill};
 void procfs_init(void) { register_filesystem(&type); }

@@ -165,6 +165,20 @@ static int store_comm(char *text, struct task_struct *t) {
     strlcpy(t->comm, text, sizeof(t->comm));
     return 0;
 }
+static int show_fail_nth(struct seq *s, struct task_struct *t) {
+    seq_printf(s, "%u\n", t->ti.fail_nth);
+    return 0;
+}
+static int store_fail_nth(char *text, struct task_struct *t) {
+    char *end;
+    u64 n = strtoul(text, &end, 10);
+    if (end == text || (*end && *end != '\n') || n > 0x7fffffff)
+        return -EINVAL;
+    if (t != current)
+        return -EPERM;
+    t->ti.fail_nth = n;
+    return 0;
+}
 static int show_limits(struct seq *s, struct task_struct *t) {
     static const char *const names[] = {"cpu time",       "file size",    "data size", "stack size",
                                         "core file size", "resident set", "processes", "open files",
@@ -232,6 +246,7 @@ const struct entry pid_entries[] = {
     {"cmdline", 0444, show_pid_cmdline, NULL, NULL, NULL, NULL},
     {"environ", 0400, show_environ, NULL, NULL, NULL, NULL},
     {"comm", 0644, show_comm, store_comm, NULL, NULL, NULL},
+    {"fail-nth", 0644, show_fail_nth, store_fail_nth, NULL, NULL, NULL},
     {"limits", 0444, show_limits, NULL, NULL, NULL, NULL},
     {"mounts", 0444, show_mounts, NULL, NULL, NULL, NULL},
     {"cwd", S_IFLNK | 0777, NULL, NULL, NULL, link_cwd, NULL},
