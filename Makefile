@@ -25,6 +25,9 @@ Q := $(if $(V),,@)
 
 # --- kernel ---
 KSRC := $(sort $(shell find kernel -name '*.c' -o -name '*.S' | grep -v kernel/vdso/))
+ifneq ($(DEBUG),1)
+KSRC := $(filter-out kernel/debug/kasan.c kernel/debug/ubsan.c,$(KSRC))
+endif
 KOBJ := $(KSRC:kernel/%=$(K)/%.o) $(K)/syscall_table.c.o
 CLANGFLAGS := $(if $(findstring clang,$(CC)),--target=riscv64-unknown-elf -mno-relax)
 KCFLAGS := $(CLANGFLAGS) -std=gnu17 -march=rv64imac$(if $(findstring clang,$(CC)),,_zicsr_zifencei) -mabi=lp64 -mcmodel=medany -O2 -g \
@@ -32,6 +35,14 @@ KCFLAGS := $(CLANGFLAGS) -std=gnu17 -march=rv64imac$(if $(findstring clang,$(CC)
     -fno-omit-frame-pointer -fno-strict-aliasing -fno-stack-protector -fno-asynchronous-unwind-tables \
     -nostdinc -isystem $(shell $(CC) $(CLANGFLAGS) -print-file-name=include 2>/dev/null) -Iinclude -I$(B)/include -Ikernel \
     -DTINE_VERSION='"$(VERSION)"' $(if $(filter 1,$(DEBUG)),-DCONFIG_DEBUG)
+# The checked build: each load and store, index, shift and signed operation is checked (gcc; debug/kasan.c, ubsan.c).
+ifeq ($(DEBUG)$(findstring clang,$(CC)),1)
+UBSAN := -fsanitize=bounds,shift,signed-integer-overflow,integer-divide-by-zero,unreachable,bool,enum,null
+KASAN := -fsanitize=kernel-address -fasan-shadow-offset=0 --param asan-instrumentation-with-call-threshold=0 \
+    --param asan-stack=0 --param asan-globals=0
+KCFLAGS += $(UBSAN) -Wno-array-bounds
+$(filter-out $(K)/debug/% $(K)/lib/string.c.o,$(KOBJ)): SANITIZE = $(KASAN)
+endif
 LDFLAGS := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments
 GEN := $(B)/include/abi/syscall.h $(B)/include/vdso-offsets.h $(B)/include/clone_flags.h
 
@@ -53,7 +64,7 @@ $(B)/vdso.so $(B)/include/vdso-offsets.h &: kernel/vdso/vdso.S kernel/vdso/vdso.
 
 $(K)/%.c.o: kernel/%.c $(GEN) Makefile
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(KCFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(KCFLAGS) $(SANITIZE) -MMD -MP -c -o $@ $<
 $(K)/%.S.o: kernel/%.S $(GEN) Makefile $(B)/vdso.so
 	@mkdir -p $(@D)
 	$(Q)$(UCC) -march=rv64imafdc_zicsr_zifencei -mabi=lp64 -mcmodel=medany -g -Iinclude -I$(B)/include -Ikernel -DVDSO_PATH='"$(B)/vdso.so"' -MMD -MP -c -o $@ $<

@@ -1,6 +1,7 @@
 """Boot, power, and what the kernel says when something is wrong."""
 import os
 import re
+import re
 import subprocess
 import time
 
@@ -106,3 +107,14 @@ def test_qemu_cmd_is_one_line_and_runs_nothing():
 def test_nothing_is_rebuilt():
     r = subprocess.run(["make", "-C", TOP], capture_output=True, text=True)
     assert r.returncode == 0 and r.stdout.strip() in ("", "make: Nothing to be done for 'all'.")
+
+
+@pytest.mark.parametrize("key,said", [
+    ("f", "KASAN: write of 1 bytes at .*, a freed object, in wrong"),
+    ("t", "KASAN: write of 1 bytes at .*, a slab's room past an object's end, in wrong"),
+    ("i", "UBSAN: an index past an array's end at kernel/fs/procfs/machine.c"),
+    ("a", "mutex_lock: .*preempt_count")])
+def test_the_checked_build_catches(machine, key, said):
+    machine.add("/dev/null", "/etc/rc")
+    r = machine.qemu("init=/bin/sh -- -c 'echo %s > /proc/sysrq-trigger'" % key, debug=True)
+    assert "kernel panic" in r.text and re.search(said, r.text), r.text[-2000:]

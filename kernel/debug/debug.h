@@ -12,8 +12,10 @@ __noreturn void panic(const char *fmt, ...) __printf(1, 2);
             panic("%s:%d: %s: " #cond, __FILE__, __LINE__, __func__);                                        \
     } while (0)
 #ifdef CONFIG_DEBUG
+#define IS_DEBUG true
 #define DEBUG_ON(cond) BUG_ON(cond)
 #else
+#define IS_DEBUG false
 #define DEBUG_ON(cond) ((void)sizeof(cond))
 #endif
 /* Copies the log's newest bytes into buf; returns how many. */

@@ -1,9 +1,11 @@
 /* Memory and string functions. memcpy and memset move 64 bytes a round where alignment allows:
  * page copies and clears are the floor of fork's and the fault's cost. */
 #include "lib.h"
+#include "../debug/kasan.h"
 
 void *memset(void *d, int c, size_t n) {
     u8 *p = d;
+    kasan_check(d, n, true);
     u64 w = (u8)c * 0x0101010101010101UL;
     while (n && ((u64)p & 7))
         *p++ = c, n--;
@@ -22,6 +24,8 @@ void *memset(void *d, int c, size_t n) {
 void *memcpy(void *restrict d, const void *restrict s, size_t n) {
     u8 *p = d;
     const u8 *q = s;
+    kasan_check(d, n, true);
+    kasan_check(s, n, false);
     if ((((u64)p ^ (u64)q) & 7) == 0) {
         while (n && ((u64)p & 7))
             *p++ = *q++, n--;
@@ -46,6 +50,8 @@ void *memcpy(void *restrict d, const void *restrict s, size_t n) {
 void *memmove(void *d, const void *s, size_t n) {
     u8 *p = d;
     const u8 *q = s;
+    kasan_check(d, n, true);
+    kasan_check(s, n, false);
     if (p <= q || p >= q + n)
         return p + n <= q || p >= q + n ? memcpy(d, s, n) : ({
             while (n--)

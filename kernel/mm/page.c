@@ -1,5 +1,6 @@
 /* The page allocator: a buddy system of orders 0 to MAX_ORDER behind one lock, and before it, for single
  * pages, a small list per hart used with interrupts off. Free memory is the sum of both. */
+#include "../debug/kasan.h"
 #include "../core/task.h"
 #include "../debug/debug.h"
 #include "../fs/fs.h"
@@ -124,6 +125,7 @@ struct page *alloc_pages(unsigned int order, unsigned int gfp) {
     }
     if (!p)
         return NULL;
+    kasan_unpoison(page_address(p), PAGE_SIZE << order);
     atomic_set(&p->refcount, 1);
     p->flags = 0;
     p->order = order;
@@ -139,6 +141,7 @@ void free_pages(struct page *p, unsigned int order) {
     DEBUG_ON(p->flags & (PG_BUDDY | PG_LOCKED));
 #ifdef CONFIG_DEBUG
     memset(page_address(p), 0x6b, PAGE_SIZE << order);
+    kasan_poison(page_address(p), PAGE_SIZE << order, KASAN_PAGE_FREE);
 #endif
     p->flags = 0;
     u64 irq = local_irq_save();
@@ -221,14 +224,16 @@ void buddy_init(void) {
     u64 low = min_pfn << PAGE_SHIFT, kend = __pa(kernel_end);
     machine.reserved[machine.nr_reserved].base = low; /* the firmware, then the kernel */
     machine.reserved[machine.nr_reserved++].size = kend - low;
-    map_bytes = ALIGN_UP((max_pfn - min_pfn) * sizeof(struct page), PAGE_SIZE);
+    u64 map = ALIGN_UP((max_pfn - min_pfn) * sizeof(struct page), PAGE_SIZE);
+    map_bytes = map + ALIGN_UP(kasan_shadow_size((max_pfn - min_pfn) << PAGE_SHIFT), PAGE_SIZE);
     each_free_run(find_map_room);
     if (!map_pa)
         panic("no room for the page map: %lu bytes", map_bytes);
     machine.reserved[machine.nr_reserved].base = map_pa;
     machine.reserved[machine.nr_reserved++].size = map_bytes;
     mem_map = __va(map_pa);
-    memset(mem_map, 0, map_bytes);
+    memset(mem_map, 0, map);
+    kasan_init((u8 *)mem_map + map, (u64)__va(low), (max_pfn - min_pfn) << PAGE_SHIFT);
     for (u64 i = 0; i < max_pfn - min_pfn; i++)
         atomic_set(&mem_map[i].refcount, 1);
     each_free_run(give_run);

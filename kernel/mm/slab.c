@@ -2,6 +2,7 @@
  * interrupts off; behind it is the cache's lock and its list of partly used slabs. A slab's free objects
  * are linked through their first word. */
 #include "../debug/debug.h"
+#include "../debug/kasan.h"
 #include "mm.h"
 #include "../core/task.h"
 
@@ -60,6 +61,7 @@ static bool new_slab(struct kmem_cache *c, unsigned int gfp) {
         *o = free;
         free = o;
     }
+    kasan_poison(page_address(p), PAGE_SIZE << c->order, KASAN_ROOM);
     for (u32 i = 0; i < 1u << c->order; i++) {
         p[i].flags |= PG_SLAB;
         p[i].private = (u64)p;
@@ -74,7 +76,7 @@ static bool new_slab(struct kmem_cache *c, unsigned int gfp) {
     return true;
 }
 
-static void *slab_take(struct kmem_cache *c) {
+static no_kasan void *slab_take(struct kmem_cache *c) {
     if (list_empty(&c->partial))
         return NULL;
     struct page *p = list_first_entry(&c->partial, struct page, lru);
@@ -86,7 +88,7 @@ static void *slab_take(struct kmem_cache *c) {
 }
 
 /* Returns a slab that became empty, for the caller to free without the lock. */
-static struct page *slab_put(struct kmem_cache *c, void *obj) {
+static no_kasan struct page *slab_put(struct kmem_cache *c, void *obj) {
     struct page *p = head_of(obj);
     *(void **)obj = p->freelist;
     p->freelist = obj;
@@ -121,6 +123,7 @@ void *kmem_cache_alloc(struct kmem_cache *c, unsigned int gfp) {
     if (!o)
         return NULL;
     __atomic_fetch_add(&c->active.v, 1, __ATOMIC_RELAXED);
+    kasan_unpoison(o, c->size);
     if (gfp & GFP_ZERO)
         memset(o, 0, c->size);
     return o;
@@ -129,7 +132,10 @@ void *kmem_cache_alloc(struct kmem_cache *c, unsigned int gfp) {
 void kmem_cache_free(struct kmem_cache *c, void *obj) {
 #ifdef CONFIG_DEBUG
     BUG_ON(head_of(obj)->slab != c);
+    kasan_check(obj, 1, true);    /* freed before? */
+    kasan_unpoison(obj, c->size); /* kmalloc's tail */
     memset(obj, 0x6b, c->size);
+    kasan_poison(obj, c->size, KASAN_FREED);
 #endif
     LIST_HEAD(empty);
     __atomic_fetch_add(&c->active.v, -1, __ATOMIC_RELAXED);
@@ -152,14 +158,19 @@ void kmem_cache_free(struct kmem_cache *c, void *obj) {
         list_del(&p->lru);
         for (u32 i = 0; i < 1u << c->order; i++)
             p[i].flags = 0;
+        kasan_unpoison(page_address(p), PAGE_SIZE << c->order);
         free_pages(p, c->order);
     }
 }
 
 void *kmalloc(size_t size, unsigned int gfp) {
     for (unsigned int i = 0; i < ARRAY_SIZE(kmalloc_sizes); i++)
-        if (size <= kmalloc_sizes[i])
-            return kmem_cache_alloc(&kmalloc_caches[i], gfp);
+        if (size <= kmalloc_sizes[i]) {
+            void *o = kmem_cache_alloc(&kmalloc_caches[i], gfp);
+            if (o) /* the tail is out of bounds */
+                kasan_poison((void *)ALIGN_UP((u64)o + size, 8), ALIGN_DOWN(kmalloc_sizes[i] - size, 8), KASAN_ROOM);
+            return o;
+        }
     unsigned int order = 0;
     while ((size_t)PAGE_SIZE << order < size)
         order++;

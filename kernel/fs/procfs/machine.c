@@ -179,12 +179,35 @@ static int store_drop(char *text, struct task_struct *t) {
     return 0;
 }
 
-/* As on Linux: c crashes (to see and test the report), s syncs, o powers off; and x uses the stack up. */
+/* As on Linux: c crashes (to see and test the report), s syncs, o powers off; and x uses the stack up; f, t, i and
+ * a do what the checked build must catch: use of freed memory, of a tail, of an index, sleep with a lock held. */
 static noinline void crash(void) { asm volatile("sw zero, 8(zero)" ::: "memory"); }
 static noinline int recurse(int n) { /* until the stack's guard stops it */
     volatile char big[512];
     big[0] = n;
     return n < 1000000 ? recurse(n + 1) + big[0] : 0;
+}
+static noinline int wrong(char what) {
+    static volatile int table[4];
+    static struct mutex mutex = MUTEX_INIT(mutex);
+    volatile char *p = kmalloc(50, GFP_KERNEL);
+    volatile int i = 4;
+    if (!p)
+        return -ENOMEM;
+    if (what == 't')
+        p[57] = 1;
+    kfree((void *)p);
+    if (what == 'f')
+        p[3] = 1;
+    if (what == 'i')
+        table[i]++;
+    if (what == 'a') {
+        preempt_disable();
+        mutex_lock(&mutex);
+        mutex_unlock(&mutex);
+        preempt_enable();
+    }
+    return -EINVAL; /* nobody caught it: this build does not check */
 }
 static int store_sysrq(char *text, struct task_struct *t) {
     (void)t;
@@ -201,6 +224,11 @@ static int store_sysrq(char *text, struct task_struct *t) {
         sync_all(true);
         unmount_everything();
         machine_power_off(0);
+    case 'f':
+    case 't':
+    case 'i':
+    case 'a':
+        return IS_DEBUG ? wrong(*text) : -EINVAL;
     default:
         return -EINVAL;
     }
