@@ -32,3 +32,6 @@ $(B)/tests/oracle-init: tests/oracle/init.c
 oracle: all test-programs $(B)/tests/oracle-init
 	@$(PY) tests/oracle/oracle.py --kernel $(KERNEL) --image $(B)/fs.img --init $(B)/tests/oracle-init --cpus $(CPUS) $(if $(T),--only '$(T)')
 .PHONY: oracle
+$(B)/tests/fuzz: tests/fuzz/fuzz.c
+	@mkdir -p $(@D)
+	$(Q)$(LCC) -static -O1 -g -Wall -Wno-unused-result -Wno-missing-braces -o $@ $<

@@ -467,8 +467,6 @@ static struct cred *exec_cred(struct file *f, bool *secure) {
 static void begin_program(struct mm_struct *mm, struct image *im, struct cred *c, u64 sp, u64 entry) {
     struct task_struct *t = current;
     struct mm_struct *old = t->mm;
-    mm->exe_file = im->file;
-    get_file(mm->exe_file);
     mm_release(t, old); /* the vfork parent goes on */
     spin_lock(&t->alloc_lock);
     activate_mm(mm);
@@ -482,6 +480,7 @@ static void begin_program(struct mm_struct *mm, struct image *im, struct cred *c
     u64 irq = spin_lock_irqsave(&t->sighand->lock);
     flush_handlers(t->sighand);
     spin_unlock_irqrestore(&t->sighand->lock, irq);
+    timers_release(t->signal, false);
     t->altstack = (struct abi_stack){.ss_flags = SS_DISABLE};
     t->task_flags &= ~PF_KTHREAD;
     t->forknoexec = false;
@@ -523,6 +522,10 @@ static int do_execve(int dfd, const char *name, struct strings argv, struct stri
     r = -ENOMEM;
     if (!(c = exec_cred(im->file, &secure)) || !(mm = mm_alloc()))
         goto out;
+    if ((r = deny_write_access(im->file->inode)))
+        goto out;
+    mm->exe_file = im->file; /* from now on it goes, and its right to write comes back, with mm */
+    get_file(mm->exe_file);
     if ((r = push(a, name, strlen(name) + 1)))
         goto out;
     a->execfn = STACK_TOP - a->used;

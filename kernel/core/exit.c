@@ -6,7 +6,6 @@
 #include <abi/errno.h>
 
 void pid_put(pid_t nr);
-void itimer_exit(struct signal_struct *s);
 
 struct mm_struct *get_task_mm(struct task_struct *t) {
     spin_lock(&t->alloc_lock);
@@ -74,8 +73,8 @@ void release_task(struct task_struct *t) {
     READ_TASKS_END(irq);
     wake_up_key(&t->pidfd_wait, 0, 1);
     atomic_dec(&t->cred->user->processes);
-    if (t == t->group_leader)
-        itimer_exit(s);
+    if (t == t->group_leader) /* while it is there: a timer that fires looks at it */
+        timers_release(s, true);
     put_sighand(sighand);
     put_task(t);
     if (reap)

@@ -12,7 +12,6 @@
 #include <clone_flags.h>
 
 void pid_get(pid_t nr), pid_put(pid_t nr);
-void itimer_init(struct signal_struct *s);
 extern char init_stack[];
 
 static struct fs_struct init_fs = {.refcount = {1}, .lock = SPINLOCK_INIT(RANK_FILES), .umask = 022};
@@ -60,6 +59,7 @@ void fork_init(void) {
     init_signal.rlim[RLIMIT_NPROC] = (struct rlimit){max_threads / 2, max_threads / 2};
     INIT_LIST_HEAD(&init_signal.thread_head);
     INIT_LIST_HEAD(&init_signal.shared_pending.queue);
+    INIT_LIST_HEAD(&init_signal.posix_timers);
     INIT_LIST_HEAD(&init_task.pending.queue);
     init_waitqueue(&init_signal.wait_chldexit);
     init_waitqueue(&init_signal.sigfd_wait);
@@ -75,6 +75,7 @@ void put_sighand(struct sighand_struct *s) {
 void put_signal(struct signal_struct *s) {
     if (!atomic_dec_and_test(&s->refcount))
         return;
+    timers_release(s, true);
     flush_sigqueue(&s->shared_pending);
     kmem_cache_free(signal_cache, s);
 }
@@ -162,11 +163,16 @@ static long copy_signal(u64 flags, struct task_struct *p) { /* C17, C11 */
     INIT_LIST_HEAD(&s->shared_pending.queue);
     init_waitqueue(&s->wait_chldexit);
     init_waitqueue(&s->sigfd_wait);
-    itimer_init(s);
+    mutex_init(&s->timer_lock);
+    INIT_LIST_HEAD(&s->posix_timers);
     memcpy(s->rlim, current->signal->rlim, sizeof(s->rlim));
     s->oom_score_adj = current->signal->oom_score_adj;
     s->leader = p;
     p->signal = s;
+    if (s->rlim[RLIMIT_CPU].rlim_cur != RLIM_INFINITY && cpu_limit_start(s)) {
+        put_signal(s);
+        return -ENOMEM;
+    }
     return 0;
 }
 

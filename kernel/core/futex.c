@@ -226,7 +226,7 @@ static long futex_wake_op(u64 u1, u64 u2, bool shared, int n1, int n2, u32 code)
     int r;
     u32 old, seen;
     if (code & (8u << 28))
-        oparg = 1 << (oparg & 31);
+        oparg = (s32)(1u << (oparg & 31));
     if (op > 4 || cmp > 5)
         return -ENOSYS;
     if ((r = get_key(u1, shared, &k1)) || (r = get_key(u2, shared, &k2)))

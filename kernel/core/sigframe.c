@@ -119,6 +119,8 @@ void do_signal(struct trapframe *tf) {
     for (;;) {
         if (READ_ONCE(current->stop_pending))
             do_stop();
+        if (READ_ONCE(current->signal->cont_notify))
+            notify_continued();
         u64 irq = spin_lock_irqsave(&current->sighand->lock);
         if (current->signal->group_exit || (current->pending.signal & M(SIGKILL))) {
             s32 code = current->signal->group_exit ? current->signal->group_exit_code : SIGKILL;

@@ -78,7 +78,8 @@ static void prepare_stop_cont(struct task_struct *t, int sig) {
             s->cont_report = true;
             s->stop_report = false;
             s->stopped = false;
-            notify_stop(s->leader, true);
+            s->cont_notify =
+                true; /* a thread that goes on tells the parent: here its lock may not be taken */
         }
     }
 }
@@ -201,33 +202,29 @@ void force_signal(int sig, int code, u64 addr) {
     READ_TASKS_END(irq);
 }
 
-/* Tell the parent that t's process stopped or went on. tasklist_lock held; sighand lock may be. */
-void notify_stop(struct task_struct *t, bool continued) {
-    struct task_struct *parent = t->group_leader->real_parent;
+/* Tell the parent that current's process stopped or went on. tasklist_lock held, no sighand lock. */
+static void notify_stop(bool continued) {
+    struct task_struct *parent = current->group_leader->real_parent;
     struct sighand_struct *sh = parent->sighand;
     struct abi_siginfo info = {
-        .si_code = continued ? CLD_CONTINUED : CLD_STOPPED, .pid = t->tgid, .uid = t->cred->uid};
-    info.status = continued ? SIGCONT : t->signal->stop_code;
+        .si_code = continued ? CLD_CONTINUED : CLD_STOPPED, .pid = current->tgid, .uid = current->cred->uid};
+    info.status = continued ? SIGCONT : current->signal->stop_code;
     if (!sh)
         return;
-    bool nest = sh == t->sighand; /* parent shares handlers (CLONE_SIGHAND without CLONE_THREAD) */
-    u64 irq = nest ? 0 : local_irq_save();
-    if (!nest) {
-        /* Two sighand locks: the child's is held here only when SIGCONT is sent; parents are above
-         * children, so the order is acyclic. */
-        preempt_disable();
-        while (!spin_trylock_raw(&sh->lock))
-            cpu_relax();
-    }
+    spin_lock(&sh->lock);
     struct abi_sigaction *a = &sh->action[SIGCHLD - 1];
     if (a->handler != SIG_IGN_ && !(a->flags & SA_NOCLDSTOP))
         send_signal_locked(SIGCHLD, &info, parent, true);
-    if (!nest) {
-        __atomic_store_n(&sh->lock.locked, 0, __ATOMIC_RELEASE);
-        preempt_enable_no_resched();
-        local_irq_restore(irq);
-    }
+    spin_unlock(&sh->lock);
     wake_up_all(&parent->signal->wait_chldexit);
+}
+void notify_continued(void) {
+    READ_TASKS(irq);
+    if (current->signal->cont_notify) {
+        current->signal->cont_notify = false;
+        notify_stop(true);
+    }
+    READ_TASKS_END(irq);
 }
 
 static bool take_one(struct sigpending *p, u64 mask, struct abi_siginfo *info) {
@@ -257,6 +254,8 @@ static bool take_one(struct sigpending *p, u64 mask, struct abi_siginfo *info) {
 int dequeue_locked(u64 mask, struct abi_siginfo *info) {
     if (!take_one(&current->pending, mask, info) && !take_one(&current->signal->shared_pending, mask, info))
         return 0;
+    if (info->si_code == SI_TIMER)
+        posix_timer_taken(info);
     recalc(current);
     return info->si_signo;
 }
@@ -322,7 +321,7 @@ void do_stop(void) {
     recalc(current);
     spin_unlock(&current->sighand->lock);
     if (last)
-        notify_stop(current, false);
+        notify_stop(false);
     READ_TASKS_END(irq);
     schedule();
 }

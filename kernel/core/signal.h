@@ -20,3 +20,4 @@ bool ignored(struct task_struct *t, int sig);        /* t's action for sig is to
 int dequeue_locked(u64 mask, struct abi_siginfo *info);
 void start_group_stop(int sig); /* ask every thread of current's group to stop */
 void do_stop(void);             /* current's part in a stop; takes the locks itself, may sleep */
+void notify_continued(void);    /* SIGCONT came: tell the parent, once; takes the locks itself */

@@ -98,11 +98,14 @@ struct signal_struct {
     u32 group_stop_count;           /* threads yet to stop */
     bool stopped;                   /* the stop is complete */
     s32 stop_code;
-    bool stop_report, cont_report; /* wait has news */
+    bool stop_report, cont_report, cont_notify; /* wait has news */
     struct rlimit rlim[RLIM_NLIMITS];
     struct tty *tty; /* tasklist_lock */
-    struct timer real_timer;
-    u64 real_interval;
+    /* itimer.c: timer_lock; the list also sighand->lock */
+    struct mutex timer_lock;
+    struct list_head posix_timers;
+    struct posix_timer *itimer[3], *cpu_limit; /* made at first use */
+    u32 nr_timers, next_timer;
     struct task_struct *leader;
     pid_t pgid, sid; /* tasklist_lock */
     bool session_leader, child_subreaper, did_exec;
@@ -233,7 +236,6 @@ __noreturn void do_exit(s32 code);
 __noreturn void do_group_exit(s32 code);
 void release_task(struct task_struct *t);
 void do_notify_parent(struct task_struct *t, s32 sig); /* tasklist_lock held */
-void notify_stop(struct task_struct *t, bool continued);
 void put_files(struct files_struct *f);
 void put_fs(struct fs_struct *f);
 void put_sighand(struct sighand_struct *s);
@@ -259,6 +261,14 @@ bool is_orphaned_pgrp(pid_t pgid, struct task_struct *ignoring);
 
 /* --- signal.c --- */
 /* Send to a thread (group false) or a process. info NULL: from the kernel. 0 or -errno. */
+/* As send_signal, for who holds t's sighand->lock. */
+int send_signal_locked(int sig, const struct abi_siginfo *info, struct task_struct *t, bool group);
+/* itimer.c. The timers of s end: at exec those of timer_create, at exit all. */
+void timers_release(struct signal_struct *s, bool all);
+int cpu_limit_start(struct signal_struct *s); /* RLIMIT_CPU has a value: 0 or -ENOMEM */
+void posix_timer_taken(struct abi_siginfo *info);
+/* A limit in seconds as ns. */
+static inline u64 rlim_seconds(u64 s) { return s > 4000000000UL ? ~0UL : s * 1000000000UL; }
 int send_signal(int sig, const struct abi_siginfo *info, struct task_struct *t, bool group);
 int send_signal_locked(int sig, const struct abi_siginfo *info, struct task_struct *t, bool group);
 int kill_pgrp(int sig, const struct abi_siginfo *info, pid_t pgid); /* takes tasklist_lock */

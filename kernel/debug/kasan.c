@@ -1,7 +1,8 @@
-/* KASAN: the compiler calls a check before each load and store of the checked build (DEBUG=1). One shadow byte
- * stands for 8 bytes of memory: 0 all may be used, 1 to 7 the first so many, otherwise what the memory is. The
- * shadow covers RAM in the linear map, so pages, slab objects and kmalloc's tails; what lies elsewhere (stacks,
- * devices, user memory) is not checked here, page tables do that. Not compiled with checks itself. */
+/* KASAN: the compiler calls a check before each load and store of the checked build (DEBUG=1). One shadow
+ * byte stands for 8 bytes of memory: 0 all may be used, 1 to 7 the first so many, otherwise what the memory
+ * is. The shadow covers RAM in the linear map, so pages, slab objects and kmalloc's tails; what lies
+ * elsewhere (stacks, devices, user memory) is not checked here, page tables do that. Not compiled with checks
+ * itself. */
 #include "debug.h"
 #include "kasan.h"
 #include "../mm/mm.h"
@@ -32,7 +33,8 @@ void kasan_unpoison(const void *p, u64 size) {
 }
 
 static noinline void report(u64 p, u64 size, bool write, u64 pc, s8 state) {
-    static const char *const names[] = {"a free page", "a freed object", "a slab's room past an object's end"};
+    static const char *const names[] = {"a free page", "a freed object",
+                                        "a slab's room past an object's end"};
     u64 off;
     const char *fn = ksym_lookup(pc, &off);
     unsigned int i = (u8)state - KASAN_PAGE_FREE;
@@ -53,7 +55,9 @@ static inline void check(u64 p, u64 size, bool write, u64 pc) {
             report(p, size, write, pc, shadow[(at - first) / 8]);
     }
 }
-void kasan_check(const void *p, u64 size, bool write) { check((u64)p, size, write, (u64)__builtin_return_address(0)); }
+void kasan_check(const void *p, u64 size, bool write) {
+    check((u64)p, size, write, (u64)__builtin_return_address(0));
+}
 
 #define CHECKS(n)                                                                                            \
     void __asan_load##n##_noabort(u64 p) { check(p, n, false, (u64)__builtin_return_address(0)); }           \

@@ -11,7 +11,7 @@ enum { RBR = 0, THR = 0, IER = 1, IIR = 2, FCR = 2, LCR = 3, MCR = 4, LSR = 5 };
 #define FIFO_DEPTH 16
 
 static volatile u8 *base;
-static spinlock_t uart_lock = SPINLOCK_INIT(RANK_NONE); /* outside the tty's lock */
+static spinlock_t uart_lock = SPINLOCK_INIT(RANK_UART);
 
 static u8 in(int r) { return base[r << machine.uart_shift]; }
 static void out(int r, u8 v) { base[r << machine.uart_shift] = v; }

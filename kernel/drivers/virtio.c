@@ -161,7 +161,7 @@ static void probe(u64 pa, u32 irq) {
     _Static_assert(sizeof(struct queue) <= 2 * PAGE_SIZE, "queue");
     d->base = base;
     d->q = page_address(p);
-    spin_lock_init(&d->lock, RANK_OBJECT);
+    spin_lock_init(&d->lock, RANK_DEVICE);
     INIT_LIST_HEAD(&d->waiting);
     MMIO(d, STATUS) = 0;
     MMIO(d, STATUS) = ACKNOWLEDGE | DRIVER_UP;

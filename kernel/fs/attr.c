@@ -168,12 +168,11 @@ long sys_utimensat(u64 dfd, u64 name, u64 uts, u64 flags) {
     return ON_PATH(dfd, name, flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW, do_utimes(inode, t));
 }
 
-int do_truncate(struct inode *i, loff_t size);
 long sys_truncate(u64 name, u64 size) {
     return ON_PATH(AT_FDCWD, name, LOOKUP_FOLLOW,
                    S_ISDIR(inode->i_mode)                ? -EISDIR
                    : (_r = permission(inode, MAY_WRITE)) ? _r
-                                                         : do_truncate(inode, size));
+                                                         : truncate_path(inode, size));
 }
 long sys_ftruncate(u64 fd, u64 size) {
     return ON_FILE(fd,

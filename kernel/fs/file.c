@@ -12,12 +12,25 @@ void files_init(void) {
     init_task.fs->root = &fs_nowhere[1];
 }
 
+static int move_from(struct inode *i, s32 limit, s32 by) {
+    s32 v = atomic_read(&i->i_writecount);
+    do {
+        if (by > 0 ? v < limit : v > limit)
+            return -ETXTBSY;
+    } while (!__atomic_compare_exchange_n(&i->i_writecount.v, &v, v + by, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+    return 0;
+}
+int get_write_access(struct inode *i) { return move_from(i, 0, 1); }
+int deny_write_access(struct inode *i) { return move_from(i, 0, -1); }
+
 void fput(struct file *f) {
     if (!atomic_dec_and_test(&f->refcount))
         return;
     epoll_forget(f);
     if (f->inode)
         flock_release(f);
+    if (f->mode & FMODE_WRITER)
+        put_write_access(f->inode);
     if (f->f_op && f->f_op->release && !(f->mode & FMODE_PATH))
         f->f_op->release(f);
     if (f->path.dentry)

@@ -22,6 +22,7 @@ struct inode {
     struct super_block *sb;
     u64 i_ino;
     u32 i_mode, i_nlink;
+    atomic_t i_writecount; /* > 0: open for writing so often; < 0: run as a program so often */
     uid_t i_uid;
     gid_t i_gid;
     u64 i_rdev;
@@ -131,6 +132,7 @@ struct file {
 #define FMODE_WRITE 2u
 #define FMODE_LSEEK 4u
 #define FMODE_PATH 8u
+#define FMODE_WRITER 16u /* counted in i_writecount */
 struct dir_context {
     loff_t pos;
     /* False: no room, stop. */
@@ -161,6 +163,15 @@ int user_path(int dfd, u64 uname, u32 flags, struct path *out);
 char *getname(u64 uname); /* PATH_MAX buffer or ERR_PTR; free with kfree */
 int path_parent(int dfd, const char *name, struct path *parent, char *last, u32 *trailing);
 struct file *file_open(int dfd, const char *name, u32 flags, u32 mode);
+/* Set a file's length: 0, -EINVAL, -EFBIG, -ENOSPC... truncate_path is for who has not opened it for writing:
+ * -ETXTBSY when it is a program that runs. */
+int do_truncate(struct inode *i, loff_t size);
+int truncate_path(struct inode *i, u64 size);
+/* A file is written or run, not both: -ETXTBSY when the other is the case. get and put, deny and allow come in pairs. */
+int get_write_access(struct inode *i);
+int deny_write_access(struct inode *i);
+static inline void put_write_access(struct inode *i) { atomic_dec(&i->i_writecount); }
+static inline void allow_write_access(struct inode *i) { atomic_inc(&i->i_writecount); }
 int permission(struct inode *inode, u32 mask);           /* MAY_*; 0 or -EACCES */
 int permission_as(struct inode *i, u32 mask, bool real); /* real: by the real ids, as access(2) asks */
 bool dot_name(const char *s);                            /* "." or ".." */

@@ -291,7 +291,10 @@ static struct file *open_path(const struct path *p, u32 flags) {
     }
     u32 acc = flags & O_ACCMODE;
     f->mode = (acc != O_WRONLY ? FMODE_READ : 0) | (acc != O_RDONLY ? FMODE_WRITE : 0) | FMODE_LSEEK;
-    int r = !f->f_op ? -ENXIO : f->f_op->open ? f->f_op->open(i, f) : 0;
+    int r = 0;
+    if ((f->mode & FMODE_WRITE) && S_ISREG(i->i_mode) && !(r = get_write_access(i)))
+        f->mode |= FMODE_WRITER;
+    r = r ? r : !f->f_op ? -ENXIO : f->f_op->open ? f->f_op->open(i, f) : 0;
     if (r) {
         f->f_op = NULL; /* nothing to release */
         fput(f);
@@ -312,6 +315,15 @@ int do_truncate(struct inode *i, loff_t size) {
         mark_inode_dirty(i);
     }
     mutex_unlock(&i->lock);
+    return r;
+}
+
+int truncate_path(struct inode *i, u64 size) {
+    int r = get_write_access(i);
+    if (r)
+        return r;
+    r = do_truncate(i, size);
+    put_write_access(i);
     return r;
 }
 
@@ -444,7 +456,7 @@ opened:
     if (!r && (flags & O_NOFOLLOW) && !(flags & O_PATH) && S_ISLNK(p.dentry->inode->i_mode))
         r = -ELOOP;
     if (!r && (flags & O_TRUNC) && !created && p.dentry->inode->i_op->truncate)
-        r = do_truncate(p.dentry->inode, 0);
+        r = truncate_path(p.dentry->inode, 0);
     struct file *f = r ? ERR_PTR(r) : open_path(&p, flags);
     path_put(&p);
     return f;

@@ -61,7 +61,7 @@ long sys_timerfd_create(u64 clock, u64 flags) {
     struct timerfd *d = kzalloc(sizeof(*d), GFP_KERNEL);
     if (!d)
         return -ENOMEM;
-    spin_lock_init(&d->lock, RANK_NONE);
+    spin_lock_init(&d->lock, RANK_DEVICE);
     init_waitqueue(&d->wait);
     timer_setup(&d->timer, tfd_fire);
     d->clock = clock;

@@ -560,8 +560,10 @@ static void exit_mmap(struct mm_struct *mm) {
         tree_erase(mm, v);
         vma_free(v);
     }
-    if (mm->exe_file)
+    if (mm->exe_file) {
+        allow_write_access(mm->exe_file->inode);
         fput(mm->exe_file);
+    }
     mm->exe_file = NULL;
 }
 
@@ -614,8 +616,10 @@ struct mm_struct *dup_mm(struct mm_struct *old) {
     mm->arg_start = old->arg_start, mm->arg_end = old->arg_end;
     mm->env_start = old->env_start, mm->env_end = old->env_end;
     mm->vdso = old->vdso;
-    if ((mm->exe_file = old->exe_file))
+    if ((mm->exe_file = old->exe_file)) {
         get_file(mm->exe_file);
+        deny_write_access(mm->exe_file->inode); /* as the old one does, so it cannot fail */
+    }
     up_write(&old->mmap_lock);
     if (failed) {
         mmput(mm);

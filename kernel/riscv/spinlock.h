@@ -11,6 +11,7 @@ enum lock_rank {
     RANK_NONE,
     RANK_TASKLIST,   /* parent/child links, pid table, groups, sessions, exit and wait */
     RANK_SIGHAND,    /* handlers, pending signals, group state, rlimits, itimers */
+    RANK_UART,       /* the serial port */
     RANK_TTY,        /* a tty's buffers and modes */
     RANK_FILES,      /* a descriptor table; cwd and root of a task */
     RANK_EPOLL,      /* an epoll set's ready list */
@@ -21,13 +22,15 @@ enum lock_rank {
     RANK_PAGE_TABLE, /* one mm's page tables */
     RANK_MAPPING,    /* one inode's page tree */
     RANK_LRU,        /* reclaim order of cached pages */
-    RANK_OBJECT,     /* leaf objects: eventfd, rings, one device's queue */
+    RANK_OBJECT,     /* leaf objects: eventfd, rings, users */
+    RANK_DEVICE,     /* a device's queue, a timerfd: taken by interrupts */
     RANK_WAITQ,      /* a wait queue */
     RANK_RQ,         /* a run queue, and the state of the tasks on that hart */
     RANK_TIMER,      /* a hart's timers */
     RANK_SLAB,
     RANK_BUDDY,
     RANK_CONSOLE,
+    RANKS
 };
 
 /* The first fields of struct task_struct: what assembly and locks need. */
@@ -75,10 +78,15 @@ static inline void spin_lock_init(spinlock_t *l, enum lock_rank rank) { *l = (sp
 void lock_check_take(spinlock_t *l);
 void lock_check_taken(spinlock_t *l);
 void lock_check_drop(spinlock_t *l);
+/* Around the handling of an interrupt: its locks are ordered among themselves. */
+u32 lock_check_irq_enter(void);
+void lock_check_irq_exit(u32 base);
 #else
 #define lock_check_take(l) ((void)0)
 #define lock_check_taken(l) ((void)0)
 #define lock_check_drop(l) ((void)0)
+static inline u32 lock_check_irq_enter(void) { return 0; }
+#define lock_check_irq_exit(base) ((void)(base))
 #endif
 
 static inline bool spin_trylock_raw(spinlock_t *l) {

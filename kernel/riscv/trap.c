@@ -57,6 +57,7 @@ void show_regs(const struct trapframe *tf) {
 
 static void do_irq(struct trapframe *tf) {
     preempt_disable();
+    u32 base = lock_check_irq_enter();
     switch (tf->scause & ~SCAUSE_INTERRUPT) {
     case IRQ_S_TIMER:
         count_irq(0);
@@ -73,6 +74,7 @@ static void do_irq(struct trapframe *tf) {
     default:
         panic("unknown interrupt, scause %lx", tf->scause);
     }
+    lock_check_irq_exit(base);
     preempt_enable_no_resched();
 }
 

@@ -74,10 +74,16 @@ void timer_start(struct timer *t, u64 expires) {
 }
 
 bool timer_cancel(struct timer *t) {
-    bool was = dequeue(t);
-    for (unsigned int h = 0; h < nr_harts; h++)
-        while (smp_load_acquire(&bases[h].running) == t)
-            cpu_relax();
+    bool was = false, running;
+    do { /* fn may have started it again while we waited */
+        was |= dequeue(t);
+        running = false;
+        for (unsigned int h = 0; h < nr_harts; h++)
+            while (smp_load_acquire(&bases[h].running) == t) {
+                running = true;
+                cpu_relax();
+            }
+    } while (running);
     return was;
 }
 
