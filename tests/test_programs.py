@@ -149,3 +149,11 @@ def test_not_an_ext2_image_is_refused_with_words(machine, tmp_path):
     disk = ("-drive", f"file={junk},format=raw,if=none,id=bad", "-device", "virtio-blk-device,drive=bad")
     r = machine.run("mount -t ext2 /dev/vdb /mnt; echo $?; dmesg | tail -n 1", extra=disk)
     assert "not an ext2 file system" in r.text and "\n1\n" in r.text
+
+
+@pytest.mark.parametrize("seed,uid,cpus", [(1, 1000, 2), (2, 0, 4)])
+def test_fuzz(machine, seed, uid, cpus):
+    machine.add(os.path.join(BUILD, "tests/fuzz"), "/fuzz")
+    r = machine.qemu(f"init=/fuzz -- {seed} 40000 {uid}", cpus=cpus, debug=True, timeout=120)
+    assert "kernel panic" not in r.text, r.text[r.text.index("kernel panic"):][:3000]
+    assert r.status == 0, tail(r.text)

@@ -13,7 +13,7 @@ $(B)/tests/host/unit: tests/host/unit.c tests/host/rename.h $(HOSTSRC) $(GEN)
 	@mkdir -p $(@D)
 	$(Q)gcc -std=gnu17 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-builtin -Wall -Wno-sign-compare -include tests/host/rename.h -Iinclude -Ikernel -o $@ tests/host/unit.c $(HOSTSRC)
 
-test-programs: $(ABI) $(B)/tests/bench-linux $(B)/tests/host/unit
+test-programs: $(ABI) $(B)/tests/bench-linux $(B)/tests/host/unit $(B)/tests/fuzz
 .PHONY: test-programs
 test: all test-programs
 	@$(MAKE) DEBUG=1 all
@@ -24,7 +24,13 @@ bench: all
 N ?= 500
 boots: all
 	@$(PY) tests/boots.py $(N) $(KERNEL) $(B)/fs.img
-.PHONY: boots
+SEED ?= 1
+RUNS ?= 10
+CALLS ?= 1000000
+fuzz: test-programs
+	@$(MAKE) DEBUG=1 all
+	@$(PY) tests/fuzz/fuzz.py --seed $(SEED) --runs $(RUNS) --calls $(CALLS)
+.PHONY: boots fuzz
 $(B)/tests/oracle-init: tests/oracle/init.c
 	@mkdir -p $(@D)
 	$(Q)$(LCC) -static -O1 -Wall -Wno-unused-result -o $@ $<

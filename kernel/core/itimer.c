@@ -245,6 +245,8 @@ long sys_timer_create(u64 clock, u64 uevent, u64 uid) {
     if (uevent && copy_from_user(&e, uevent, sizeof(e)))
         return -EFAULT;
     s32 c = (s32)clock;
+    if ((c & ~4) == -6) /* the caller's own processor time, as clock_getcpuclockid names it */
+        c = c & 4 ? CLOCK_THREAD : CLOCK_PROCESS;
     if (c != CLOCK_REAL && c != CLOCK_MONO && c != CLOCK_BOOT && c != CLOCK_PROCESS && c != CLOCK_THREAD)
         return -EINVAL;
     if ((e.notify != SIGEV_SIGNAL && e.notify != SIGEV_NONE && e.notify != SIGEV_THREAD_ID) ||

@@ -149,21 +149,22 @@ static bool can_merge(struct vm_area *a, struct vm_area *b) {
            !(a->flags & VM_STACK) && (!a->file || a->pgoff + ((a->end - a->start) >> PAGE_SHIFT) == b->pgoff);
 }
 
-static void merge_around(struct mm_struct *mm, struct vm_area *v) {
-    struct vm_area *n = next_vma(v);
-    if (n && can_merge(v, n)) {
-        unlink_mapping(n);
-        tree_erase(mm, n);
-        v->end = n->end;
-        vma_free(n);
-    }
-    struct vm_area *p = prev_vma(v);
-    if (p && can_merge(p, v)) {
-        unlink_mapping(v);
-        tree_erase(mm, v);
-        p->end = v->end;
-        vma_free(v);
-    }
+/* Join b to a, which it follows. */
+static void merge(struct mm_struct *mm, struct vm_area *a, struct vm_area *b) {
+    unlink_mapping(b);
+    tree_erase(mm, b);
+    a->end = b->end;
+    vma_free(b);
+}
+/* Join v with its neighbours where they are alike. What is left of it: v or the one before. */
+static struct vm_area *merge_around(struct mm_struct *mm, struct vm_area *v) {
+    struct vm_area *n = next_vma(v), *p = prev_vma(v);
+    if (n && can_merge(v, n))
+        merge(mm, v, n);
+    if (!p || !can_merge(p, v))
+        return v;
+    merge(mm, p, v);
+    return p;
 }
 
 /* Caller holds mmap_lock for writing. */
@@ -390,7 +391,7 @@ long sys_mprotect(u64 start, u64 len, u64 prot) {
             protect_page_range(v, v->start, v->end);
             struct vm_area *p = prev_vma(v);
             if (p && can_merge(p, v)) {
-                merge_around(mm, p);
+                merge(mm, p, v);
                 v = p;
             }
         }

@@ -72,7 +72,7 @@ static struct shared {
     volatile int child[16];
 } *shared;
 static uint64_t state;
-static char *pool, *ro, *edge;
+static char *pool, *arena, *ro, *edge; /* arena: to be mapped and unmapped at will */
 static int uid;
 #define POOL 65536
 
@@ -99,14 +99,14 @@ static uint64_t pointer(void) {
     case 2: return (uint64_t)edge + 4096 - pick(64);
     case 3: return 0xffffffc080200000UL + pick(1 << 20) * 8;
     case 4: return any();
-    case 5: return (uint64_t)pool + pick(POOL);
+    case 5: return (uint64_t)(pick(2) ? pool : arena) + pick(POOL);
     default: return (uint64_t)pool + pick(POOL / 64) * 64;
     }
 }
 static const char *const paths[] = {"a", "b", "d", "d/a", "d/../b", "l", ".", "..", "", "/", "/tmp", "/dev/null", "/dev/zero", "/dev/full",
                                     "/dev/random", "/dev/tty", "/proc/self/status", "/proc/self/maps", "/proc/self/fd", "/proc/self/fd/3",
                                     "/proc/self/exe", "/proc/self/cwd", "/proc/self/task", "/proc/meminfo", "/proc/stat", "/proc/self/stat",
-                                    "/proc/self/environ", "/proc/self/fail-nth", "/bin/true", "/etc/passwd", "fifo", "nothing/here", "/proc/1/fd/0"};
+                                    "/proc/self/environ", "/proc/self/fail-nth", "/bin/true", "/etc/passwd", "fifo", "nothing/here"};
 static uint64_t argument(int kind) {
     switch (kind) {
     case FD: return pick(8) ? pick(12) + 3 * (pick(3) == 0) : pick(2) ? (uint64_t)AT_FDCWD : any();
@@ -151,7 +151,7 @@ static uint64_t argument(int kind) {
         return (uint64_t)t;
     }
     case CMD: return pick(5) ? pick(20) : any();
-    case ADDR: return pick(3) ? (uint64_t)pool + pick(POOL / 4096) * 4096 : pick(2) ? 0x3000000000UL + pick(64) * 4096 : pointer();
+    case ADDR: return pick(3) ? (uint64_t)arena + pick(POOL / 4096) * 4096 : pick(2) ? 0x3000000000UL + pick(64) * 4096 : pointer();
     case PROT: return pick(4) ? pick(8) : any();
     case PTR: return pointer();
     default: return pick(2) ? any() : pointer();
@@ -222,6 +222,7 @@ static void child(uint64_t seed, int n, int me) {
     struct rlimit procs = {48, 48}, mem = {128 << 20, 128 << 20}, file = {1 << 20, 1 << 20}, fds = {64, 64};
     setrlimit(RLIMIT_NPROC, &procs), setrlimit(RLIMIT_AS, &mem), setrlimit(RLIMIT_FSIZE, &file), setrlimit(RLIMIT_NOFILE, &fds);
     pool = mmap((void *)0x2000000000, POOL, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    arena = mmap((void *)0x2800000000, POOL, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     ro = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     edge = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     munmap(edge + 4096, 4096);
@@ -270,7 +271,7 @@ int main(int argc, char **argv) {
         if (s != SIGCHLD)
             signal(s, SIG_IGN);
     pid_t pids[16] = {0};
-    long since[16] = {0}, at[16] = {0};
+    long since[16] = {0}, at[16] = {0}, counted[16] = {0};
     for (int w = 0; w < workers; w++) {
         char dir[64];
         sprintf(dir, "/tmp/fuzz%d", w);
@@ -306,8 +307,11 @@ int main(int argc, char **argv) {
                 }
         usleep(5000);
         made = 0;
-        for (int w = 0; w < workers; w++)
-            made += shared->made[w];
+        for (int w = 0; w < workers; w++) {
+            if (shared->made[w] < counted[w] || shared->made[w] > counted[w] + 100000) /* a call wrote there */
+                shared->made[w] = counted[w];
+            made += counted[w] = shared->made[w];
+        }
     }
     kill(-1, SIGKILL);
     for (int i = 0; i < 200; i++) {
