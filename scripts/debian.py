@@ -65,3 +65,17 @@ def linux():
     meta = package("linux-image-riscv64")
     real = re.search(r"linux-image-\S+-riscv64", open(os.path.join(meta, "depends")).read()).group(0)
     return glob.glob(os.path.join(package(real), "boot/vmlinu*"))[0]
+
+
+def musl_gcc(source, out, include):
+    """Build a program with musl; it runs with musl's libc.so as /lib/ld-musl-riscv64.so.1, whose path is returned. (Debian 12's
+    linker cannot read trixie's static library.)"""
+    root = os.path.join(package("musl-dev"), "usr")
+    headers = os.path.join(root, "include/riscv64-linux-musl")
+    libc = os.path.join(package("musl"), "usr/lib/riscv64-linux-musl/libc.so")
+    gcc = "riscv64-linux-gnu-gcc"
+    own = subprocess.run([gcc, "-print-file-name=include"], check=True, capture_output=True, text=True).stdout.strip()
+    subprocess.run([gcc, "-O1", "-w", "-no-pie", "-nostdinc", "-isystem", headers, "-isystem", own, "-I", include, "-nostdlib", "-o", out,
+                    "-Wl,-dynamic-linker,/lib/ld-musl-riscv64.so.1", "-Wl,--no-relax", os.path.join(TOP, "tests/pthread/musl/start.c"), source,
+                    "-L", os.path.dirname(libc), "-lc", "-lgcc"], check=True)
+    return libc

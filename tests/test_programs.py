@@ -2,11 +2,16 @@
 import glob
 import os
 import subprocess
+import sys
 
 import pytest
 from conftest import BUILD, TOP, check_ktap, tail
 
 ABI = sorted(os.path.basename(p)[:-2] for p in glob.glob(os.path.join(TOP, "tests/abi/*.c")))
+sys.path.insert(0, os.path.join(TOP, "scripts"))
+import debian  # noqa: E402
+
+PTHREAD = sorted(os.path.basename(p)[:-2] for p in glob.glob(os.path.join(TOP, "tests/pthread/*.c")))
 LINUX = sorted(os.path.basename(p)[:-2] for p in glob.glob(os.path.join(TOP, "tests/linux/*.c")))
 
 
@@ -22,6 +27,29 @@ def test_abi(machine, name, cpus):
 @pytest.mark.parametrize("name", LINUX)
 def test_linux_binary(machine, name):
     machine.add(os.path.join(BUILD, "tests/linux", name), "/t")
+    r = machine.run("/t", cpus=2)
+    check_ktap(r.text)
+    assert r.status == 0
+
+
+@pytest.mark.parametrize("cpus", [1, 4])
+@pytest.mark.parametrize("name", PTHREAD)
+def test_pthreads_of_glibc(machine, name, cpus):
+    machine.add(os.path.join(BUILD, "tests/pthread", name), "/t")
+    r = machine.run("/t", cpus=cpus, debug=True)
+    check_ktap(r.text)
+    assert r.status == 0
+
+
+@pytest.mark.parametrize("name", PTHREAD)
+def test_pthreads_of_musl(machine, name, tmp_path):
+    try:
+        libc = debian.musl_gcc(os.path.join(TOP, "tests/pthread", name + ".c"), str(tmp_path / "t"), os.path.join(TOP, "tests/abi"))
+    except debian.Unavailable as e:
+        pytest.skip(str(e))
+    subprocess.run(["debugfs", "-w", "-R", "mkdir /lib", machine.image], check=True, capture_output=True)
+    machine.add(libc, "/lib/ld-musl-riscv64.so.1")
+    machine.add(str(tmp_path / "t"), "/t")
     r = machine.run("/t", cpus=2)
     check_ktap(r.text)
     assert r.status == 0

@@ -1,6 +1,6 @@
 # Tests: tests/abi and tests/linux are static glibc programs (unmodified Linux binaries); tests/host runs here.
 LCC := riscv64-linux-gnu-gcc
-ABI := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/abi/*.c tests/linux/*.c))
+ABI := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/abi/*.c tests/linux/*.c tests/pthread/*.c))
 $(B)/tests/%: tests/%.c tests/abi/ktap.h
 	@mkdir -p $(@D)
 	$(Q)$(LCC) -static -O1 -g -Wall -Wno-unused-result -Wno-dangling-pointer -Itests/abi -o $@ $< -lpthread -latomic

@@ -5,6 +5,7 @@
  * from which nothing can fail, then the child is linked and visible. Errors leave by one label for each
  * thing taken, in reverse. Until wake_up_new_task nobody but the caller can reach the child's memory; after
  * it the child may be gone, so its pid is read before. */
+#include "futex.h"
 #include "task.h"
 #include "../debug/debug.h"
 #include "../fs/fs.h"
@@ -449,6 +450,7 @@ void mm_release(struct task_struct *t, struct mm_struct *mm) {
     if (t->robust_list && mm)
         exit_robust_list(t);
     t->robust_list = 0;
+    futex_pi_exit(t);
     if (t->clear_child_tid && mm) {
         if (atomic_read(&mm->mm_users) > 1) { /* somebody is left to see it */
             put_user(t->clear_child_tid, 0u);

@@ -1,14 +1,11 @@
 /* Futexes (X6): sleep on a word of user memory while it has a given value. A private word is named by
  * (address space, address), a shared one by (file, offset). Waiters hash into buckets; the value is read
  * again under the bucket's lock, so a wake between the caller's look and its sleep is not lost. */
-#include "task.h"
+#include "futex.h"
 #include "../debug/debug.h"
 #include "../fs/fs.h"
 #include <abi/errno.h>
 
-struct futex_key {
-    u64 object, offset;
-};
 struct futex_waiter {
     struct list_head link;
     struct task_struct *task;
@@ -29,7 +26,7 @@ void futex_init(void) {
     }
 }
 
-static int get_key(u64 uaddr, bool shared, struct futex_key *k) {
+int futex_get_key(u64 uaddr, bool shared, struct futex_key *k) {
     if (uaddr & 3)
         return -EINVAL;
     if (!access_ok(uaddr, 4))
@@ -45,9 +42,6 @@ static int get_key(u64 uaddr, bool shared, struct futex_key *k) {
         *k = (struct futex_key){(u64)v->file->mapping, (v->pgoff << PAGE_SHIFT) + uaddr - v->start};
     up_read(&mm->mmap_lock);
     return r;
-}
-static bool same(const struct futex_key *a, const struct futex_key *b) {
-    return a->object == b->object && a->offset == b->offset;
 }
 static struct bucket *bucket_of(const struct futex_key *k) {
     u64 h = (k->object >> 4) * 0x9e3779b97f4a7c15UL + (k->offset >> 2) * 0xc2b2ae3d27d4eb4fUL;
@@ -69,7 +63,7 @@ static int wake_bucket(struct bucket *b, const struct futex_key *k, int n, u32 b
     list_for_each_entry_safe(w, next, &b->waiters, link) {
         if (woken >= n)
             break;
-        if (same(&w->key, k) && (w->bitset & bitset)) {
+        if (futex_same(&w->key, k) && (w->bitset & bitset)) {
             wake_one(w);
             woken++;
         }
@@ -78,7 +72,7 @@ static int wake_bucket(struct bucket *b, const struct futex_key *k, int n, u32 b
 }
 static long futex_wake(u64 uaddr, bool shared, int n, u32 bitset) {
     struct futex_key k;
-    int r = get_key(uaddr, shared, &k);
+    int r = futex_get_key(uaddr, shared, &k);
     if (r || !bitset)
         return r ? r : -EINVAL;
     struct bucket *b = bucket_of(&k);
@@ -90,9 +84,6 @@ static long futex_wake(u64 uaddr, bool shared, int n, u32 bitset) {
 long futex_wake_addr(u64 uaddr, int n, bool shared) {
     return futex_wake(uaddr, shared, n, FUTEX_BITSET_MATCH_ANY);
 }
-
-/* Read the word with the bucket locked: no sleep; -EFAULT then means "touch it and come again". */
-static int read_locked(u64 uaddr, u32 *v) { return __copy_user(v, (void *)uaddr, 4) ? -EFAULT : 0; }
 
 static bool dequeue(struct futex_waiter *w) {
     for (;;) {
@@ -121,12 +112,12 @@ static long futex_wait(u64 uaddr, bool shared, u32 val, u64 deadline, u32 bitset
     if (!bitset)
         return -EINVAL;
     for (;;) {
-        int r = get_key(uaddr, shared, &w.key);
+        int r = futex_get_key(uaddr, shared, &w.key);
         if (r)
             return r;
         struct bucket *b = bucket_of(&w.key);
         spin_lock(&b->lock);
-        r = read_locked(uaddr, &now);
+        r = futex_read_locked(uaddr, &now);
         if (r) {
             spin_unlock(&b->lock);
             if (copy_from_user(&now, uaddr, 4))
@@ -180,12 +171,12 @@ static long futex_requeue(u64 from, u64 to, bool shared, int nwake, int nmove, c
     if (nwake < 0 || nmove < 0)
         return -EINVAL;
 again:
-    if ((r = get_key(from, shared, &k1)) || (r = get_key(to, shared, &k2)))
+    if ((r = futex_get_key(from, shared, &k1)) || (r = futex_get_key(to, shared, &k2)))
         return r;
     struct bucket *b1 = bucket_of(&k1), *b2 = bucket_of(&k2);
     lock_two(b1, b2);
     if (expect) {
-        if (read_locked(from, &now)) {
+        if (futex_read_locked(from, &now)) {
             unlock_two(b1, b2);
             if (copy_from_user(&now, from, 4))
                 return -EFAULT;
@@ -197,7 +188,7 @@ again:
         }
     }
     list_for_each_entry_safe(w, next, &b1->waiters, link) {
-        if (!same(&w->key, &k1))
+        if (!futex_same(&w->key, &k1))
             continue;
         if (woken < nwake) {
             wake_one(w);
@@ -229,7 +220,7 @@ static long futex_wake_op(u64 u1, u64 u2, bool shared, int n1, int n2, u32 code)
         oparg = (s32)(1u << (oparg & 31));
     if (op > 4 || cmp > 5)
         return -ENOSYS;
-    if ((r = get_key(u1, shared, &k1)) || (r = get_key(u2, shared, &k2)))
+    if ((r = futex_get_key(u1, shared, &k1)) || (r = futex_get_key(u2, shared, &k2)))
         return r;
     struct bucket *b1 = bucket_of(&k1), *b2 = bucket_of(&k2);
 again:
@@ -284,6 +275,18 @@ long sys_futex(u64 uaddr, u64 uop, u64 uval, u64 utime, u64 uaddr2, u64 uval3) {
         }
         return futex_wait(uaddr, shared, val, deadline, cmd == FUTEX_WAIT ? FUTEX_BITSET_MATCH_ANY : val3);
     }
+    if (cmd == FUTEX_LOCK_PI ||
+        cmd == FUTEX_LOCK_PI2) { /* an absolute time; the first's clock is the real one */
+        if (utime) {
+            long r = get_timespec(&ts, utime);
+            if (r)
+                return r;
+            u64 ns = timespec_to_ns(&ts),
+                off = cmd == FUTEX_LOCK_PI || real ? ktime_get_real() - ktime_get() : 0;
+            deadline = ns == FOREVER ? ns : ns > off ? ns - off : 0;
+        }
+        return futex_lock_pi(uaddr, shared, deadline, false);
+    }
     if (real)
         return -ENOSYS;
     switch (cmd) {
@@ -297,13 +300,17 @@ long sys_futex(u64 uaddr, u64 uop, u64 uval, u64 utime, u64 uaddr2, u64 uval3) {
         return futex_requeue(uaddr, uaddr2, shared, (s32)val, (s32)utime, &val3);
     case FUTEX_WAKE_OP:
         return futex_wake_op(uaddr, uaddr2, shared, (s32)val, (s32)utime, val3);
+    case FUTEX_UNLOCK_PI:
+        return futex_unlock_pi(uaddr, shared);
+    case FUTEX_TRYLOCK_PI:
+        return futex_lock_pi(uaddr, shared, 0, true);
     default:
         return -ENOSYS;
     }
 }
 
 /* --- robust lists: locks that a dying thread still holds --- */
-static void owner_died(u64 uaddr, pid_t tid) {
+static void owner_died(u64 uaddr, pid_t tid, bool pi) {
     u32 v, seen;
     if ((uaddr & 3) || !access_ok(uaddr, 4))
         return;
@@ -313,7 +320,7 @@ static void owner_died(u64 uaddr, pid_t tid) {
         if (handle_mm_fault(current->mm, uaddr, VM_WRITE))
             return;
     } while (__cmpxchg_user((u32 *)uaddr, v, (v & FUTEX_WAITERS) | FUTEX_OWNER_DIED, &seen) || seen != v);
-    if (v & FUTEX_WAITERS) {
+    if ((v & FUTEX_WAITERS) && !pi) {
         futex_wake_addr(uaddr, 1, true);
         futex_wake_addr(uaddr, 1, false);
     }
@@ -331,13 +338,13 @@ void exit_robust_list(struct task_struct *t) {
         u64 next;
         bool ok = !copy_from_user(&next, entry & ~1UL, 8);
         if ((entry & ~1UL) != (head.pending & ~1UL))
-            owner_died((entry & ~1UL) + head.offset, t->pid);
+            owner_died((entry & ~1UL) + head.offset, t->pid, entry & 1);
         if (!ok)
             return;
         entry = next;
     }
     if (head.pending & ~1UL)
-        owner_died((head.pending & ~1UL) + head.offset, t->pid);
+        owner_died((head.pending & ~1UL) + head.offset, t->pid, head.pending & 1);
 }
 long sys_set_robust_list(u64 head, u64 len) {
     if (len != 24)

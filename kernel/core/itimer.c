@@ -1,9 +1,9 @@
-/* Interval timers (setitimer), per-process timers (timer_create) and the limit on processor time: all are struct
- * posix_timer. Not inherited by fork (C11); exec keeps those of setitimer alone.
+/* Interval timers (setitimer), per-process timers (timer_create) and the limit on processor time: all are
+ * struct posix_timer. Not inherited by fork (C11); exec keeps those of setitimer alone.
  *
  * signal->timer_lock (a mutex) orders the calls of one process. When a timer fires, in an interrupt, it takes
- * tasklist_lock and sighand->lock; the list, overrun and queued are under sighand->lock. What measures processor time
- * fires by a guess, so early, looks, and sets itself again. */
+ * tasklist_lock and sighand->lock; the list, overrun and queued are under sighand->lock. What measures
+ * processor time fires by a guess, so early, looks, and sets itself again. */
 #include "task.h"
 #include "../debug/debug.h"
 #include <abi/errno.h>
@@ -14,8 +14,16 @@
 #define SIGEV_THREAD_ID 4
 #define TIMER_ABSTIME 1
 #define TIMERS_MAX 256
-#define SHORTEST 50000UL /* ns between two interrupts of one timer; what comes faster is counted as overrun */
-enum { CLOCK_REAL = 0, CLOCK_MONO = 1, CLOCK_PROCESS = 2, CLOCK_THREAD = 3, CLOCK_BOOT = 7, CLOCK_USER = 100 };
+#define SHORTEST 50000UL /* ns between two interrupts of one timer; what comes faster is counted as overrun  \
+                          */
+enum {
+    CLOCK_REAL = 0,
+    CLOCK_MONO = 1,
+    CLOCK_PROCESS = 2,
+    CLOCK_THREAD = 3,
+    CLOCK_BOOT = 7,
+    CLOCK_USER = 100
+};
 enum { KIND_POSIX, KIND_ITIMER, KIND_LIMIT };
 
 struct posix_timer {
@@ -197,7 +205,8 @@ long sys_getitimer(u64 which, u64 uval) {
     return copy_to_user(uval, &v, sizeof(v));
 }
 long sys_setitimer(u64 which, u64 unew, u64 uold) {
-    static const s32 clocks[] = {CLOCK_MONO, CLOCK_USER, CLOCK_PROCESS}, signals[] = {SIGALRM, SIGVTALRM, SIGPROF};
+    static const s32 clocks[] = {CLOCK_MONO, CLOCK_USER, CLOCK_PROCESS},
+                     signals[] = {SIGALRM, SIGVTALRM, SIGPROF};
     struct signal_struct *s = current->signal;
     struct abi_itimerval n = {0}, o;
     u64 first, interval;
@@ -294,7 +303,8 @@ long sys_timer_settime(u64 id, u64 flags, u64 unew, u64 uold) {
     struct itimerspec n, o = {0};
     if (copy_from_user(&n, unew, sizeof(n)))
         return -EFAULT;
-    if (n.value.tv_sec < 0 || (u64)n.value.tv_nsec >= NSEC || n.interval.tv_sec < 0 || (u64)n.interval.tv_nsec >= NSEC)
+    if (n.value.tv_sec < 0 || (u64)n.value.tv_nsec >= NSEC || n.interval.tv_sec < 0 ||
+        (u64)n.interval.tv_nsec >= NSEC)
         return -EINVAL;
     mutex_lock(&current->signal->timer_lock);
     struct posix_timer *pt = find_timer((s32)id);

@@ -252,11 +252,13 @@ static bool take_one(struct sigpending *p, u64 mask, struct abi_siginfo *info) {
 }
 /* sighand lock held. The signal's number, or 0. */
 int dequeue_locked(u64 mask, struct abi_siginfo *info) {
-    if (!take_one(&current->pending, mask, info) && !take_one(&current->signal->shared_pending, mask, info))
+    bool took =
+        take_one(&current->pending, mask, info) || take_one(&current->signal->shared_pending, mask, info);
+    recalc(current); /* also when another thread was faster: or the way to user mode would look for ever */
+    if (!took)
         return 0;
     if (info->si_code == SI_TIMER)
         posix_timer_taken(info);
-    recalc(current);
     return info->si_signo;
 }
 int dequeue_signal(u64 mask, struct abi_siginfo *info) {

@@ -9,7 +9,7 @@
 
 #define NSEC 1000000000UL
 #define CPUCLOCK_SCHED 2 /* the kind of processor time that is there */
-static u64 real_offset; /* ns */
+static u64 real_offset;  /* ns */
 
 /* What user mode's clock_gettime reads: one page beside the vDSO's code. */
 struct vvar {

@@ -17,7 +17,8 @@ static int move_from(struct inode *i, s32 limit, s32 by) {
     do {
         if (by > 0 ? v < limit : v > limit)
             return -ETXTBSY;
-    } while (!__atomic_compare_exchange_n(&i->i_writecount.v, &v, v + by, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+    } while (!__atomic_compare_exchange_n(&i->i_writecount.v, &v, v + by, false, __ATOMIC_SEQ_CST,
+                                          __ATOMIC_SEQ_CST));
     return 0;
 }
 int get_write_access(struct inode *i) { return move_from(i, 0, 1); }

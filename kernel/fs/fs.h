@@ -167,7 +167,8 @@ struct file *file_open(int dfd, const char *name, u32 flags, u32 mode);
  * -ETXTBSY when it is a program that runs. */
 int do_truncate(struct inode *i, loff_t size);
 int truncate_path(struct inode *i, u64 size);
-/* A file is written or run, not both: -ETXTBSY when the other is the case. get and put, deny and allow come in pairs. */
+/* A file is written or run, not both: -ETXTBSY when the other is the case. get and put, deny and allow come
+ * in pairs. */
 int get_write_access(struct inode *i);
 int deny_write_access(struct inode *i);
 static inline void put_write_access(struct inode *i) { atomic_dec(&i->i_writecount); }

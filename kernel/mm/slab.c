@@ -168,7 +168,8 @@ void *kmalloc(size_t size, unsigned int gfp) {
         if (size <= kmalloc_sizes[i]) {
             void *o = kmem_cache_alloc(&kmalloc_caches[i], gfp);
             if (o) /* the tail is out of bounds */
-                kasan_poison((void *)ALIGN_UP((u64)o + size, 8), ALIGN_DOWN(kmalloc_sizes[i] - size, 8), KASAN_ROOM);
+                kasan_poison((void *)ALIGN_UP((u64)o + size, 8), ALIGN_DOWN(kmalloc_sizes[i] - size, 8),
+                             KASAN_ROOM);
             return o;
         }
     unsigned int order = 0;

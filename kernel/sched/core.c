@@ -40,9 +40,11 @@ static const u32 weights[40] = {88761, 71755, 56483, 46273, 36291, 29154, 23254,
                                 1024,  820,   655,   526,   423,   335,   272,   215,   172,   137,
                                 110,   87,    70,    56,    45,    36,    29,    23,    18,    15};
 
-static bool is_rt(const struct task_struct *p) {
-    return p->se.policy == SCHED_FIFO || p->se.policy == SCHED_RR;
+u32 task_rt_priority(const struct task_struct *p) {
+    u32 own = p->se.policy == SCHED_FIFO || p->se.policy == SCHED_RR ? p->se.rt_priority : 0;
+    return max(own, p->se.boost);
 }
+static bool is_rt(const struct task_struct *p) { return task_rt_priority(p) > 0; }
 static u32 weight(const struct task_struct *p) {
     return p->se.policy == SCHED_IDLE ? 3 : weights[p->se.nice + 20];
 }
@@ -85,7 +87,7 @@ static void update_curr(struct rq *rq) {
 
 static void queue_insert(struct rq *rq, struct task_struct *p, bool head) {
     if (is_rt(p)) {
-        u32 i = RT_LEVELS - 1 - p->se.rt_priority;
+        u32 i = RT_LEVELS - 1 - task_rt_priority(p);
         (head ? list_add : list_add_tail)(&p->se.rt_link, &rq->rt[i]);
         rq->rt_bits[i / 64] |= BIT(i % 64);
         rq->nr_rt++;
@@ -105,7 +107,7 @@ static void queue_remove(struct rq *rq, struct task_struct *p) {
         rb_erase(&rq->fair, &p->se.node);
         return;
     }
-    u32 i = RT_LEVELS - 1 - p->se.rt_priority;
+    u32 i = RT_LEVELS - 1 - task_rt_priority(p);
     list_del(&p->se.rt_link);
     rq->nr_rt--;
     if (list_empty(&rq->rt[i]))
@@ -131,7 +133,7 @@ static bool preempts(const struct task_struct *p, const struct task_struct *curr
     if (curr->task_flags & PF_IDLE)
         return true;
     if (is_rt(p) || is_rt(curr))
-        return is_rt(p) && (!is_rt(curr) || p->se.rt_priority > curr->se.rt_priority);
+        return task_rt_priority(p) > task_rt_priority(curr);
     return (s64)(p->se.deadline - curr->se.deadline) < 0;
 }
 
@@ -234,6 +236,7 @@ void sched_fork(struct task_struct *p) {
     p->state = TASK_NEW;
     p->ti.preempt_count = 1; /* until schedule_tail */
     se->on_rq = se->on_cpu = false;
+    se->boost = 0;
     se->sum_exec = se->nvcsw = se->nivcsw = se->slice_used = 0;
     if (cur->reset_on_fork) {
         if (is_rt(current))
@@ -502,7 +505,8 @@ void yield(void) {
     schedule();
 }
 
-void sched_set(struct task_struct *p, u32 policy, s32 nice, u32 rt_priority, bool reset) {
+/* Change p's standing; it may be queued or running. */
+static void change(struct task_struct *p, const struct sched_entity *to) {
     u64 flags;
     struct rq *rq = task_rq_lock(p, &flags);
     bool queued = p->se.on_rq && rq->curr != p;
@@ -510,10 +514,11 @@ void sched_set(struct task_struct *p, u32 policy, s32 nice, u32 rt_priority, boo
         queue_remove(rq, p);
     if (rq->curr == p)
         update_curr(rq);
-    p->se.policy = policy;
-    p->se.nice = nice;
-    p->se.rt_priority = rt_priority;
-    p->se.reset_on_fork = reset;
+    p->se.policy = to->policy;
+    p->se.nice = to->nice;
+    p->se.rt_priority = to->rt_priority;
+    p->se.reset_on_fork = to->reset_on_fork;
+    p->se.boost = to->boost;
     p->se.deadline = p->se.vruntime + scaled(p, SLICE_NS);
     if (queued) {
         queue_insert(rq, p, false);
@@ -524,6 +529,18 @@ void sched_set(struct task_struct *p, u32 policy, s32 nice, u32 rt_priority, boo
             send_ipi(rq - rqs, IPI_RESCHED);
     }
     spin_unlock_irqrestore(&rq->lock, flags);
+}
+void sched_set(struct task_struct *p, u32 policy, s32 nice, u32 rt_priority, bool reset) {
+    change(p, &(struct sched_entity){.policy = policy,
+                                     .nice = nice,
+                                     .rt_priority = rt_priority,
+                                     .reset_on_fork = reset,
+                                     .boost = p->se.boost});
+}
+void sched_boost(struct task_struct *p, u32 priority) {
+    struct sched_entity to = p->se;
+    to.boost = priority;
+    change(p, &to);
 }
 
 int sched_setaffinity(struct task_struct *p, u64 mask) {

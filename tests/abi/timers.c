@@ -118,7 +118,8 @@ int main(int argc, char **argv) {
     int first = overrun;
     ts = (struct itimerspec){0};
     timer_settime(id, 0, &ts, &tgot);
-    OK(first >= 10 && tgot.it_interval.tv_nsec == 1000000, "blocked: one signal, and the overrun counts the rest");
+    OK(first >= 10 && tgot.it_interval.tv_nsec == 1000000,
+       "blocked: one signal, and the overrun counts the rest");
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     ts = (struct itimerspec){{0, 0}, {now.tv_sec, now.tv_nsec}};
@@ -174,8 +175,10 @@ int main(int argc, char **argv) {
     }
     struct rusage ru;
     wait4(p, &st, 0, &ru);
-    long ms = (ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * 1000 + (ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) / 1000;
-    OK(WIFSIGNALED(st) && WTERMSIG(st) == SIGKILL && ms > 1500 && ms < 4000, "RLIMIT_CPU: the hard limit kills");
+    long ms =
+        (ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * 1000 + (ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) / 1000;
+    OK(WIFSIGNALED(st) && WTERMSIG(st) == SIGKILL && ms > 1500 && ms < 4000,
+       "RLIMIT_CPU: the hard limit kills");
     p = fork();
     if (!p) {
         struct rlimit r = {1, 5};

@@ -1,4 +1,5 @@
-/* Process 1 of an oracle run, on tine and on Linux alike: run each program of /t, say its status, power off. */
+/* Process 1 of an oracle run, on tine and on Linux alike: run each program of /t, say its status, power off.
+ */
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>

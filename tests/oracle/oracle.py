@@ -30,7 +30,7 @@ NOT_CONTRACTS = {"bad_pointers", "hog"}  # they try that tine survives, not what
 
 
 def programs(only):
-    for kind in ("abi", "linux"):
+    for kind in ("abi", "linux", "pthread"):
         for name in sorted(os.listdir(os.path.join(TOP, "tests", kind))):
             if name.endswith(".c") and name[:-2] not in NOT_CONTRACTS and (not only or only in name):
                 yield kind, name[:-2]

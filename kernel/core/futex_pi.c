@@ -1,0 +1,225 @@
+/* Priority-inheritance futexes (X6): the word holds the owner's tid, and FUTEX_WAITERS when somebody waits.
+ * The kernel knows of a lock only while it is waited for: each waiter names the owner, who runs at the best
+ * real-time priority of all that wait for it, and so does whom the owner waits for. Unlocking hands the lock
+ * to the best waiter.
+ *
+ * One spinlock guards all of it (such locks are few and short). A tid becomes a task before it is taken. */
+#include "futex.h"
+#include "../debug/debug.h"
+#include <abi/errno.h>
+
+struct pi_waiter {
+    struct list_head link;
+    struct futex_key key;
+    struct task_struct *task, *owner; /* owner: counted */
+    enum { WAITS, HANDED_OVER, OWNER_ENDED } state;
+};
+static LIST_HEAD(waiters); /* in the order of arrival */
+static spinlock_t pi_lock = SPINLOCK_INIT(RANK_FUTEX);
+
+static void set_owner(struct pi_waiter *w, struct task_struct *owner) {
+    struct task_struct *old = w->owner;
+    if (owner)
+        get_task(owner);
+    w->owner = owner;
+    if (old)
+        put_task(old); /* never the last: it runs, or its exit holds it */
+}
+static struct task_struct *waits_for(const struct task_struct *t) {
+    struct pi_waiter *w;
+    list_for_each_entry(w, &waiters, link) if (w->task == t && w->state == WAITS) return w->owner;
+    return NULL;
+}
+/* Give t the best priority of those that wait for it, and so on along the chain. */
+static void inherit(struct task_struct *t) {
+    for (int depth = 0; t && depth < 64; depth++, t = waits_for(t)) {
+        struct pi_waiter *w;
+        u32 best = 0;
+        list_for_each_entry(w, &waiters, link) if (w->owner == t && w->state == WAITS) best =
+            max(best, task_rt_priority(w->task));
+        if (t->se.boost == best)
+            return;
+        sched_boost(t, best);
+    }
+}
+static struct pi_waiter *best_waiter(const struct futex_key *k) {
+    struct pi_waiter *w, *best = NULL;
+    list_for_each_entry(
+        w, &waiters, link) if (w->state == WAITS && futex_same(&w->key, k) &&
+                               (!best || task_rt_priority(w->task) > task_rt_priority(best->task))) best = w;
+    return best;
+}
+/* Who has been given the lock and has not run yet: it owns it, whatever the word says. */
+static struct pi_waiter *heir(const struct futex_key *k) {
+    struct pi_waiter *w;
+    list_for_each_entry(w, &waiters, link) if (w->state != WAITS && futex_same(&w->key, k)) return w;
+    return NULL;
+}
+static void hand_over(struct pi_waiter *to, int state) {
+    struct pi_waiter *w;
+    struct task_struct *from = to->owner;
+    to->state = state;
+    list_for_each_entry(w, &waiters, link) if (w->state == WAITS && futex_same(&w->key, &to->key))
+        set_owner(w, to->task);
+    inherit(to->task);
+    inherit(from);
+    wake_up_process(to->task);
+}
+static int touch(u64 uaddr) {
+    u32 v;
+    return copy_from_user(&v, uaddr, 4) || handle_mm_fault(current->mm, uaddr, VM_WRITE) ? -EFAULT : 0;
+}
+
+/* One look at the word, pi_lock held. 0: the lock is ours; 1: w waits for its owner; -EAGAIN: look again; or
+ * an error. */
+static long try_lock(struct pi_waiter *w, u64 uaddr, u32 v, struct task_struct *owner, bool try) {
+    u32 now, seen, tid = current->pid;
+    if (futex_read_locked(uaddr, &now))
+        return -EFAULT;
+    if (now != v)
+        return -EAGAIN;
+    if ((v & FUTEX_TID_MASK) == tid)
+        return -EDEADLK;
+    struct pi_waiter *next = heir(&w->key);
+    if (next)
+        owner = next->task;
+    if (!next && !(v & FUTEX_TID_MASK)) { /* free */
+        u32 new = tid | (v & FUTEX_OWNER_DIED) | (best_waiter(&w->key) ? FUTEX_WAITERS : 0);
+        if (__cmpxchg_user((u32 *)uaddr, v, new, &seen))
+            return -EFAULT;
+        return seen == v ? 0 : -EAGAIN;
+    }
+    if (!owner)
+        return -ESRCH;
+    if (try)
+        return -EWOULDBLOCK;
+    for (struct task_struct *t = owner; t; t = waits_for(t))
+        if (t == current)
+            return -EDEADLK;
+    if (__cmpxchg_user((u32 *)uaddr, v, v | FUTEX_WAITERS, &seen))
+        return -EFAULT;
+    if (seen != v)
+        return -EAGAIN;
+    w->owner = NULL;
+    set_owner(w, owner);
+    list_add_tail(&w->link, &waiters);
+    smp_mb(); /* futex_pi_exit looks the other way round */
+    if (owner->task_flags & PF_EXITING) {
+        list_del(&w->link);
+        w->owner = NULL;
+        put_task(owner);
+        return -EAGAIN;
+    }
+    inherit(owner);
+    return 1;
+}
+/* The owner ended with the lock: the word becomes ours, and says so. */
+static long take_from_the_dead(u64 uaddr, struct pi_waiter *w) {
+    u32 v, seen;
+    for (;;) {
+        if (touch(uaddr) || copy_from_user(&v, uaddr, 4))
+            return -EFAULT;
+        spin_lock(&pi_lock);
+        u32 new = current->pid | FUTEX_OWNER_DIED | (best_waiter(&w->key) ? FUTEX_WAITERS : 0);
+        long r = __cmpxchg_user((u32 *)uaddr, v, new, &seen);
+        spin_unlock(&pi_lock);
+        if (!r && seen == v)
+            return 0;
+    }
+}
+
+long futex_lock_pi(u64 uaddr, bool shared, u64 deadline, bool try) {
+    struct pi_waiter w = {.task = current};
+    u32 v;
+    long r = futex_get_key(uaddr, shared, &w.key);
+    while (!r) {
+        if (touch(uaddr) || copy_from_user(&v, uaddr, 4))
+            return -EFAULT;
+        struct task_struct *owner = v & FUTEX_TID_MASK ? get_task_by_pid(v & FUTEX_TID_MASK) : NULL;
+        if (owner &&
+            (owner->task_flags & PF_EXITING)) { /* its exit is about to say what becomes of the lock */
+            put_task(owner);
+            if (signal_pending(current))
+                return -ERESTARTNOINTR;
+            yield();
+            continue;
+        }
+        spin_lock(&pi_lock);
+        r = try_lock(&w, uaddr, v, owner, try);
+        spin_unlock(&pi_lock);
+        if (owner)
+            put_task(owner);
+        if (r == -EFAULT || r == -EAGAIN) {
+            if (r == -EAGAIN && try && (v & FUTEX_TID_MASK))
+                return r;
+            r = 0;
+            continue;
+        }
+        break;
+    }
+    if (r <= 0)
+        return r;
+    for (;;) {
+        set_current_state(TASK_INTERRUPTIBLE);
+        if (READ_ONCE(w.state) != WAITS || signal_pending(current) ||
+            (deadline != FOREVER && ktime_get() >= deadline))
+            break;
+        schedule_until(deadline);
+    }
+    set_current_state(TASK_RUNNING);
+    if (READ_ONCE(w.state) == OWNER_ENDED)
+        r = take_from_the_dead(uaddr, &w);
+    spin_lock(&pi_lock);
+    int state = w.state;
+    list_del(&w.link);
+    struct task_struct *owner = w.owner;
+    w.owner = NULL;
+    w.state = HANDED_OVER; /* no longer counts */
+    inherit(owner);
+    spin_unlock(&pi_lock);
+    if (owner)
+        put_task(owner);
+    if (state == OWNER_ENDED && r == 1) /* between the look and the lock */
+        return take_from_the_dead(uaddr, &w);
+    return state == HANDED_OVER      ? 0
+           : state == OWNER_ENDED    ? r
+           : signal_pending(current) ? -ERESTARTNOINTR
+                                     : -ETIMEDOUT;
+}
+
+long futex_unlock_pi(u64 uaddr, bool shared) {
+    struct futex_key k;
+    u32 v, seen;
+    long r = futex_get_key(uaddr, shared, &k);
+    while (!r) {
+        if (touch(uaddr) || copy_from_user(&v, uaddr, 4))
+            return -EFAULT;
+        if ((v & FUTEX_TID_MASK) != (u32)current->pid)
+            return -EPERM;
+        spin_lock(&pi_lock);
+        struct pi_waiter *w = best_waiter(&k), *o;
+        u32 new = w ? (u32)w->task->pid : 0;
+        list_for_each_entry(o, &waiters, link) if (o != w && o->state == WAITS &&
+                                                   futex_same(&o->key, &k)) new |= FUTEX_WAITERS;
+        r = __cmpxchg_user((u32 *)uaddr, v, new, &seen) ? -EFAULT : seen != v ? -EAGAIN : 1;
+        if (r == 1 && w)
+            hand_over(w, HANDED_OVER);
+        spin_unlock(&pi_lock);
+        r = r == -EAGAIN || r == -EFAULT ? 0 : r; /* touch says whether the fault is for good */
+    }
+    return r == 1 ? 0 : r;
+}
+
+void futex_pi_exit(struct task_struct *t) {
+    struct pi_waiter *w;
+    smp_mb();
+    if (list_empty(&waiters))
+        return;
+    spin_lock(&pi_lock);
+again:
+    list_for_each_entry(w, &waiters, link) if (w->owner == t && w->state == WAITS) {
+        hand_over(best_waiter(&w->key), OWNER_ENDED);
+        goto again;
+    }
+    spin_unlock(&pi_lock);
+}
