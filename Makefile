@@ -88,12 +88,13 @@ EMPTY :=
 QEMU := qemu-system-riscv64
 ifeq ($(ICOUNT),1)
 RUN_DISK = -initrd $(RUN_IMG) -icount shift=0,sleep=off
+ICOUNT_ARGS := turns
 else
 RUN_DISK = -drive file=$(RUN_IMG),format=raw,if=none,id=root -device virtio-blk-device,drive=root
 endif
 RUN_IMG = $(if $(IMG),$(IMG),$(B)/fs.img)
 QEMU_CMD = $(QEMU) -machine virt -bios default -smp $(CPUS) -m $(MEM) -nographic -monitor none -serial mon:stdio \
-    -global virtio-mmio.force-legacy=false -kernel $(KERNEL) $(RUN_DISK)$(if $(APPEND), -append "$(APPEND)")
+    -global virtio-mmio.force-legacy=false -kernel $(KERNEL) $(RUN_DISK)$(if $(APPEND)$(ICOUNT_ARGS), -append "$(strip $(ICOUNT_ARGS) $(APPEND))")
 QEMU_LINE = $(subst -monitor none -serial mon:stdio,-serial mon:stdio,$(QEMU_CMD))
 
 .PHONY: all check-tools qemu qemu-gdb qemu-cmd run clean deps help test bench fs.img
@@ -105,7 +106,7 @@ qemu-gdb: all
 qemu-cmd:
 	@echo '$(QEMU_LINE)'
 run: all
-	@$(PY) scripts/run.py $(if $(ICOUNT),--icount) --kernel $(KERNEL) --image $(RUN_IMG) --cpus $(CPUS) --mem $(MEM) --append '$(APPEND)' -- '$(subst ','\'',$(value CMD))'
+	@$(PY) scripts/run.py $(if $(ICOUNT)$(SEED),--icount) --kernel $(KERNEL) --image $(RUN_IMG) --cpus $(CPUS) --mem $(MEM) --append '$(APPEND)$(if $(SEED), seed=$(SEED))' -- '$(subst ','\'',$(value CMD))'
 fs.img: $(B)/fs.img
 	@:
 

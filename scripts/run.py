@@ -2,6 +2,7 @@
 """Run one shell command on tine in a fresh copy of the image: its output alone, its exit status."""
 import argparse
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -23,15 +24,15 @@ with tempfile.TemporaryDirectory() as d:
     script = os.path.join(d, "cmd")
     open(script, "w").write(command + "\n")
     subprocess.run(["debugfs", "-w", "-R", f"write {script} /.cmd", root], capture_output=True, check=True,
-                   env=dict(os.environ, PATH=os.environ["PATH"] + ":/sbin:/usr/sbin"))
-    disk = (["-initrd", root, "-icount", "shift=0,sleep=off"] if a.icount else
+                   env=dict(os.environ, PATH=os.environ["PATH"] + ":/sbin:/usr/sbin", E2FSPROGS_FAKE_TIME="1767225600"))
+    disk = (["-initrd", root, "-icount", "shift=0,sleep=off", "-rtc", "clock=vm,base=2026-01-01"] if a.icount else
             ["-drive", f"file={root},format=raw,if=none,id=root", "-device", "virtio-blk-device,drive=root"])
     cmd = ["qemu-system-riscv64", "-machine", "virt", "-bios", "default", "-smp", a.cpus, "-m", a.mem, "-display", "none",
            "-monitor", "none", "-serial", "stdio", "-global", "virtio-mmio.force-legacy=false", "-kernel", a.kernel, *disk,
-           "-append", f"quiet {a.append} init=/bin/sh -- /.cmd".strip()]
+           "-append", f"quiet {'turns ' if a.icount else ''}{a.append} init=/bin/sh -- /.cmd".strip()]
     proc = subprocess.Popen(cmd, stdin=subprocess.DEVNULL if not sys.stdin.isatty() else None, stdout=subprocess.PIPE)
     # The firmware's banner comes first, in a known form: everything after its last line is ours.
-    started, tail = False, b""
+    started, tail, held = False, b"", b""
     while chunk := os.read(proc.stdout.fileno(), 65536):
         if not started:
             tail += chunk
@@ -40,7 +41,9 @@ with tempfile.TemporaryDirectory() as d:
             if end < 0:
                 continue
             started, chunk = True, tail[end + 1:]
-        sys.stdout.buffer.write(chunk.replace(b"\r\n", b"\n"))
+        chunk = held + chunk
+        held = chunk[len(chunk.rstrip(b"\r")):]  # a line's end may come in two pieces
+        sys.stdout.buffer.write(re.sub(rb"\r+\n", b"\n", chunk[:len(chunk) - len(held)]))
         sys.stdout.buffer.flush()
     status = proc.wait()
     if not started:

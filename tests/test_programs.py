@@ -10,6 +10,7 @@ from conftest import BUILD, TOP, check_ktap, tail
 ABI = sorted(os.path.basename(p)[:-2] for p in glob.glob(os.path.join(TOP, "tests/abi/*.c")))
 sys.path.insert(0, os.path.join(TOP, "scripts"))
 import debian  # noqa: E402
+import seeds  # noqa: E402
 
 PTHREAD = sorted(os.path.basename(p)[:-2] for p in glob.glob(os.path.join(TOP, "tests/pthread/*.c")))
 LINUX = sorted(os.path.basename(p)[:-2] for p in glob.glob(os.path.join(TOP, "tests/linux/*.c")))
@@ -185,3 +186,20 @@ def test_fuzz(machine, seed, uid, cpus):
     r = machine.qemu(f"init=/fuzz -- {seed} 40000 {uid}", cpus=cpus, debug=True, timeout=120)
     assert "kernel panic" not in r.text, r.text[r.text.index("kernel panic"):][:3000]
     assert r.status == 0, tail(r.text)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_seeded_schedules(seed):
+    said, _ = seeds.run(seed, "races")
+    assert not said, said
+
+
+def test_a_seed_repeats_exactly(machine):
+    command = "for i in 1 2 3 4 5 6; do echo $i & done; wait; threads; cat /proc/interrupts"
+    script = os.path.join(machine.tmp, "cmd")
+    with open(script, "w") as f:
+        f.write(command + "\n")
+    machine.add(script, "/.cmd", "0100644")
+    rtc = ("-rtc", "clock=vm,base=2026-01-01")
+    out = [machine.qemu(f"quiet seed={s} init=/bin/sh -- /.cmd", cpus=3, icount=True, extra=rtc).text for s in (7, 7, 8)]
+    assert out[0] == out[1] != out[2] and "timer:" in out[0]

@@ -24,12 +24,11 @@ bench: all
 N ?= 500
 boots: all
 	@$(PY) tests/boots.py $(N) $(KERNEL) $(B)/fs.img
-SEED ?= 1
 RUNS ?= 10
 CALLS ?= 1000000
 fuzz: test-programs
 	@$(MAKE) DEBUG=1 all
-	@$(PY) tests/fuzz/fuzz.py --seed $(SEED) --runs $(RUNS) --calls $(CALLS)
+	@$(PY) tests/fuzz/fuzz.py --seed $(or $(SEED),1) --runs $(RUNS) --calls $(CALLS)
 .PHONY: boots fuzz
 $(B)/tests/oracle-init: tests/oracle/init.c
 	@mkdir -p $(@D)
@@ -41,3 +40,7 @@ oracle: all test-programs $(B)/tests/oracle-init
 $(B)/tests/fuzz: tests/fuzz/fuzz.c
 	@mkdir -p $(@D)
 	$(Q)$(LCC) -static -O1 -g -Wall -Wno-unused-result -Wno-missing-braces -o $@ $<
+seeds: test-programs
+	@$(MAKE) DEBUG=1 all
+	@$(PY) tests/seeds.py $(or $(SEED),1) $(N) $(T)
+.PHONY: seeds

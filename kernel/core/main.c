@@ -45,6 +45,11 @@ static void parse_args(char *s) {
         } else if (starts_with(w, "root=")) {
             w += 5;
             strlcpy(root_name, starts_with(w, "/dev/") ? w + 5 : w, sizeof(root_name));
+        } else if (starts_with(w, "seed=")) {
+            sched_seed = strtoul(w + 5, NULL, 10);
+            harts_take_turns = true;
+        } else if (!strcmp(w, "turns")) {
+            harts_take_turns = true;
         } else if (!strcmp(w, "selftest")) {
             want_selftest = true;
         } else if (!strcmp(w, "quiet")) {
@@ -52,7 +57,7 @@ static void parse_args(char *s) {
         } else if (!strcmp(w, "ro")) {
             root_ro = true;
         } else if (strcmp(w, "rw")) {
-            printk("unknown kernel argument '%s': ignored. Known: init= root= ro rw quiet selftest --\n", w);
+            printk("unknown kernel argument '%s': ignored. Known: init= root= ro rw quiet seed= turns selftest --\n", w);
         }
     }
 }

@@ -23,7 +23,15 @@ static inline u64 local_irq_save(void) {
     return v & SSTATUS_SIE;
 }
 static inline void local_irq_restore(u64 flags) { csr_set(sstatus, flags); }
-static inline void cpu_relax(void) { asm volatile(".insn i 0x0f, 0, x0, x0, 0x010" ::: "memory"); }
+/* In a loop that waits for another hart. Where harts take turns (QEMU's icount; the kernel argument `turns`) the turn
+ * goes to the next one, which the waiting would else keep for millions of instructions. */
+extern bool harts_take_turns;
+void pass_turn(void);
+static inline void cpu_relax(void) {
+    asm volatile(".insn i 0x0f, 0, x0, x0, 0x010" ::: "memory"); /* pause */
+    if (__builtin_expect(harts_take_turns, 0))
+        pass_turn();
+}
 
 /* The registers of a task at the moment of a trap; the user's one sits at the top of its stack. */
 struct trapframe {

@@ -47,6 +47,16 @@ void set_next_event(u64 ns) {
         sbi_set_timer(t);
 }
 
+bool harts_take_turns;
+/* A moment in wfi. The event that ends it is early for whatever was set before: timer_interrupt sets that again. With
+ * interrupts off, or one that is taken before the wfi could leave nothing to end it. */
+void pass_turn(void) {
+    u64 irq = local_irq_save();
+    set_next_event(ktime_get() + 1000);
+    asm volatile("wfi");
+    local_irq_restore(irq);
+}
+
 static void hart_enable(void) {
     csr_write(scounteren, 2); /* user mode reads time, and neither cycle nor instret */
     set_next_event(FOREVER);
@@ -58,13 +68,21 @@ void timer_hw_init(void) { hart_enable(); }
 void secondary_main(void) {
     hart_enable();
     __atomic_fetch_or(&online_harts, BIT(smp_processor_id()), __ATOMIC_SEQ_CST);
+    send_ipi(0, IPI_RESCHED);
     preempt_enable_no_resched();
     cpu_idle();
 }
 
 struct task_struct *secondary_idle; /* the task of the hart that is being started: head.S takes it */
 
+static bool given_up;
+static void give_up(struct timer *t) {
+    (void)t;
+    given_up = true;
+}
 void smp_boot(void) {
+    struct timer patience;
+    timer_setup(&patience, give_up);
     for (unsigned int h = 1; h < nr_harts; h++) {
         struct task_struct *idle = fork_idle(h);
         smp_store_release(&secondary_idle, idle);
@@ -74,9 +92,14 @@ void smp_boot(void) {
             nr_harts = h;
             break;
         }
-        u64 until = ktime_get() + 10000000000; /* an overloaded host may be slow */
-        while (!(READ_ONCE(online_harts) & BIT(h)) && ktime_get() < until)
-            cpu_relax();
+        /* Waiting in wfi lets the other hart run where they take turns (icount); its IPI ends the wait. */
+        timer_start(&patience, ktime_get() + 10000000000);
+        for (local_irq_disable(); !(READ_ONCE(online_harts) & BIT(h)) && !given_up; local_irq_disable()) {
+            asm volatile("wfi");
+            local_irq_enable();
+        }
+        local_irq_enable();
+        timer_cancel(&patience);
         if (!(READ_ONCE(online_harts) & BIT(h)))
             panic("hart %lu was started and does not answer", hart_ids[h]);
     }

@@ -56,6 +56,18 @@ static u64 scaled(const struct task_struct *p, u64 ns) {
     return ns * 1024 / weight(p) * (n > USER_SHARE ? n / USER_SHARE : 1);
 }
 
+/* The kernel argument seed=N: scheduling by a generator, so that each N is another interleaving. Under icount, where
+ * nothing depends on the host, the same N is the same one. Every hart gets a tick at a random time, a random task of
+ * those that wait, and a woken task goes to a random hart. */
+u64 sched_seed;
+static u32 seeded(u32 n) {
+    u64 x = __atomic_add_fetch(&sched_seed, 0x9e3779b97f4a7c15UL, __ATOMIC_RELAXED);
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9UL;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebUL;
+    return (x ^ x >> 31) % n;
+}
+#define SEEDED_TICK (5000 + (u64)seeded(195000)) /* ns */
+
 static void slice_end(struct timer *t) {
     (void)t;
     set_tif(current, TIF_NEED_RESCHED);
@@ -160,6 +172,8 @@ static struct task_struct *pick(struct rq *rq) {
             return list_first_entry(&rq->rt[w * 64 + __builtin_ctzl(rq->rt_bits[w])], struct task_struct,
                                     se.rt_link);
     struct rb_node *n = rb_first(&rq->fair);
+    for (u32 skip = unlikely(sched_seed) ? seeded(4) : 0; skip && n && rb_next(n); skip--)
+        n = rb_next(n);
     return n ? rb_entry(n, struct task_struct, se.node) : rq->idle;
 }
 
@@ -170,6 +184,12 @@ static unsigned int select_hart(const struct task_struct *p, unsigned int prev) 
     u64 allowed = p->se.affinity & online_harts;
     if (!allowed)
         allowed = online_harts;
+    if (unlikely(sched_seed)) {
+        u64 m = allowed;
+        for (u32 skip = seeded(__builtin_popcountl(m)); skip; skip--)
+            m &= m - 1;
+        return __builtin_ctzl(m);
+    }
     if ((allowed & BIT(prev)) && hart_idle(prev))
         return prev;
     unsigned int best = __builtin_ctzl(allowed), self = smp_processor_id();
@@ -436,7 +456,9 @@ static void __schedule(bool preempted) {
             rq->min_vruntime = next->se.vruntime;
     }
     rq->is_idle = next == rq->idle;
-    if (rq->nr_running > 1)
+    if (unlikely(sched_seed))
+        timer_start(&rq->slice, ktime_get() + SEEDED_TICK);
+    else if (rq->nr_running > 1)
         timer_start(&rq->slice, ktime_get() + (next->se.policy == SCHED_RR ? RR_SLICE_NS : SLICE_NS));
     next->se.exec_start = prev->se.exec_start;
     if (next == prev) {
