@@ -547,6 +547,7 @@ static int do_execve(int dfd, const char *name, struct strings argv, struct stri
         r = sp;
         goto out;
     }
+    TEST_POINT("exec-commit");
     if ((r = unshare_files()) || (r = unshare_sighand()) || (r = de_thread()))
         goto out;
     begin_program(mm, im, c, sp, entry);

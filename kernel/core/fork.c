@@ -383,6 +383,7 @@ struct task_struct *copy_process(struct kernel_clone_args *args) {
     }
     if ((f & CLONE_PARENT_SETTID) && (r = put_user(args->parent_tid, (s32)p->pid))) /* C9 */
         goto bad_fork_pidfile;
+    TEST_POINT("fork-link");
     if ((r = link_child(p, args)))
         goto bad_fork_pidfile;
 
@@ -439,7 +440,9 @@ long do_fork(struct kernel_clone_args *args) {
         p->vfork_done = &vfork;
         get_task(p);
     }
+    TEST_POINT("fork-wake");
     wake_up_new_task(p, args->flags); /* D6 */
+    TEST_POINT("fork-woken");
     if (args->flags & CLONE_VFORK)
         wait_for_vfork_done(p, &vfork);
     return pid; /* D9 */
@@ -447,6 +450,7 @@ long do_fork(struct kernel_clone_args *args) {
 
 /* X1: the task no longer uses mm. */
 void mm_release(struct task_struct *t, struct mm_struct *mm) {
+    TEST_POINT("mm-release");
     if (t->robust_list && mm)
         exit_robust_list(t);
     t->robust_list = 0;

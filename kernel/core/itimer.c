@@ -14,8 +14,9 @@
 #define SIGEV_THREAD_ID 4
 #define TIMER_ABSTIME 1
 #define TIMERS_MAX 256
-#define SHORTEST 50000UL /* ns between two interrupts of one timer; what comes faster is counted as overrun  \
-                          */
+#define SHORTEST                                                                                             \
+    50000UL /* ns between two interrupts of one timer; what comes faster is counted as overrun               \
+             */
 enum {
     CLOCK_REAL = 0,
     CLOCK_MONO = 1,

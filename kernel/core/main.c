@@ -57,7 +57,9 @@ static void parse_args(char *s) {
         } else if (!strcmp(w, "ro")) {
             root_ro = true;
         } else if (strcmp(w, "rw")) {
-            printk("unknown kernel argument '%s': ignored. Known: init= root= ro rw quiet seed= turns selftest --\n", w);
+            printk("unknown kernel argument '%s': ignored. Known: init= root= ro rw quiet seed= turns "
+                   "selftest --\n",
+                   w);
         }
     }
 }

@@ -12,9 +12,19 @@ __noreturn void panic(const char *fmt, ...) __printf(1, 2);
             panic("%s:%d: %s: " #cond, __FILE__, __LINE__, __func__);                                        \
     } while (0)
 #ifdef CONFIG_DEBUG
+/* A place where a test can hold a task (testpoint.c); nothing in the other build. The caller may sleep here.
+ */
+extern bool test_point_armed;
+void test_point_hit(const char *name);
+int test_point_command(char *text);
+const char *test_point_state(void);
+#define TEST_POINT(name) (unlikely(READ_ONCE(test_point_armed)) ? test_point_hit(name) : (void)0)
 #define IS_DEBUG true
 #define DEBUG_ON(cond) BUG_ON(cond)
 #else
+#define TEST_POINT(name) ((void)0)
+static inline int test_point_command(char *text) { return (void)text, -22; }
+static inline const char *test_point_state(void) { return "idle"; }
 #define IS_DEBUG false
 #define DEBUG_ON(cond) ((void)sizeof(cond))
 #endif

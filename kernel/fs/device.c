@@ -69,7 +69,8 @@ void random_init(void) {
     key[1] = rdtime() >> 7;
     u64 rtc = rtc_read();
     key[2] = rtc, key[3] = rtc >> 32;
-    for (u32 i = 0; !sched_seed && machine.dtb_pa && i < machine.dtb_size / 4; i++) /* QEMU puts an rng-seed in the tree */
+    for (u32 i = 0; !sched_seed && machine.dtb_pa && i < machine.dtb_size / 4;
+         i++) /* QEMU puts an rng-seed in the tree */
         key[4 + i % 4] = key[4 + i % 4] * 31 + ((u32 *)__va(machine.dtb_pa))[i];
 }
 void random_bytes(void *buf, size_t n) {

@@ -122,6 +122,7 @@ static int write_fault(struct vm_area *v, u64 va, pte_t old) {
     if (p != zero_page)
         memcpy(page_address(copy), page_address(p), PAGE_SIZE);
     atomic_inc(&mm->cow_faults);
+    TEST_POINT("cow-copied");
     return install(v, va, copy, flags, old, NULL);
 }
 

@@ -93,8 +93,11 @@ void flush_tlb_harts(u64 mask, u64 start, u64 size) {
         else
             flush_tlb_local();
     }
-    if (mask & ~self & online_harts)
-        sbi_call(0x52464e43, 1, hart_mask_to_ids(mask & ~self & online_harts), 0, start, size);
+    u64 others = mask & ~self & online_harts;
+    if (others && unlikely(harts_take_turns))
+        flush_by_turns(others);
+    else if (others)
+        sbi_call(0x52464e43, 1, hart_mask_to_ids(others), 0, start, size);
     preempt_enable();
 }
 
@@ -102,7 +105,9 @@ void flush_icache_all(void) {
     asm volatile("fence.i" ::: "memory");
     preempt_disable();
     u64 others = online_harts & ~BIT(smp_processor_id());
-    if (others)
+    if (others && unlikely(harts_take_turns))
+        flush_by_turns(others);
+    else if (others)
         sbi_call(0x52464e43, 0, hart_mask_to_ids(others), 0, 0, 0);
     preempt_enable();
 }

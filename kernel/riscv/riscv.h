@@ -23,10 +23,11 @@ static inline u64 local_irq_save(void) {
     return v & SSTATUS_SIE;
 }
 static inline void local_irq_restore(u64 flags) { csr_set(sstatus, flags); }
-/* In a loop that waits for another hart. Where harts take turns (QEMU's icount; the kernel argument `turns`) the turn
- * goes to the next one, which the waiting would else keep for millions of instructions. */
+/* In a loop that waits for another hart. Where harts take turns (QEMU's icount; the kernel argument `turns`)
+ * the turn goes to the next one, which the waiting would else keep for millions of instructions. */
 extern bool harts_take_turns;
 void pass_turn(void);
+void flush_by_turns(u64 mask); /* all translations and instructions of these harts; preemption off */
 static inline void cpu_relax(void) {
     asm volatile(".insn i 0x0f, 0, x0, x0, 0x010" ::: "memory"); /* pause */
     if (__builtin_expect(harts_take_turns, 0))
@@ -114,7 +115,7 @@ extern u64 online_harts; /* bit mask */
 u64 hart_mask_to_ids(u64 mask);
 void smp_boot(void); /* starts all other harts and waits for them */
 
-enum ipi { IPI_RESCHED, IPI_STOP, IPI_BACKTRACE, IPI_TIMER };
+enum ipi { IPI_RESCHED, IPI_STOP, IPI_BACKTRACE, IPI_TIMER, IPI_FLUSH };
 void send_ipi(unsigned int hart, enum ipi what);
 u64 ipi_count(unsigned int hart);
 /* Called by IPI_BACKTRACE and IPI_STOP handlers and by panic. */

@@ -19,14 +19,6 @@ void send_ipi(unsigned int hart, enum ipi what) {
         sbi_send_ipi(BIT(hart_ids[hart]));
 }
 
-void handle_ipi(struct trapframe *tf) {
-    csr_clear(sip, SIE_SSIE);
-    u32 what = __atomic_exchange_n(&ipi_pending[smp_processor_id()], 0, __ATOMIC_SEQ_CST);
-    /* IPI_RESCHED needs no more than to have happened: the way out of the trap looks at the flag. */
-    if (what & BIT(IPI_STOP))
-        panic_stop_hart(tf);
-}
-
 void count_irq(unsigned int which) { counts[smp_processor_id()][which]++; }
 u64 trap_counts(unsigned int hart, unsigned int which) { return counts[hart][which]; }
 
@@ -48,13 +40,48 @@ void set_next_event(u64 ns) {
 }
 
 bool harts_take_turns;
-/* A moment in wfi. The event that ends it is early for whatever was set before: timer_interrupt sets that again. With
- * interrupts off, or one that is taken before the wfi could leave nothing to end it. */
+/* Where harts take turns the firmware's remote fences are no help: it spins for the other hart with the turn
+ * in its hand. So the others are asked by IPI, and whoever waits answers what it is asked meanwhile. */
+static u64 flush_asked[MAX_HARTS], flush_done[MAX_HARTS];
+static void serve_flush(void) {
+    unsigned int h = smp_processor_id();
+    u64 asked = smp_load_acquire(&flush_asked[h]);
+    if (flush_done[h] != asked) {
+        flush_tlb_local();
+        asm volatile("fence.i" ::: "memory");
+        smp_store_release(&flush_done[h], asked);
+    }
+}
+void flush_by_turns(u64 mask) {
+    u64 want[MAX_HARTS];
+    for (u64 m = mask; m; m &= m - 1) {
+        unsigned int h = __builtin_ctzl(m);
+        want[h] = __atomic_add_fetch(&flush_asked[h], 1, __ATOMIC_SEQ_CST);
+        send_ipi(h, IPI_FLUSH);
+    }
+    for (u64 m = mask; m; m &= m - 1)
+        while (smp_load_acquire(&flush_done[__builtin_ctzl(m)]) < want[__builtin_ctzl(m)])
+            cpu_relax();
+}
+
+/* A moment in wfi. The event that ends it is early for whatever was set before: timer_interrupt sets that
+ * again. With interrupts off, or one that is taken before the wfi could leave nothing to end it. */
 void pass_turn(void) {
     u64 irq = local_irq_save();
+    serve_flush();
     set_next_event(ktime_get() + 1000);
     asm volatile("wfi");
     local_irq_restore(irq);
+}
+
+void handle_ipi(struct trapframe *tf) {
+    csr_clear(sip, SIE_SSIE);
+    u32 what = __atomic_exchange_n(&ipi_pending[smp_processor_id()], 0, __ATOMIC_SEQ_CST);
+    /* IPI_RESCHED needs no more than to have happened: the way out of the trap looks at the flag. */
+    if (what & BIT(IPI_FLUSH))
+        serve_flush();
+    if (what & BIT(IPI_STOP))
+        panic_stop_hart(tf);
 }
 
 static void hart_enable(void) {

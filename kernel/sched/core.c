@@ -56,9 +56,9 @@ static u64 scaled(const struct task_struct *p, u64 ns) {
     return ns * 1024 / weight(p) * (n > USER_SHARE ? n / USER_SHARE : 1);
 }
 
-/* The kernel argument seed=N: scheduling by a generator, so that each N is another interleaving. Under icount, where
- * nothing depends on the host, the same N is the same one. Every hart gets a tick at a random time, a random task of
- * those that wait, and a woken task goes to a random hart. */
+/* The kernel argument seed=N: scheduling by a generator, so that each N is another interleaving. Under
+ * icount, where nothing depends on the host, the same N is the same one. Every hart gets a tick at a random
+ * time, a random task of those that wait, and a woken task goes to a random hart. */
 u64 sched_seed;
 static u32 seeded(u32 n) {
     u64 x = __atomic_add_fetch(&sched_seed, 0x9e3779b97f4a7c15UL, __ATOMIC_RELAXED);

@@ -23,7 +23,7 @@ struct sched_entity {
     atomic_t *user_tasks; /* how many processes its user has; NULL: root. Never freed. */
 };
 
-extern u64 sched_seed; /* not 0: scheduling by a generator that began with this */
+extern u64 sched_seed;             /* not 0: scheduling by a generator that began with this */
 extern u32 sched_child_runs_first; /* D6: a knob in /proc/sys/kernel */
 void sched_init(void);
 /* Give up the hart until woken (if the state says so) or rescheduled. */

@@ -1,5 +1,5 @@
-/* Small programs where the order of events matters; run under many seeds (make seeds), each is another order. D3, D8, C27 to
- * C29, X1 to X5: what must hold in any order. */
+/* Small programs where the order of events matters; run under many seeds (make seeds), each is another order.
+ * D3, D8, C27 to C29, X1 to X5: what must hold in any order. */
 #include "ktap.h"
 #include <linux/futex.h>
 #include <pthread.h>
@@ -176,7 +176,8 @@ int main(int argc, char **argv) {
     for (int r = 0; r < 4; r++) { /* clear_child_tid in memory that is being unmapped */
         int *word = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         *word = 1;
-        pid_t p = clone(exit_at_once, stack[1] + sizeof(stack[1]), CLONE_VM | CLONE_CHILD_CLEARTID | SIGCHLD, NULL, NULL, NULL, word);
+        pid_t p = clone(exit_at_once, stack[1] + sizeof(stack[1]), CLONE_VM | CLONE_CHILD_CLEARTID | SIGCHLD,
+                        NULL, NULL, NULL, word);
         usleep(r * 20);
         munmap(word, 4096);
         bad |= waitpid(p, &st, 0) != p || WEXITSTATUS(st) != 5;

@@ -79,7 +79,8 @@ static void child_setup(struct job *j, bool fg) {
     }
     interactive = false;
 }
-static bool one_command; /* this process was made for one command: it becomes the program, with no other fork */
+static bool
+    one_command; /* this process was made for one command: it becomes the program, with no other fork */
 static pid_t spawn(struct job *j, struct node *n, bool fg, int in, int out, int other) {
     fflush(stdout);
     pid_t pid = fork();

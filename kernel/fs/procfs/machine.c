@@ -179,8 +179,9 @@ static int store_drop(char *text, struct task_struct *t) {
     return 0;
 }
 
-/* As on Linux: c crashes (to see and test the report), s syncs, o powers off; and x uses the stack up; f, t, i and
- * a do what the checked build must catch: use of freed memory, of a tail, of an index, sleep with a lock held. */
+/* As on Linux: c crashes (to see and test the report), s syncs, o powers off; and x uses the stack up; f, t,
+ * i and a do what the checked build must catch: use of freed memory, of a tail, of an index, sleep with a
+ * lock held. */
 static noinline void crash(void) { asm volatile("sw zero, 8(zero)" ::: "memory"); }
 static noinline int recurse(int n) { /* until the stack's guard stops it */
     volatile char big[512];
@@ -242,9 +243,22 @@ static const struct entry kernel_entries[] = {
     {0},
 };
 static const struct entry vm_entries[] = {{"drop_caches", 0200, NULL, store_drop, NULL, NULL, NULL}, {0}};
-static const struct entry sys_entries[] = {{"kernel", S_IFDIR | 0555, NULL, NULL, kernel_entries, NULL, NULL},
-                                           {"vm", S_IFDIR | 0555, NULL, NULL, vm_entries, NULL, NULL},
-                                           {0}};
+static int show_test_point(struct seq *s, struct task_struct *t) {
+    (void)t;
+    seq_printf(s, "%s\n", test_point_state());
+    return 0;
+}
+static int store_test_point(char *text, struct task_struct *t) {
+    (void)t;
+    return test_point_command(text);
+}
+static const struct entry debug_entries[] = {
+    {"test_point", 0600, show_test_point, store_test_point, NULL, NULL, NULL}, {0}};
+static const struct entry sys_entries[] = {
+    {"kernel", S_IFDIR | 0555, NULL, NULL, kernel_entries, NULL, NULL},
+    {"vm", S_IFDIR | 0555, NULL, NULL, vm_entries, NULL, NULL},
+    {IS_DEBUG ? "debug" : NULL, S_IFDIR | 0555, NULL, NULL, debug_entries, NULL, NULL},
+    {0}};
 static const struct entry root_entries[] = {
     {"self", S_IFLNK | 0777, NULL, NULL, NULL, NULL, self_link},
     {"thread-self", S_IFLNK | 0777, NULL, NULL, NULL, NULL, thread_self_link},
