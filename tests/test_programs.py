@@ -116,6 +116,13 @@ def test_forktest_2000_processes_in_256_mb(machine):
     assert "2000 children alive\n2000 children reaped" in r.text and r.status == 0, r.text
 
 
+def test_10000_threads_in_1_gb(machine):
+    machine.add(os.path.join(BUILD, "tests/linux/threads10k"), "/t")
+    r = machine.run("echo 12000 > /proc/sys/kernel/threads-max; /t 10000", cpus=2, mem="1G", timeout=120)
+    check_ktap(r.text)
+    assert "10000 threads made" in r.text and r.status == 0, tail(r.text)
+
+
 def test_fork_bomb_of_a_user_leaves_root_usable(machine):
     r = machine.run("echo 'while true; do sh /tmp/bomb & done' > /tmp/bomb; runas 1000 sh /tmp/bomb 2>/dev/null & sleep 4; "
                     "n=$(ps -l | grep -c '^ *1000'); echo there are $n of them; forkdemo; runas 1000 kill -KILL -1; exit 0", timeout=200, cpus=2)

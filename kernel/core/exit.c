@@ -208,15 +208,12 @@ __noreturn void do_exit(s32 code) {
     if (t->signal->group_stop_count && t->stop_pending && !--t->signal->group_stop_count)
         t->signal->stopped = true;
     t->stop_pending = false;
-    bool last = true;
     struct task_struct *o;
     spin_unlock_irqrestore(&t->sighand->lock, irq);
     READ_TASKS(flags);
-    for_each_thread(o, t->signal) if (o != t && !(o->task_flags & PF_EXITING)) {
-        last = false;
-        if (t->signal->shared_pending.signal)
-            signal_wake_up(o, false);
-    }
+    bool last = --t->signal->live == 0;
+    if (!last && t->signal->shared_pending.signal)
+        for_each_thread(o, t->signal) if (!(o->task_flags & PF_EXITING)) signal_wake_up(o, false);
     READ_TASKS_END(flags);
     t->exit_code = t->signal->group_exit ? t->signal->group_exit_code : code;
     exit_mm();

@@ -300,9 +300,10 @@ static long link_child(struct task_struct *p, const struct kernel_clone_args *ar
                 set_tif(p, TIF_SIGPENDING);
             }
             s->nr_threads++;
+            s->live++;
         } else {
             p->group_leader = p;
-            s->nr_threads = 1;
+            s->nr_threads = s->live = 1;
             s->pgid = current->signal->pgid;
             s->sid = current->signal->sid;
             s->tty = current->signal->tty;

@@ -134,6 +134,18 @@ static struct task_struct *sched_target(s32 pid) {
     return pid < 0 ? NULL : get_task_by_pid(pid ? pid : current->pid);
 }
 static bool rt_policy(u32 p) { return p == SCHED_FIFO || p == SCHED_RR; }
+/* The checks that all ways to change a task's standing share. */
+static long change_standing(struct task_struct *t, u32 policy, s32 nice, s32 prio, bool reset) {
+    bool known = policy == SCHED_OTHER || policy == SCHED_BATCH || policy == SCHED_IDLE || rt_policy(policy);
+    if (!known || prio < 0 || prio > 99 || (rt_policy(policy) != (prio != 0)))
+        return -EINVAL;
+    bool up = (rt_policy(policy) && (!rt_policy(t->se.policy) || (u32)prio > t->se.rt_priority)) ||
+              nice < t->se.nice || (t->se.reset_on_fork && !reset);
+    if (!may_schedule(t) || (up && !capable(CAP_SYS_NICE)))
+        return -EPERM;
+    sched_set(t, policy, nice, prio, reset);
+    return 0;
+}
 static long set_scheduler(s32 pid, s32 policy, u64 uparam) {
     s32 prio;
     if (pid < 0)
@@ -145,18 +157,62 @@ static long set_scheduler(s32 pid, s32 policy, u64 uparam) {
         return -ESRCH;
     bool reset = policy == -1 ? t->se.reset_on_fork : (policy & SCHED_RESET_ON_FORK) != 0;
     u32 p = policy == -1 ? t->se.policy : (u32)policy & ~SCHED_RESET_ON_FORK;
-    long r = -EINVAL;
-    bool known = p == SCHED_OTHER || p == SCHED_BATCH || p == SCHED_IDLE || rt_policy(p);
-    if (!known || prio < 0 || prio > 99 || (rt_policy(p) != (prio != 0)))
-        goto out;
-    r = -EPERM;
-    if (!may_schedule(t) || (rt_policy(p) && !capable(CAP_SYS_NICE)))
-        goto out;
-    sched_set(t, p, t->se.nice, prio, reset);
-    r = 0;
-out:
+    long r = change_standing(t, p, t->se.nice, prio, reset);
     put_task(t);
     return r;
+}
+struct sched_attr { /* as Linux has it, version 0; a longer one must have zeros behind */
+    u32 size, policy;
+    u64 flags;
+    s32 nice;
+    u32 priority;
+    u64 runtime, deadline, period;
+};
+#define SCHED_FLAG_RESET_ON_FORK 1
+long sys_sched_setattr(u64 pid, u64 uattr, u64 flags) {
+    struct sched_attr a = {0};
+    u32 size;
+    u8 byte;
+    if ((s32)pid < 0 || !uattr || flags)
+        return -EINVAL;
+    if (copy_from_user(&size, uattr, 4))
+        return -EFAULT;
+    size = size ? size : sizeof(a);
+    if (size < sizeof(a) || size > PAGE_SIZE)
+        return put_user(uattr, (u32)sizeof(a)) ? -EFAULT : -E2BIG;
+    if (copy_from_user(&a, uattr, sizeof(a)))
+        return -EFAULT;
+    for (u32 i = sizeof(a); i < size; i++) {
+        if (copy_from_user(&byte, uattr + i, 1))
+            return -EFAULT;
+        if (byte)
+            return put_user(uattr, (u32)sizeof(a)) ? -EFAULT : -E2BIG;
+    }
+    if (a.flags & ~(u64)SCHED_FLAG_RESET_ON_FORK)
+        return -EINVAL;
+    struct task_struct *t = sched_target(pid);
+    if (!t)
+        return -ESRCH;
+    s32 nice = rt_policy(a.policy) ? t->se.nice : a.nice < -20 ? -20 : a.nice > 19 ? 19 : a.nice;
+    long r = a.priority > 99
+                 ? -EINVAL
+                 : change_standing(t, a.policy, nice, a.priority, a.flags & SCHED_FLAG_RESET_ON_FORK);
+    put_task(t);
+    return r;
+}
+long sys_sched_getattr(u64 pid, u64 uattr, u64 size, u64 flags) {
+    if ((s32)pid < 0 || !uattr || flags || (u32)size < sizeof(struct sched_attr) || (u32)size > PAGE_SIZE)
+        return -EINVAL;
+    struct task_struct *t = sched_target(pid);
+    if (!t)
+        return -ESRCH;
+    struct sched_attr a = {.size = sizeof(a),
+                           .policy = t->se.policy,
+                           .flags = t->se.reset_on_fork ? SCHED_FLAG_RESET_ON_FORK : 0,
+                           .nice = rt_policy(t->se.policy) ? 0 : t->se.nice,
+                           .priority = t->se.rt_priority};
+    put_task(t);
+    return copy_to_user(uattr, &a, sizeof(a));
 }
 long sys_sched_setscheduler(u64 pid, u64 policy, u64 param) {
     return (s32)policy < 0 ? -EINVAL : set_scheduler(pid, policy, param);

@@ -88,6 +88,7 @@ struct tty;
 struct signal_struct {
     atomic_t refcount;
     u32 nr_threads;               /* linked threads: tasklist_lock */
+    u32 live;                     /* those that have not begun to exit: tasklist_lock */
     struct list_head thread_head; /* tasklist_lock */
     struct wait_queue_head wait_chldexit;
     struct sigpending shared_pending;

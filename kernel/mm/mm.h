@@ -155,6 +155,7 @@ struct mm_struct {
     struct rb_root vmas;
     struct vm_area *cached;
     u32 map_count;
+    u64 gap_top, gap_len;     /* where to look for room first: see find_gap */
     u64 total_vm;             /* pages */
     atomic64_t rss, rss_file; /* pages mapped; of these, from files */
     u64 hiwater_rss;

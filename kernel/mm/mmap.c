@@ -175,6 +175,8 @@ static int munmap_locked(struct mm_struct *mm, u64 start, u64 end) {
     int r = split_range(mm, start, end);
     if (r)
         return r;
+    if (end > mm->gap_top)
+        mm->gap_top = 0;
     zap_page_range(mm, start, end, true);
     for (v = find_vma(mm, start); v && v->start < end;) {
         struct vm_area *n = next_vma(v);
@@ -197,10 +199,13 @@ int do_munmap(struct mm_struct *mm, u64 addr, u64 len) {
     return r;
 }
 
-/* The highest gap of len bytes below MMAP_TOP; -ENOMEM if none. Caller holds mmap_lock. */
-static u64 find_gap(struct mm_struct *mm, u64 len) {
-    u64 top = MMAP_TOP;
+/* The highest gap of len bytes below `top`; -ENOMEM if none. Caller holds mmap_lock. */
+static u64 gap_below(struct mm_struct *mm, u64 top, u64 len) {
     struct rb_node *n = rb_last(&mm->vmas);
+    if (top < MMAP_TOP) { /* from the first VMA that ends above it */
+        struct vm_area *v = find_vma(mm, top);
+        n = v ? &v->node : n;
+    }
     for (; n; n = rb_prev(n)) {
         struct vm_area *v = rb_entry(n, struct vm_area, node);
         if (v->end <= top && top - v->end >= len)
@@ -209,6 +214,20 @@ static u64 find_gap(struct mm_struct *mm, u64 len) {
             top = v->start;
     }
     return top >= MMAP_MIN + len ? top - len : (u64)-ENOMEM;
+}
+/* Above gap_top there was no gap of gap_len when last looked for; munmap forgets it. Else the search for the
+ * place of the ten-thousandth stack would pass all the others. */
+static u64 find_gap(struct mm_struct *mm, u64 len) {
+    u64 at = (u64)-ENOMEM;
+    if (mm->gap_top && len >= mm->gap_len)
+        at = gap_below(mm, mm->gap_top, len);
+    if ((s64)at < 0)
+        at = gap_below(mm, MMAP_TOP, len);
+    if ((s64)at >= 0) {
+        mm->gap_top = at + len;
+        mm->gap_len = len;
+    }
+    return at;
 }
 u64 unmapped_area(struct mm_struct *mm, u64 len) { return find_gap(mm, ALIGN_UP(len, PAGE_SIZE)); }
 
