@@ -36,7 +36,7 @@ static void inherit(struct task_struct *t) {
         struct pi_waiter *w;
         u32 best = 0;
         list_for_each_entry(w, &waiters, link) if (w->owner == t && w->state == WAITS) best =
-            max(best, task_rt_priority(w->task));
+            max(best, w->task->se.prio);
         if (t->se.boost == best)
             return;
         sched_boost(t, best);
@@ -44,9 +44,8 @@ static void inherit(struct task_struct *t) {
 }
 static struct pi_waiter *best_waiter(const struct futex_key *k) {
     struct pi_waiter *w, *best = NULL;
-    list_for_each_entry(
-        w, &waiters, link) if (w->state == WAITS && futex_same(&w->key, k) &&
-                               (!best || task_rt_priority(w->task) > task_rt_priority(best->task))) best = w;
+    list_for_each_entry(w, &waiters, link) if (w->state == WAITS && futex_same(&w->key, k) &&
+                                               (!best || w->task->se.prio > best->task->se.prio)) best = w;
     return best;
 }
 /* Who has been given the lock and has not run yet: it owns it, whatever the word says. */

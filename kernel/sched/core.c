@@ -40,11 +40,11 @@ static const u32 weights[40] = {88761, 71755, 56483, 46273, 36291, 29154, 23254,
                                 1024,  820,   655,   526,   423,   335,   272,   215,   172,   137,
                                 110,   87,    70,    56,    45,    36,    29,    23,    18,    15};
 
-u32 task_rt_priority(const struct task_struct *p) {
-    u32 own = p->se.policy == SCHED_FIFO || p->se.policy == SCHED_RR ? p->se.rt_priority : 0;
-    return max(own, p->se.boost);
+static u32 standing(const struct sched_entity *se) {
+    u32 own = se->policy == SCHED_FIFO || se->policy == SCHED_RR ? se->rt_priority : 0;
+    return max(own, se->boost);
 }
-static bool is_rt(const struct task_struct *p) { return task_rt_priority(p) > 0; }
+static bool is_rt(const struct task_struct *p) { return p->se.prio > 0; }
 static u32 weight(const struct task_struct *p) {
     return p->se.policy == SCHED_IDLE ? 3 : weights[p->se.nice + 20];
 }
@@ -99,7 +99,7 @@ static void update_curr(struct rq *rq) {
 
 static void queue_insert(struct rq *rq, struct task_struct *p, bool head) {
     if (is_rt(p)) {
-        u32 i = RT_LEVELS - 1 - task_rt_priority(p);
+        u32 i = RT_LEVELS - 1 - p->se.prio;
         (head ? list_add : list_add_tail)(&p->se.rt_link, &rq->rt[i]);
         rq->rt_bits[i / 64] |= BIT(i % 64);
         rq->nr_rt++;
@@ -119,7 +119,7 @@ static void queue_remove(struct rq *rq, struct task_struct *p) {
         rb_erase(&rq->fair, &p->se.node);
         return;
     }
-    u32 i = RT_LEVELS - 1 - task_rt_priority(p);
+    u32 i = RT_LEVELS - 1 - p->se.prio;
     list_del(&p->se.rt_link);
     rq->nr_rt--;
     if (list_empty(&rq->rt[i]))
@@ -145,7 +145,7 @@ static bool preempts(const struct task_struct *p, const struct task_struct *curr
     if (curr->task_flags & PF_IDLE)
         return true;
     if (is_rt(p) || is_rt(curr))
-        return task_rt_priority(p) > task_rt_priority(curr);
+        return p->se.prio > curr->se.prio;
     return (s64)(p->se.deadline - curr->se.deadline) < 0;
 }
 
@@ -265,6 +265,7 @@ void sched_fork(struct task_struct *p) {
             se->nice = 0;
         se->reset_on_fork = false;
     }
+    se->prio = standing(se);
     /* Half of what was left of the parent's slice stays with each: forking gains nothing. */
     se->vruntime = cur->vruntime;
 }
@@ -541,6 +542,7 @@ static void change(struct task_struct *p, const struct sched_entity *to) {
     p->se.rt_priority = to->rt_priority;
     p->se.reset_on_fork = to->reset_on_fork;
     p->se.boost = to->boost;
+    p->se.prio = standing(&p->se);
     p->se.deadline = p->se.vruntime + scaled(p, SLICE_NS);
     if (queued) {
         queue_insert(rq, p, false);

@@ -10,6 +10,7 @@ struct sched_entity {
     s32 nice;        /* -20 to 19 */
     u32 rt_priority; /* 1 to 99 for FIFO and RR */
     u32 boost;       /* inherited from who waits for its PI futexes; 0: none */
+    u32 prio;        /* what it counts as: the better of both; 0: a fair task */
     bool reset_on_fork, on_rq, on_cpu;
     u64 affinity;   /* harts it may run on */
     u64 vruntime;   /* ns, scaled by weight */
@@ -38,8 +39,6 @@ static inline bool wake_up_process(struct task_struct *p) { return try_to_wake_u
 void sched_fork(struct task_struct *p);
 /* The first wake of a new task; D6. flags: the CLONE_* it was made with. */
 void wake_up_new_task(struct task_struct *p, u64 flags);
-/* What p counts as: its own real-time priority or the inherited one; 0: a fair task. */
-u32 task_rt_priority(const struct task_struct *p);
 void sched_boost(struct task_struct *p, u32 priority); /* any context that may take a run-queue lock */
 void sched_set(struct task_struct *p, u32 policy, s32 nice, u32 rt_priority, bool reset_on_fork);
 int sched_setaffinity(struct task_struct *p, u64 mask);

@@ -97,6 +97,9 @@ linux, tine = map(results, texts)
 wrong = agree = 0
 for name in sorted(files):
     mine, theirs, lines = tine.get(name, {}), linux.get(name, {}), []
+    if "skip" in theirs.values() and len(theirs) == 2:  # not for this Linux: nothing to compare
+        print(f"{name:16} skipped on Linux: {[t for t in theirs if theirs[t] == 'skip'][0]}")
+        continue
     for test in dict.fromkeys([*theirs, *mine]):
         if test.endswith("\0why"):
             continue
