@@ -133,7 +133,7 @@ format:
 clean:
 	@rm -rf $(B) compile_commands.json
 help:
-	@echo "make [qemu|run CMD=...|qemu-gdb|qemu-cmd|test [T=name]|bench|boots N=500|fs.img EXTRA=dir|deps|clean]"
-	@echo "variables: CPUS= MEM= ICOUNT=1 IMG= EXTRA= APPEND= DEBUG=1 BUSYBOX=1 CROSS= V=1"
+	@echo "make [qemu|run CMD=...|qemu-gdb|qemu-cmd|test [T=name]|bench|oracle|boots N=500|seeds N=1000|fuzz|fs.img EXTRA=dir|deps|clean]"
+	@echo "variables: CPUS= MEM= ICOUNT=1 IMG= EXTRA= APPEND= DEBUG=1 SEED= BUSYBOX=1 CROSS= V=1"
 
 -include $(shell find $(K) -name '*.d' 2>/dev/null)
