@@ -101,9 +101,9 @@ int commit_cred(struct cred *c) {
     }
     c->fsuid = c->euid;
     c->fsgid = c->egid;
-    spin_lock(&current->alloc_lock);
+    READ_TASKS(irq); /* others look at it under this lock */
     current->cred = c;
-    spin_unlock(&current->alloc_lock);
+    READ_TASKS_END(irq);
     put_cred(old);
     return 0;
 }
@@ -218,9 +218,9 @@ long sys_capget(u64 hdr, u64 data) {
     struct task_struct *t = get_task_by_pid(h.pid ? h.pid : current->pid);
     if (!t)
         return -ESRCH;
-    spin_lock(&t->alloc_lock);
+    READ_TASKS(irq);
     u64 e = t->cred->cap_effective, p = t->cred->cap_permitted, i = t->cred->cap_inheritable;
-    spin_unlock(&t->alloc_lock);
+    READ_TASKS_END(irq);
     put_task(t);
     u32 out[6] = {e, p, i, e >> 32, p >> 32, i >> 32};
     return copy_to_user(data, out, sizeof(out));

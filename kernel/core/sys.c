@@ -87,6 +87,7 @@ long sys_setsid(void) {
 }
 
 /* --- priorities --- */
+/* tasklist_lock held: t's credentials stay. */
 static bool may_schedule(struct task_struct *t) {
     return current->cred->euid == t->cred->uid || current->cred->euid == t->cred->euid ||
            capable(CAP_SYS_NICE);
@@ -141,7 +142,10 @@ static long change_standing(struct task_struct *t, u32 policy, s32 nice, s32 pri
         return -EINVAL;
     bool up = (rt_policy(policy) && (!rt_policy(t->se.policy) || (u32)prio > t->se.rt_priority)) ||
               nice < t->se.nice || (t->se.reset_on_fork && !reset);
-    if (!may_schedule(t) || (up && !capable(CAP_SYS_NICE)))
+    READ_TASKS(irq);
+    bool may = may_schedule(t);
+    READ_TASKS_END(irq);
+    if (!may || (up && !capable(CAP_SYS_NICE)))
         return -EPERM;
     sched_set(t, policy, nice, prio, reset);
     return 0;
@@ -251,7 +255,10 @@ long sys_sched_setaffinity(u64 pid, u64 len, u64 umask) {
     struct task_struct *t = sched_target(pid);
     if (!t)
         return -ESRCH;
-    long r = may_schedule(t) ? sched_setaffinity(t, mask) : -EPERM;
+    READ_TASKS(irq);
+    bool may = may_schedule(t);
+    READ_TASKS_END(irq);
+    long r = may ? sched_setaffinity(t, mask) : -EPERM;
     put_task(t);
     return r;
 }
@@ -303,8 +310,10 @@ long sys_prlimit64(u64 pid, u64 res, u64 unew, u64 uold) {
     if (!t)
         return -ESRCH;
     const struct cred *c = current->cred;
+    READ_TASKS(irq);
     bool ok =
         t == current || (c->uid == t->cred->uid && c->uid == t->cred->euid) || capable(CAP_SYS_RESOURCE);
+    READ_TASKS_END(irq);
     long r = ok ? do_prlimit(t, (u32)res, unew ? &new : NULL, &old) : -EPERM;
     put_task(t);
     return r ? r : uold ? copy_to_user(uold, &old, sizeof(old)) : 0;

@@ -154,7 +154,7 @@ struct task_struct {
     u32 parent_exec_id, self_exec_id;
     /* shared objects: task_lock (alloc_lock) to change or to look at another task's */
     spinlock_t alloc_lock;
-    struct cred *cred;
+    struct cred *cred; /* others look at it, and it changes, under tasklist_lock */
     struct files_struct *files;
     struct fs_struct *fs;
     struct sighand_struct *sighand; /* NULL once reaped: sighand lock and tasklist_lock */

@@ -306,8 +306,8 @@ static struct file *open_path(const struct path *p, u32 flags) {
 int do_truncate(struct inode *i, loff_t size) {
     if (size < 0)
         return -EINVAL;
-    if (!i->i_op || !i->i_op->truncate)
-        return S_ISREG(i->i_mode) ? -EINVAL : 0;
+    if (!S_ISREG(i->i_mode) || !i->i_op || !i->i_op->truncate)
+        return -EINVAL;
     mutex_lock(&i->lock);
     int r = i->i_op->truncate(i, size);
     if (!r) {
@@ -455,7 +455,7 @@ opened:
     r = created || (flags & O_PATH) ? 0 : may_open(&p, flags);
     if (!r && (flags & O_NOFOLLOW) && !(flags & O_PATH) && S_ISLNK(p.dentry->inode->i_mode))
         r = -ELOOP;
-    if (!r && (flags & O_TRUNC) && !created && p.dentry->inode->i_op->truncate)
+    if (!r && (flags & O_TRUNC) && !created && S_ISREG(p.dentry->inode->i_mode))
         r = truncate_path(p.dentry->inode, 0);
     struct file *f = r ? ERR_PTR(r) : open_path(&p, flags);
     path_put(&p);

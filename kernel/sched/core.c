@@ -68,9 +68,11 @@ static u32 seeded(u32 n) {
 }
 #define SEEDED_TICK (5000 + (u64)seeded(195000)) /* ns */
 
+static void push_one(void);
 static void slice_end(struct timer *t) {
     (void)t;
     set_tif(current, TIF_NEED_RESCHED);
+    push_one();
 }
 
 void sched_init(void) {
@@ -324,6 +326,38 @@ static struct task_struct *stealable(struct rq *from, unsigned int self) {
             return p;
     }
     return NULL;
+}
+
+/* At a slice's end: where another hart has fewer tasks, one that waits here goes there. With a task more than
+ * harts the surplus so wanders from hart to hart, and in the long run all get the same. */
+static void push_one(void) {
+    struct rq *rq = this_rq();
+    unsigned int self = rq - rqs, to = self;
+    for (unsigned int i = 1; i < nr_harts && READ_ONCE(rq->nr_running) > 1; i++) {
+        unsigned int h = (self + i) % nr_harts;
+        if (READ_ONCE(rqs[h].nr_running) < READ_ONCE(rqs[to].nr_running))
+            to = h;
+    }
+    if (to == self)
+        return;
+    struct rq *dest = &rqs[to], *first = dest < rq ? dest : rq, *second = dest < rq ? rq : dest;
+    spin_lock(&first->lock);
+    spin_lock_raw(&second->lock);
+    struct rb_node *n = rb_last(&rq->fair);
+    while (n && !(rb_entry(n, struct task_struct, se.node)->se.affinity & BIT(to)))
+        n = rb_prev(n);
+    if (n && dest->nr_running < rq->nr_running) {
+        struct task_struct *p = rb_entry(n, struct task_struct, se.node);
+        queue_remove(rq, p);
+        rq->nr_running--;
+        move_vruntime(p, rq, dest);
+        WRITE_ONCE(p->ti.cpu, to);
+        enqueue(dest, p);
+        check_preempt(dest, p);
+    }
+    spin_unlock_raw(&second->lock);
+    spin_unlock_raw(&first->lock);
+    preempt_enable_no_resched();
 }
 
 /* An idle hart takes a task that waits elsewhere. Called with no lock, interrupts off. */

@@ -51,8 +51,10 @@ static struct inode *make(struct super_block *sb, const struct node *n, u32 mode
     *copy = *n;
     if (n->t) {
         get_task(n->t);
+        READ_TASKS(irq);
         i->i_uid = n->t->cred->euid;
         i->i_gid = n->t->cred->egid;
+        READ_TASKS_END(irq);
     }
     i->private = copy;
     i->i_ino = ino;

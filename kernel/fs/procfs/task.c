@@ -54,8 +54,8 @@ static int show_pid_status(struct seq *s, struct task_struct *t) {
             ign |= t->sighand->action[i].handler == 1 ? BIT(i) : 0,
                 caught |= t->sighand->action[i].handler > 1 ? BIT(i) : 0;
     shared = t->signal->shared_pending.signal;
+    struct cred now = *t->cred, *c = &now; /* the numbers: c's pointers may be gone */
     READ_TASKS_END(irq);
-    const struct cred *c = t->cred;
     seq_printf(s,
                "Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\nUid:\t%"
                "u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n",
