@@ -213,7 +213,7 @@ void truncate_pages(struct address_space *m, u64 first) {
 
 int writeback_mapping(struct address_space *m, bool wait) {
     struct page *p;
-    if (!m->ops->writepage)
+    if (!m->ops || !m->ops->writepage) /* a FIFO has no pages */
         return 0;
     for (u64 i = 0; READ_ONCE(m->nr_dirty) && (p = next_page(m, &i)); i++) {
         if (page_test(p, PG_DIRTY)) {
