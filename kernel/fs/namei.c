@@ -455,7 +455,8 @@ opened:
     r = created || (flags & O_PATH) ? 0 : may_open(&p, flags);
     if (!r && (flags & O_NOFOLLOW) && !(flags & O_PATH) && S_ISLNK(p.dentry->inode->i_mode))
         r = -ELOOP;
-    if (!r && (flags & O_TRUNC) && !created && S_ISREG(p.dentry->inode->i_mode))
+    if (!r && (flags & O_TRUNC) && !created && S_ISREG(p.dentry->inode->i_mode) &&
+        p.dentry->inode->i_op->truncate) /* procfs has none */
         r = truncate_path(p.dentry->inode, 0);
     struct file *f = r ? ERR_PTR(r) : open_path(&p, flags);
     path_put(&p);
