@@ -44,7 +44,7 @@ class Machine:
 
     def command(self, append="", cpus=2, mem="256M", debug=False, icount=False, extra=()):
         kernel = os.path.join(BUILD, "kernel-debug" if debug else "kernel", "tine.elf")
-        disk = (["-initrd", self.image, "-icount", "shift=0,sleep=off"] if icount else
+        disk = (["-initrd", self.image, "-icount", "shift=0,sleep=off", "-rtc", "clock=vm,base=2026-01-01"] if icount else
                 ["-drive", f"file={self.image},format=raw,if=none,id=root", "-device", "virtio-blk-device,drive=root"])
         return ["qemu-system-riscv64", "-machine", "virt", "-bios", "default", "-smp", str(cpus), "-m", mem, "-display", "none",
                 "-monitor", "none", "-chardev", "stdio,id=c,signal=off", "-serial", "chardev:c", "-global", "virtio-mmio.force-legacy=false", "-kernel", kernel, *disk,
@@ -70,6 +70,17 @@ class Machine:
         at = r.text.find("Boot HART MEDELEG")
         r.text = r.text[r.text.find("\n", at) + 1:]
         return r
+
+    def ktap(self, program, **options):
+        """Run a program that prints KTAP: all of it ok, and status 0."""
+        self.add(program, "/t")
+        r = self.run("/t", **options)
+        check_ktap(r.text)
+        assert r.status == 0
+
+    def library(self, source, name):
+        subprocess.run(["debugfs", "-w", "-R", "mkdir /lib", self.image], check=True, capture_output=True)  # it may be there
+        self.add(os.path.realpath(source), "/lib/" + name)
 
     def shell(self, timeout=20, **options):
         """A pexpect session at the root shell's prompt."""

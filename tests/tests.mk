@@ -35,7 +35,7 @@ $(B)/tests/oracle-init: tests/oracle/init.c
 	$(Q)$(LCC) -static -O1 -Wall -Wno-unused-result -o $@ $<
 # The same programs on Debian's Linux and on tine: two columns that must agree.
 oracle: all test-programs $(B)/tests/oracle-init
-	@$(PY) tests/oracle/oracle.py --kernel $(KERNEL) --image $(B)/fs.img --init $(B)/tests/oracle-init --cpus $(CPUS) $(if $(T),--only '$(T)')
+	@$(PY) tests/oracle/oracle.py --init $(B)/tests/oracle-init --cpus $(CPUS) $(if $(T),--only '$(T)')
 .PHONY: oracle
 $(B)/tests/fuzz: tests/fuzz/fuzz.c
 	@mkdir -p $(@D)

@@ -496,20 +496,6 @@ long sys_clone(u64 flags, u64 newsp, u64 parent_tid, u64 tls, u64 child_tid) { /
     return do_fork(&args);
 }
 
-/* Copies a structure that may grow: a longer one is fine if what we do not know is zero. */
-static long copy_struct_from_user(void *dst, u64 known, u64 src, u64 size) {
-    u8 byte;
-    if (copy_from_user(dst, src, min(known, size)))
-        return -EFAULT;
-    for (u64 i = known; i < size; i++) {
-        if (copy_from_user(&byte, src + i, 1))
-            return -EFAULT;
-        if (byte)
-            return -E2BIG;
-    }
-    return 0;
-}
-
 long sys_clone3(u64 uargs, u64 size) { /* E4 */
     struct clone_args a = {0};
     if (size > PAGE_SIZE)

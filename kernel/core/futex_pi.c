@@ -127,6 +127,12 @@ static long take_from_the_dead(u64 uaddr, struct pi_waiter *w) {
     }
 }
 
+/* w waits no longer. Its owner, for the caller to put, has one less to inherit from. pi_lock held. */
+static void leave(struct pi_waiter *w) {
+    list_del(&w->link);
+    inherit(w->owner);
+}
+
 long futex_lock_pi(u64 uaddr, bool shared, u64 deadline, bool try) {
     struct pi_waiter w = {.task = current};
     u32 v;
@@ -166,20 +172,18 @@ long futex_lock_pi(u64 uaddr, bool shared, u64 deadline, bool try) {
         schedule_until(deadline);
     }
     set_current_state(TASK_RUNNING);
-    if (READ_ONCE(w.state) == OWNER_ENDED)
-        r = take_from_the_dead(uaddr, &w);
     spin_lock(&pi_lock);
     int state = w.state;
-    list_del(&w.link);
-    struct task_struct *owner = w.owner;
-    w.owner = NULL;
-    w.state = HANDED_OVER; /* no longer counts */
-    inherit(owner);
+    if (state != OWNER_ENDED)
+        leave(&w);
     spin_unlock(&pi_lock);
-    if (owner)
-        put_task(owner);
-    if (state == OWNER_ENDED && r == 1) /* between the look and the lock */
-        return take_from_the_dead(uaddr, &w);
+    if (state == OWNER_ENDED) { /* still in the list: who comes now waits behind us, whatever the word says */
+        r = take_from_the_dead(uaddr, &w);
+        spin_lock(&pi_lock);
+        leave(&w);
+        spin_unlock(&pi_lock);
+    }
+    put_task(w.owner);
     return state == HANDED_OVER      ? 0
            : state == OWNER_ENDED    ? r
            : signal_pending(current) ? -ERESTARTNOINTR

@@ -50,13 +50,12 @@ static u64 clock_now(const struct posix_timer *pt) {
         return task_runtime(pt->thread);
     if (pt->clock != CLOCK_PROCESS && pt->clock != CLOCK_USER)
         return ktime_get();
-    u64 ticks = s->utime + (pt->clock == CLOCK_USER ? 0 : s->stime), ns = 0, kernel = 0;
-    for_each_thread(t, s) {
-        ns += task_runtime(t);
-        kernel += t->stime;
-    }
-    kernel = pt->clock == CLOCK_USER ? kernel * NSEC / timebase_hz : 0;
-    return ticks * NSEC / timebase_hz + (ns > kernel ? ns - kernel : 0);
+    u64 ns = process_runtime(s), kernel = s->stime;
+    if (pt->clock == CLOCK_PROCESS)
+        return ns;
+    for_each_thread(t, s) kernel += t->stime;
+    kernel = kernel * NSEC / timebase_hz;
+    return ns > kernel ? ns - kernel : 0;
 }
 /* Set the interrupt for pt, now being the time on its clock. */
 static void set_event(struct posix_timer *pt, u64 now) {
@@ -121,6 +120,7 @@ static struct posix_timer *new_timer(struct signal_struct *s, u32 kind, s32 cloc
     pt->kind = kind;
     pt->clock = clock;
     pt->signo = signo;
+    s->has_timers = true;
     return pt;
 }
 /* Off, and not firing any more. */
@@ -155,6 +155,8 @@ static u64 remaining(struct posix_timer *pt) {
 void timers_release(struct signal_struct *s, bool all) {
     struct posix_timer *pt, *n;
     LIST_HEAD(gone);
+    if (!s->has_timers)
+        return;
     u64 irq = local_irq_save();
     struct sighand_struct *sh = all ? NULL : current->sighand;
     if (sh)

@@ -176,31 +176,25 @@ struct sched_attr { /* as Linux has it, version 0; a longer one must have zeros 
 long sys_sched_setattr(u64 pid, u64 uattr, u64 flags) {
     struct sched_attr a = {0};
     u32 size;
-    u8 byte;
     if ((s32)pid < 0 || !uattr || flags)
         return -EINVAL;
     if (copy_from_user(&size, uattr, 4))
         return -EFAULT;
     size = size ? size : sizeof(a);
-    if (size < sizeof(a) || size > PAGE_SIZE)
-        return put_user(uattr, (u32)sizeof(a)) ? -EFAULT : -E2BIG;
-    if (copy_from_user(&a, uattr, sizeof(a)))
-        return -EFAULT;
-    for (u32 i = sizeof(a); i < size; i++) {
-        if (copy_from_user(&byte, uattr + i, 1))
-            return -EFAULT;
-        if (byte)
-            return put_user(uattr, (u32)sizeof(a)) ? -EFAULT : -E2BIG;
-    }
+    long r =
+        size < sizeof(a) || size > PAGE_SIZE ? -E2BIG : copy_struct_from_user(&a, sizeof(a), uattr, size);
+    if (r == -E2BIG) /* say how long ours is */
+        return put_user(uattr, (u32)sizeof(a)) ? -EFAULT : r;
+    if (r)
+        return r;
     if (a.flags & ~(u64)SCHED_FLAG_RESET_ON_FORK)
         return -EINVAL;
     struct task_struct *t = sched_target(pid);
     if (!t)
         return -ESRCH;
     s32 nice = rt_policy(a.policy) ? t->se.nice : a.nice < -20 ? -20 : a.nice > 19 ? 19 : a.nice;
-    long r = a.priority > 99
-                 ? -EINVAL
-                 : change_standing(t, a.policy, nice, a.priority, a.flags & SCHED_FLAG_RESET_ON_FORK);
+    r = a.priority > 99 ? -EINVAL
+                        : change_standing(t, a.policy, nice, a.priority, a.flags & SCHED_FLAG_RESET_ON_FORK);
     put_task(t);
     return r;
 }

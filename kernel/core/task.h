@@ -107,6 +107,7 @@ struct signal_struct {
     struct list_head posix_timers;
     struct posix_timer *itimer[3], *cpu_limit; /* made at first use */
     u32 nr_timers, next_timer;
+    bool has_timers; /* one was made: the others need not be looked for at the end */
     struct task_struct *leader;
     pid_t pgid, sid; /* tasklist_lock */
     bool session_leader, child_subreaper, did_exec;
@@ -304,6 +305,8 @@ void put_user_struct(struct user_struct *u);
 void creds_init(void);
 /* --- time.c --- */
 u64 ktime_get_real(void);
+/* Processor time of all threads, gone ones too, in ns. tasklist_lock held. */
+u64 process_runtime(struct signal_struct *s);
 void clock_init(void);
 void account_time(bool to_user);
 u64 timespec_to_ns(const struct abi_timespec *ts); /* FOREVER when too large */

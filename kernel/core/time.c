@@ -49,8 +49,7 @@ int get_timespec(struct abi_timespec *ts, u64 uaddr) {
     return ts->tv_sec < 0 || (u64)ts->tv_nsec >= NSEC ? -EINVAL : 0;
 }
 
-/* tasklist_lock held. */
-static u64 process_runtime(struct signal_struct *s) {
+u64 process_runtime(struct signal_struct *s) {
     struct task_struct *t;
     u64 r = (s->utime + s->stime) * NSEC / timebase_hz;
     for_each_thread(t, s) r += task_runtime(t);

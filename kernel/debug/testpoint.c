@@ -1,9 +1,10 @@
 /* Test points: places on the fork path where a test of the checked build (DEBUG=1) can hold a task, so that a
  * window between two steps stays open until the test has done in it what it wants to. One point is armed at a
- * time, by echo arm NAME PID > /proc/sys/debug/test_point     and     echo release > ... The first task of
- * that process to come by is held; reading the file says "idle", "armed" or "held". */
+ * time, by `echo arm NAME PID > /proc/sys/debug/test_point`, and `echo release` there lets go. The first task
+ * of that process to come by is held; reading the file says "idle", "armed" or "held". */
 #include "../core/task.h"
 #include "debug.h"
+#include <abi/errno.h>
 
 static spinlock_t lock = SPINLOCK_INIT(RANK_OBJECT);
 static char armed_name[24];
@@ -28,7 +29,7 @@ int test_point_command(char *text) {
     char *name = text + 4, *end = strchr(name, ' ');
     bool arm = starts_with(text, "arm ") && end;
     if (!arm && !starts_with(text, "release"))
-        return -22;
+        return -EINVAL;
     spin_lock(&lock);
     state = arm ? ARMED : IDLE;
     WRITE_ONCE(test_point_armed, arm);

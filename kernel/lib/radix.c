@@ -94,12 +94,14 @@ out_of_memory:
 }
 
 void *radix_delete(struct radix_tree *t, u64 index) {
-    if (!radix_lookup(t, index))
+    if (!t->height || index > max_index(t->height))
         return NULL;
     struct radix_node *n = t->root;
-    for (unsigned int l = t->height - 1; l > 0; l--)
+    for (unsigned int l = t->height - 1; n && l > 0; l--)
         n = n->slot[slot_of(index, l)];
-    void *item = n->slot[slot_of(index, 0)];
+    void *item = n ? n->slot[slot_of(index, 0)] : NULL;
+    if (!item)
+        return NULL;
     n->slot[slot_of(index, 0)] = NULL;
     n->used--;
     t->count--;

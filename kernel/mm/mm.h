@@ -210,6 +210,9 @@ void flush_tlb_range(struct mm_struct *mm, u64 start, u64 end);
 u64 __copy_user(void *dst, const void *src, u64 n);
 u64 __clear_user(void *dst, u64 n);
 long __strncpy_user(char *dst, const char *src, u64 n);
+/* A structure that may grow: `known` bytes of it, when the user's has `size`. A longer one is fine if what we
+ * do not know is zero: 0, -E2BIG, -EFAULT. */
+long copy_struct_from_user(void *dst, u64 known, u64 src, u64 size);
 long __cmpxchg_user(u32 *p, u32 old, u32 new, u32 *seen);
 static inline bool access_ok(u64 va, u64 n) { return n <= TASK_SIZE && va <= TASK_SIZE - n; }
 int copy_from_user(void *dst, u64 src, u64 n);

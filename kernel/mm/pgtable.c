@@ -82,9 +82,11 @@ static pte_t *pte_alloc(struct mm_struct *mm, u64 va) {
     pte_t *t = pte_lookup(mm, va);
     if (t)
         return t;
+    bool both = !READ_ONCE(mm->pgd[va_index(va, 2)]); /* mmap_lock is held: what is there stays */
     struct page *spare[2] = {table_alloc()};
-    spare[1] = spare[0] ? table_alloc() : NULL;
-    if (spare[1]) {
+    if (spare[0] && both)
+        spare[1] = table_alloc();
+    if (spare[0] && (spare[1] || !both)) {
         spin_lock(&mm->page_table_lock);
         t = mm->pgd;
         for (int level = 2; level > 0; level--) {

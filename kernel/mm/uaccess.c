@@ -87,3 +87,16 @@ int fault_in_iter(const struct iov_iter *it, size_t n) {
     }
     return 0;
 }
+
+long copy_struct_from_user(void *dst, u64 known, u64 src, u64 size) {
+    u8 byte;
+    if (copy_from_user(dst, src, min(known, size)))
+        return -EFAULT;
+    for (u64 i = known; i < size; i++) {
+        if (copy_from_user(&byte, src + i, 1))
+            return -EFAULT;
+        if (byte)
+            return -E2BIG;
+    }
+    return 0;
+}

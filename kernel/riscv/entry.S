@@ -140,27 +140,22 @@ __switch_to:
     mv tp, a1
     ret
 
+.macro CALLERS_REGS op
+    \op ra, 0(sp)
+    .irp n, 0,1,2,3,4,5,6
+    \op t\n, 8+8*\n(sp)
+    .endr
+    .irp n, 0,1,2,3,4,5,6,7
+    \op a\n, 64+8*\n(sp)
+    .endr
+.endm
 /* pass_turn for cpu_relax: called with jal t0, all other registers are kept. */
 .globl pass_turn_stub
 pass_turn_stub:
     addi sp, sp, -128
-    sd ra, 0(sp)
-    sd t0, 8(sp)
-    .irp n, 1,2,3,4,5,6
-    sd t\n, 8+8*\n(sp)
-    .endr
-    .irp n, 0,1,2,3,4,5,6,7
-    sd a\n, 64+8*\n(sp)
-    .endr
+    CALLERS_REGS sd
     call pass_turn
-    ld ra, 0(sp)
-    ld t0, 8(sp)
-    .irp n, 1,2,3,4,5,6
-    ld t\n, 8+8*\n(sp)
-    .endr
-    .irp n, 0,1,2,3,4,5,6,7
-    ld a\n, 64+8*\n(sp)
-    .endr
+    CALLERS_REGS ld
     addi sp, sp, 128
     jr t0
 

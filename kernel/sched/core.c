@@ -328,36 +328,47 @@ static struct task_struct *stealable(struct rq *from, unsigned int self) {
     return NULL;
 }
 
+/* Two run queues are locked in the order of their addresses. Interrupts off. */
+static void lock_both(struct rq *a, struct rq *b) {
+    spin_lock(a < b ? &a->lock : &b->lock);
+    spin_lock_raw(a < b ? &b->lock : &a->lock);
+}
+static void unlock_both(struct rq *a, struct rq *b) {
+    spin_unlock_raw(&a->lock);
+    spin_unlock_raw(&b->lock);
+    preempt_enable_no_resched();
+}
+/* A task that waits in one queue goes to another; both are locked. */
+static void migrate(struct task_struct *p, struct rq *from, struct rq *to) {
+    queue_remove(from, p);
+    from->nr_running--;
+    move_vruntime(p, from, to);
+    WRITE_ONCE(p->ti.cpu, to - rqs);
+    enqueue(to, p);
+}
+
 /* At a slice's end: where another hart has fewer tasks, one that waits here goes there. With a task more than
  * harts the surplus so wanders from hart to hart, and in the long run all get the same. */
 static void push_one(void) {
-    struct rq *rq = this_rq();
-    unsigned int self = rq - rqs, to = self;
+    struct rq *rq = this_rq(), *dest = rq;
+    unsigned int self = rq - rqs;
     for (unsigned int i = 1; i < nr_harts && READ_ONCE(rq->nr_running) > 1; i++) {
-        unsigned int h = (self + i) % nr_harts;
-        if (READ_ONCE(rqs[h].nr_running) < READ_ONCE(rqs[to].nr_running))
-            to = h;
+        struct rq *other = &rqs[(self + i) % nr_harts];
+        if (READ_ONCE(other->nr_running) < READ_ONCE(dest->nr_running))
+            dest = other;
     }
-    if (to == self)
+    if (dest == rq)
         return;
-    struct rq *dest = &rqs[to], *first = dest < rq ? dest : rq, *second = dest < rq ? rq : dest;
-    spin_lock(&first->lock);
-    spin_lock_raw(&second->lock);
+    lock_both(rq, dest);
     struct rb_node *n = rb_last(&rq->fair);
-    while (n && !(rb_entry(n, struct task_struct, se.node)->se.affinity & BIT(to)))
+    while (n && !(rb_entry(n, struct task_struct, se.node)->se.affinity & BIT(dest - rqs)))
         n = rb_prev(n);
     if (n && dest->nr_running < rq->nr_running) {
         struct task_struct *p = rb_entry(n, struct task_struct, se.node);
-        queue_remove(rq, p);
-        rq->nr_running--;
-        move_vruntime(p, rq, dest);
-        WRITE_ONCE(p->ti.cpu, to);
-        enqueue(dest, p);
+        migrate(p, rq, dest);
         check_preempt(dest, p);
     }
-    spin_unlock_raw(&second->lock);
-    spin_unlock_raw(&first->lock);
-    preempt_enable_no_resched();
+    unlock_both(rq, dest);
 }
 
 /* An idle hart takes a task that waits elsewhere. Called with no lock, interrupts off. */
@@ -367,20 +378,11 @@ static bool steal(struct rq *rq) {
         struct rq *from = &rqs[(self + i) % nr_harts];
         if (READ_ONCE(from->nr_running) < 2)
             continue;
-        struct rq *first = from < rq ? from : rq, *second = from < rq ? rq : from;
-        spin_lock(&first->lock);
-        spin_lock_raw(&second->lock);
+        lock_both(from, rq);
         struct task_struct *p = stealable(from, self);
-        if (p) {
-            queue_remove(from, p);
-            from->nr_running--;
-            move_vruntime(p, from, rq);
-            WRITE_ONCE(p->ti.cpu, self);
-            enqueue(rq, p);
-        }
-        spin_unlock_raw(&second->lock);
-        spin_unlock_raw(&first->lock);
-        preempt_enable_no_resched();
+        if (p)
+            migrate(p, from, rq);
+        unlock_both(from, rq);
         if (p)
             return true;
     }
@@ -562,43 +564,42 @@ void yield(void) {
     schedule();
 }
 
-/* Change p's standing; it may be queued or running. */
-static void change(struct task_struct *p, const struct sched_entity *to) {
-    u64 flags;
-    struct rq *rq = task_rq_lock(p, &flags);
-    bool queued = p->se.on_rq && rq->curr != p;
-    if (queued)
-        queue_remove(rq, p);
+/* What p counts as is changed between these two: off its queue, if it waits in one, and its queue locked. */
+static struct rq *change_begin(struct task_struct *p, u64 *flags) {
+    struct rq *rq = task_rq_lock(p, flags);
     if (rq->curr == p)
         update_curr(rq);
-    p->se.policy = to->policy;
-    p->se.nice = to->nice;
-    p->se.rt_priority = to->rt_priority;
-    p->se.reset_on_fork = to->reset_on_fork;
-    p->se.boost = to->boost;
+    else if (p->se.on_rq)
+        queue_remove(rq, p);
+    return rq;
+}
+static void change_end(struct rq *rq, struct task_struct *p, u64 flags) {
     p->se.prio = standing(&p->se);
     p->se.deadline = p->se.vruntime + scaled(p, SLICE_NS);
-    if (queued) {
-        queue_insert(rq, p, false);
-        check_preempt(rq, p);
-    } else if (rq->curr == p) {
+    if (rq->curr == p) {
         set_tif(p, TIF_NEED_RESCHED);
         if (rq != this_rq())
             send_ipi(rq - rqs, IPI_RESCHED);
+    } else if (p->se.on_rq) {
+        queue_insert(rq, p, false);
+        check_preempt(rq, p);
     }
     spin_unlock_irqrestore(&rq->lock, flags);
 }
 void sched_set(struct task_struct *p, u32 policy, s32 nice, u32 rt_priority, bool reset) {
-    change(p, &(struct sched_entity){.policy = policy,
-                                     .nice = nice,
-                                     .rt_priority = rt_priority,
-                                     .reset_on_fork = reset,
-                                     .boost = p->se.boost});
+    u64 flags;
+    struct rq *rq = change_begin(p, &flags);
+    p->se.policy = policy;
+    p->se.nice = nice;
+    p->se.rt_priority = rt_priority;
+    p->se.reset_on_fork = reset;
+    change_end(rq, p, flags);
 }
 void sched_boost(struct task_struct *p, u32 priority) {
-    struct sched_entity to = p->se;
-    to.boost = priority;
-    change(p, &to);
+    u64 flags;
+    struct rq *rq = change_begin(p, &flags);
+    p->se.boost = priority;
+    change_end(rq, p, flags);
 }
 
 int sched_setaffinity(struct task_struct *p, u64 mask) {

@@ -160,7 +160,6 @@ static const short not_root[] = {SYS_reboot,        SYS_sched_setscheduler,
 
 static struct shared {
     volatile long made[16];
-    volatile int child[16];
 } * shared;
 static uint64_t state;
 static char *pool, *arena, *ro, *edge; /* arena: to be mapped and unmapped at will */

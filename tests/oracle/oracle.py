@@ -9,11 +9,9 @@ import tempfile
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "scripts"))
+sys.path.insert(0, os.path.join(TOP, "tests"))
+import conftest  # noqa: E402
 import debian  # noqa: E402
-
-QEMU = ["qemu-system-riscv64", "-machine", "virt", "-bios", "default", "-display", "none", "-monitor", "none", "-serial", "stdio",
-        "-global", "virtio-mmio.force-legacy=false"]
-
 
 def cpio(files):
     """A newc archive: name -> (mode, data)."""
@@ -36,11 +34,6 @@ def programs(only):
                 yield kind, name[:-2]
 
 
-def machine(cmd, limit):
-    r = subprocess.run(QEMU + cmd, stdin=subprocess.DEVNULL, capture_output=True, timeout=limit)
-    return r.stdout.decode(errors="replace").replace("\r", "")
-
-
 def on_linux(files, a, tmp):
     tree = {"t": (0o40755, b""), "dev": (0o40755, b""), "init": (0o100755, open(a.init, "rb").read())}
     tree.update({"bin": (0o40755, b""), "bin/busybox": (0o100755, open(debian.busybox(), "rb").read())})
@@ -48,17 +41,18 @@ def on_linux(files, a, tmp):
     tree.update({f"t/{n}": (0o100755, open(p, "rb").read()) for n, p in files.items()})
     initrd = os.path.join(tmp, "initrd")
     open(initrd, "wb").write(cpio(tree))
-    return machine(["-smp", a.cpus, "-m", "1G", "-kernel", debian.linux(), "-initrd", initrd, "-append", "console=ttyS0 quiet panic=-1"], 900)
+    r = subprocess.run(["qemu-system-riscv64", "-machine", "virt", "-bios", "default", "-display", "none", "-monitor", "none", "-serial", "stdio",
+                        "-smp", a.cpus, "-m", "1G", "-kernel", debian.linux(), "-initrd", initrd, "-append", "console=ttyS0 quiet panic=-1"],
+                       stdin=subprocess.DEVNULL, capture_output=True, timeout=900)
+    return r.stdout.decode(errors="replace").replace("\r", "")
 
 
 def on_tine(files, a, tmp):
-    image = os.path.join(tmp, "fs.img")
-    subprocess.run(["cp", "--sparse=always", a.image, image], check=True)
-    script = "mkdir /t\n" + "".join(f"write {p} /t/{n}\nsif /t/{n} mode 0100755\n" for n, p in {**files, "../init": a.init}.items())
-    subprocess.run(["debugfs", "-w", "-f", "-", image], input=script, text=True, check=True, capture_output=True,
-                   env=dict(os.environ, PATH=os.environ["PATH"] + ":/sbin:/usr/sbin"))
-    return machine(["-smp", a.cpus, "-m", "1G", "-kernel", a.kernel, "-drive", f"file={image},format=raw,if=none,id=r", "-device",
-                    "virtio-blk-device,drive=r", "-append", "quiet init=/init"], 900)
+    m = conftest.Machine(tmp)
+    subprocess.run(["debugfs", "-w", "-R", "mkdir /t", m.image], check=True, capture_output=True)
+    for target, source in {"/init": a.init, **{f"/t/{n}": p for n, p in files.items()}}.items():
+        m.add(source, target)
+    return m.qemu("quiet init=/init", timeout=900, cpus=a.cpus, mem="1G").text
 
 
 def results(text):
@@ -77,8 +71,6 @@ def results(text):
 
 
 p = argparse.ArgumentParser()
-p.add_argument("--kernel", required=True)
-p.add_argument("--image", required=True)
 p.add_argument("--init", required=True)
 p.add_argument("--cpus", default="2")
 p.add_argument("--only", default="")
