@@ -105,8 +105,20 @@ qemu-gdb: all
 	@$(QEMU_LINE) -s -S
 qemu-cmd:
 	@echo '$(QEMU_LINE)'
+RUN_LINE = $(PY) scripts/run.py $(if $(ICOUNT)$(SEED),--icount) --kernel $(KERNEL) --image $(RUN_IMG) --cpus $(CPUS) --mem $(MEM) \
+    --append '$(APPEND)$(if $(SEED), seed=$(SEED))' -- '$(subst ','\'',$(value CMD))'
+# make itself would end with 2 whenever a recipe fails. Its status is to be the command's, so it is given a function
+# for that; a make that loads none ends with 2.
+ifneq ($(filter run,$(MAKECMDGOALS)),)
+ifeq ($(findstring n,$(firstword -$(MAKEFLAGS))),)
+-load $(B)/make_exit.so
+endif
+endif
+$(B)/make_exit.so: scripts/make_exit.c
+	@mkdir -p $(@D)
+	$(Q)gcc -shared -fPIC -O1 -Wall -Wextra -Werror -o $@ $<
 run: all
-	@$(PY) scripts/run.py $(if $(ICOUNT)$(SEED),--icount) --kernel $(KERNEL) --image $(RUN_IMG) --cpus $(CPUS) --mem $(MEM) --append '$(APPEND)$(if $(SEED), seed=$(SEED))' -- '$(subst ','\'',$(value CMD))'
+	@$(run-and-exit $(RUN_LINE))$(RUN_LINE)
 fs.img: $(B)/fs.img
 	@:
 
