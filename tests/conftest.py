@@ -58,13 +58,13 @@ class Machine:
             raise Hang(f"no power-off within {timeout} s; the console's tail:\n" + tail((e.stdout or b"").decode(errors="replace"))) from None
         return Result(p.returncode, p.stdout.decode(errors="replace").replace("\r", "") + p.stderr.decode(errors="replace"))
 
-    def run(self, command, timeout=60, **options):
+    def run(self, command, timeout=60, quiet=True, **options):
         """Run one shell command as init. A panic fails the test."""
         script = os.path.join(self.tmp, "cmd")
         with open(script, "w") as f:
             f.write(command + "\n")
         self.add(script, "/.cmd", "0100644")
-        r = self.qemu("quiet init=/bin/sh -- /.cmd", timeout, **options)
+        r = self.qemu(("quiet " if quiet else "") + "init=/bin/sh -- /.cmd", timeout, **options)
         if "kernel panic" in r.text:
             raise Panic(r.text[r.text.index("kernel panic"):][:4000])
         at = r.text.find("Boot HART MEDELEG")

@@ -118,7 +118,9 @@ def test_nothing_is_rebuilt():
     ("f", "KASAN: write of 1 bytes at .*, a freed object, in wrong"),
     ("t", "KASAN: write of 1 bytes at .*, a slab's room past an object's end, in wrong"),
     ("i", "UBSAN: an index past an array's end at kernel/fs/procfs/machine.c"),
-    ("a", "mutex_lock: .*preempt_count")])
+    ("a", "mutex_lock: .*preempt_count"),
+    ("l", "leaked: 1 of sighand_struct"),
+    ("p", "leaked: .* 1 pages")])
 def test_the_checked_build_catches(machine, key, said):
     machine.add("/dev/null", "/etc/rc")
     r = machine.qemu("init=/bin/sh -- -c 'echo %s > /proc/sysrq-trigger'" % key, debug=True)

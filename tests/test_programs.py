@@ -44,6 +44,14 @@ def test_pthreads_of_musl(machine, name, tmp_path):
     machine.ktap(str(tmp_path / "t"), cpus=2)
 
 
+@pytest.mark.parametrize("cpus,tasks", [(1, 4), (2, 5), (8, 24)])
+def test_equal_tasks_get_equal_time_within_5_percent(machine, cpus, tasks):
+    machine.add(os.path.join(BUILD, "tests/linux/fair"), "/t")
+    r = machine.run(f"/t {tasks} 10 5", cpus=cpus)
+    check_ktap(r.text)
+    assert r.status == 0, r.text
+
+
 def test_dynamic_linux_binary(machine, tmp_path):
     """With the dynamic loader and shared C library of Debian's cross compiler."""
     out = str(tmp_path / "t")
@@ -94,6 +102,12 @@ def test_every_program_answers_help(machine):
     assert "BAD" not in r.text and "SILENT" not in r.text and "all asked" in r.text, r.text
 
 
+def test_proc_is_a_tree_with_a_bottom(machine):
+    r = machine.run("find /proc > /tmp/all; grep -c task /tmp/all; grep task/.*/task /tmp/all; for f in $(find /proc -type f); do "
+                    "case $f in */sysrq-trigger) ;; *) cat $f > /dev/null 2>&1;; esac; done; echo all read", cpus=2)
+    assert "all read" in r.text and "/task/" not in r.text, tail(r.text)
+
+
 def test_forktest_2000_processes_in_256_mb(machine):
     r = machine.run("forktest -n 2000; grep MemFree /proc/meminfo", mem="256M", timeout=120)
     assert "2000 children alive\n2000 children reaped" in r.text and r.status == 0, r.text
@@ -128,6 +142,23 @@ def test_stress_leaks_nothing(machine, cpus, debug):
     lost = sum(count(before, x) - count(after, x) for x in ("MemFree", "Slab"))
     assert lost < 64 + 32 * cpus, f"{lost} KB are gone"
     subprocess.run(["e2fsck", "-fn", machine.image], check=True, capture_output=True)
+
+
+def test_kernel_stacks_stay_below_three_quarters(machine):
+    """The checked build measures each stack when its task ends; its own checks make frames larger."""
+    machine.add(os.path.join(BUILD, "tests/linux/programs"), "/t")
+    r = machine.run("/t; stress -t 5 -p 8; find / > /dev/null", cpus=4, debug=True, timeout=150, quiet=False)
+    said = re.search(r"nothing leaked; deepest kernel stack: (\d+) of 16384 bytes", r.text)
+    assert said and int(said.group(1)) < 12288, tail(r.text)
+
+
+@pytest.mark.parametrize("first,least,most", [(1, 0, 2), (0, 10, 1000)])
+def test_a_child_that_runs_first_saves_its_parent_the_copies(machine, first, least, most):
+    """D6: how many pages a shell copied while it started ten programs, its child being put first or not."""
+    r = machine.run(f"echo {first} > /proc/sys/kernel/sched_child_runs_first; grep CowFaults /proc/$$/status; "
+                    "for i in 1 2 3 4 5 6 7 8 9 10; do /bin/true; done; grep CowFaults /proc/$$/status", cpus=1, icount=True)
+    before, after = (int(n) for n in re.findall(r"CowFaults:\s+(\d+)", r.text))
+    assert least <= after - before <= most, r.text
 
 
 def test_out_of_memory_kills_one_process_and_says_so(machine):

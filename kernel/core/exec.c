@@ -12,6 +12,7 @@
 #define MAX_ARG_BYTES (2UL << 20)
 #define MAX_ARG_STRING (32 * PAGE_SIZE)
 #define MAX_ARGS 0x7fff
+#define STACK_ROOM (32 * PAGE_SIZE) /* what a stack begins with, below the strings */
 #define HWCAP_IMAFDC                                                                                         \
     ((1 << ('i' - 'a')) | (1 << ('m' - 'a')) | (1 << 0) | (1 << ('f' - 'a')) | (1 << ('d' - 'a')) |          \
      (1 << ('c' - 'a')))
@@ -400,8 +401,9 @@ static long setup_mm(struct mm_struct *mm, struct image *im, struct args *a, con
         if (p->p_type == PT_LOAD && im->h.e_phoff >= p->p_offset && im->h.e_phoff < p->p_offset + p->p_filesz)
             phdr = bias + p->p_vaddr + im->h.e_phoff - p->p_offset;
     }
-    u64 size = ALIGN_UP(max(min(rlimit(RLIMIT_STACK), 64UL << 20), MAX_ARG_BYTES), PAGE_SIZE);
-    if ((r = stack_vma(mm, STACK_TOP, size)))
+    if (a->used > max(rlimit(RLIMIT_STACK) / 4, MAX_ARG_STRING))
+        return -E2BIG;
+    if ((r = stack_vma(mm, STACK_TOP, ALIGN_UP(a->used, PAGE_SIZE) + STACK_ROOM)))
         return r;
     for (u64 i = 0; i < ARRAY_SIZE(a->page); i++) {
         if (!a->page[i])

@@ -200,8 +200,7 @@ __noreturn void do_exit(s32 code) {
     struct task_struct *t = current;
     if (t->task_flags & PF_IDLE)
         panic("the idle task ends");
-    if (unlikely(t == child_reaper || (t->tgid == 1 && t->signal->nr_threads == 1)))
-        init_ended(code);
+    bool init = t == child_reaper || (t->tgid == 1 && t->signal->nr_threads == 1);
     u64 irq = spin_lock_irqsave(&t->sighand->lock);
     t->task_flags |= PF_EXITING;
     /* Signals meant for the process go to the threads that stay. */
@@ -229,6 +228,8 @@ __noreturn void do_exit(s32 code) {
     t->fs = NULL;
     spin_unlock(&t->alloc_lock);
     put_fs(fs);
+    if (unlikely(init))
+        init_ended(code);
     exit_notify(last);
     schedule_exit();
 }

@@ -93,6 +93,7 @@ void put_task(struct task_struct *t) {
     DEBUG_ON(t == current || t->se.on_rq);
     put_cred(t->cred);
     put_signal(t->signal);
+    stack_measure(t);
     kstack_free(t->stack);
     kmem_cache_free(task_cache, t);
 }

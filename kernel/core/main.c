@@ -92,6 +92,7 @@ static int kernel_init(void *arg) {
         else
             path_put(&p);
     }
+    leak_baseline();
     struct file *con = file_open(AT_FDCWD, "/dev/console", O_RDWR, 0);
     if (IS_ERR(con))
         panic("/dev/console cannot be opened: error %ld", -PTR_ERR(con));
@@ -111,6 +112,7 @@ static int kernel_init(void *arg) {
 __noreturn void init_ended(s32 code) {
     if (!custom_init)
         panic("init ended, status %x", code);
+    leak_check();
     init_status = code & 0x7f ? 128 + (code & 0x7f) : (code >> 8) & 0xff;
     sync_all(true);
     unmount_everything();

@@ -11,6 +11,7 @@ __noreturn void panic(const char *fmt, ...) __printf(1, 2);
         if (unlikely(cond))                                                                                  \
             panic("%s:%d: %s: " #cond, __FILE__, __LINE__, __func__);                                        \
     } while (0)
+struct task_struct;
 #ifdef CONFIG_DEBUG
 /* A place where a test can hold a task (testpoint.c); nothing in the other build. The caller may sleep here.
  */
@@ -18,11 +19,21 @@ extern bool test_point_armed;
 void test_point_hit(const char *name);
 int test_point_command(char *text);
 const char *test_point_state(void);
+/* leak.c: before the first program; and when init has ended and put what it held: a panic where something leaked. May sleep. */
+void leak_baseline(void);
+void leak_check(void);
+/* A new kernel stack; and how deep a task's went, when it ends. */
+void stack_fill(void *top);
+void stack_measure(struct task_struct *t);
 #define TEST_POINT(name) (unlikely(READ_ONCE(test_point_armed)) ? test_point_hit(name) : (void)0)
 #define IS_DEBUG true
 #define DEBUG_ON(cond) BUG_ON(cond)
 #else
 #define TEST_POINT(name) ((void)0)
+#define leak_baseline() ((void)0)
+#define leak_check() ((void)0)
+#define stack_fill(top) ((void)(top))
+#define stack_measure(t) ((void)(t))
 static inline int test_point_command(char *text) { return (void)text, -22; }
 static inline const char *test_point_state(void) { return "idle"; }
 #define IS_DEBUG false

@@ -198,6 +198,7 @@ void d_drop(struct dentry *d);
 void dget(struct dentry *d);
 void dput(struct dentry *d);
 u64 shrink_dentries(u64 want);
+void drop_caches(void); /* write everything back, then give up what can be read again. May sleep. */
 void dcache_init(void);
 bool d_has_children(struct dentry *d);
 struct dentry *d_next_child(struct dentry *dir, u64 from);

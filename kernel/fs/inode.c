@@ -212,7 +212,7 @@ static int flusher(void *arg) {
     }
     return 0;
 }
-void flusher_start(void) { kernel_thread(flusher, NULL, "kflushd", CLONE_FS | CLONE_FILES); }
+void flusher_start(void) { kernel_thread(flusher, NULL, "kflushd", 0); }
 void wake_flusher(void) {
     flush_now = true;
     wake_up_all(&flusher_wait);

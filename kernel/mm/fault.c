@@ -135,8 +135,13 @@ int handle_mm_fault(struct mm_struct *mm, u64 va, u32 access) {
         down_read(&mm->mmap_lock);
         struct vm_area *v = find_vma(mm, va);
         u64 page = ALIGN_DOWN(va, PAGE_SIZE);
-        if (!v || v->start > va) {
-            r = -EFAULT;
+        if (!v || v->start > page) {
+            bool stack = v && (v->flags & VM_GROWSDOWN);
+            up_read(&mm->mmap_lock);
+            if (!stack || (r = grow_stack(mm, va)))
+                return -EFAULT;
+            r = -EAGAIN;
+            continue;
         } else if (!(v->flags & access) && !(access == VM_READ && (v->flags & VM_WRITE))) {
             r = -EACCES;
         } else {

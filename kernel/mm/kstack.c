@@ -46,6 +46,8 @@ void *kstack_alloc(void) {
     void *top = cached ? cache[--cached] : NULL;
     long slot = top ? 0 : take_slot();
     spin_unlock(&kstack_lock);
+    if (top)
+        stack_fill(top);
     if (top || slot < 0)
         return top;
     u64 end = VSTACK_BASE + (slot + 1) * STACK_SLOT;
@@ -58,6 +60,7 @@ void *kstack_alloc(void) {
             return NULL;
         }
     }
+    stack_fill((void *)end);
     return (void *)end;
 }
 

@@ -126,12 +126,11 @@ u64 nr_cached_pages(void), nr_dirty_pages(void);
 #define VM_WRITE 2u
 #define VM_EXEC 4u
 #define VM_SHARED 8u
-#define VM_GROWSDOWN 16u
+#define VM_GROWSDOWN 16u /* a stack: grows down when touched below its start */
 #define VM_DONTFORK 32u
 #define VM_WIPEONFORK 64u
 #define VM_MAYWRITE 128u
 #define VM_SPECIAL 256u /* vDSO: pages are not ours to free or swap */
-#define VM_STACK 512u
 
 struct vm_area {
     u64 start, end; /* page-aligned, end exclusive */
@@ -182,7 +181,11 @@ struct vm_area *first_vma(struct mm_struct *mm);
 long do_mmap(struct mm_struct *mm, struct file *file, u64 addr, u64 len, u32 prot, u32 flags, u64 off);
 int do_munmap(struct mm_struct *mm, u64 addr, u64 len);
 int insert_special(struct mm_struct *mm, u64 addr, u32 flags, struct page **pages, u64 n);
+/* A stack that ends at top and grows from size (bytes) to RLIMIT_STACK. Caller holds mmap_lock or is alone. */
 int stack_vma(struct mm_struct *mm, u64 top, u64 size);
+/* Make the stack above va, if one is there, reach down to it: 0, or -EFAULT: there is none, RLIMIT_STACK or
+ * RLIMIT_AS forbids it, or the gap below would be too small. Takes mmap_lock. */
+int grow_stack(struct mm_struct *mm, u64 va);
 u64 unmapped_area(struct mm_struct *mm, u64 len);
 long do_brk_area(struct mm_struct *mm, u64 addr, u64 len, u32 flags);
 /* Take pages [first, ...) of a truncated file out of every address space. */
@@ -193,8 +196,6 @@ void unmap_mapping_pages(struct address_space *m, u64 first);
 int handle_mm_fault(struct mm_struct *mm, u64 va, u32 access);
 /* Read or write another address space's memory (for /proc/PID/cmdline). Bytes done. */
 size_t access_process_vm(struct mm_struct *mm, u64 va, void *buf, size_t n, bool write);
-/* Grow a stack down to cover va, if v is one and limits allow. Caller holds mmap_lock for writing. */
-
 /* Page tables of user addresses; see pgtable.c. */
 pte_t *pte_lookup(struct mm_struct *mm, u64 va); /* NULL where no table is. Caller holds mmap_lock */
 int set_user_pte(struct mm_struct *mm, u64 va, pte_t pte, pte_t expected);

@@ -9,6 +9,7 @@
 #define MMAP_TOP (TASK_SIZE - (64UL << 20)) /* mappings grow down from below the stack */
 #define MMAP_MIN 0x10000UL
 #define MAX_MAP_COUNT 65530
+#define STACK_GUARD (256 * PAGE_SIZE) /* what stays free below a stack that grows */
 
 static struct kmem_cache *vma_cache, *mm_cache;
 struct mm_struct init_mm = {
@@ -146,7 +147,7 @@ static int split_range(struct mm_struct *mm, u64 start, u64 end) {
 
 static bool can_merge(struct vm_area *a, struct vm_area *b) {
     return a->end == b->start && a->flags == b->flags && a->file == b->file && !a->special && !b->special &&
-           !(a->flags & VM_STACK) && (!a->file || a->pgoff + ((a->end - a->start) >> PAGE_SHIFT) == b->pgoff);
+           !(a->flags & VM_GROWSDOWN) && (!a->file || a->pgoff + ((a->end - a->start) >> PAGE_SHIFT) == b->pgoff);
 }
 
 /* Join b to a, which it follows. */
@@ -210,8 +211,9 @@ static u64 gap_below(struct mm_struct *mm, u64 top, u64 len) {
         struct vm_area *v = rb_entry(n, struct vm_area, node);
         if (v->end <= top && top - v->end >= len)
             break;
-        if (v->start < top)
-            top = v->start;
+        u64 below = v->start - (v->flags & VM_GROWSDOWN ? min(STACK_GUARD, v->start) : 0);
+        if (below < top)
+            top = below;
     }
     return top >= MMAP_MIN + len ? top - len : (u64)-ENOMEM;
 }
@@ -267,6 +269,11 @@ long do_mmap(struct mm_struct *mm, struct file *file, u64 addr, u64 len, u32 pro
     if (type != MAP_PRIVATE && type != MAP_SHARED && type != MAP_SHARED_VALIDATE)
         return -EINVAL;
     vm |= VM_MAYWRITE;
+    if (flags & MAP_GROWSDOWN) {
+        if (file || type != MAP_PRIVATE)
+            return -EINVAL;
+        vm |= VM_GROWSDOWN;
+    }
     if (file) {
         if (!(file->mode & FMODE_READ))
             return -EACCES;
@@ -340,9 +347,28 @@ int insert_special(struct mm_struct *mm, u64 addr, u32 flags, struct page **page
     return r;
 }
 
-/* The stack: reserved at its full size, filled in on touch. */
 int stack_vma(struct mm_struct *mm, u64 top, u64 size) {
-    return add_vma(mm, top - size, top, VM_READ | VM_WRITE | VM_MAYWRITE | VM_STACK, NULL, 0);
+    return add_vma(mm, top - size, top, VM_READ | VM_WRITE | VM_MAYWRITE | VM_GROWSDOWN, NULL, 0);
+}
+int grow_stack(struct mm_struct *mm, u64 va) {
+    int r = -EFAULT;
+    if (down_write_killable(&mm->mmap_lock))
+        return -EINTR;
+    struct vm_area *v = find_vma(mm, va), *below = v ? prev_vma(v) : NULL;
+    u64 start = ALIGN_DOWN(va, PAGE_SIZE);
+    if (v && v->start <= start) { /* another thread was first */
+        r = 0;
+    } else if (v && (v->flags & VM_GROWSDOWN) && start >= MMAP_MIN && v->end - start <= rlimit(RLIMIT_STACK) &&
+               (!below || (below->flags & VM_GROWSDOWN) || start >= below->end + STACK_GUARD)) {
+        u64 pages = (v->start - start) >> PAGE_SHIFT, limit = rlimit(RLIMIT_AS);
+        if (limit == RLIM_INFINITY || mm->total_vm + pages <= limit >> PAGE_SHIFT) {
+            v->start = start;
+            mm->total_vm += pages;
+            r = 0;
+        }
+    }
+    up_write(&mm->mmap_lock);
+    return r;
 }
 /* Anonymous private memory at a fixed place (heap, bss). Caller holds mmap_lock or is alone. */
 long do_brk_area(struct mm_struct *mm, u64 addr, u64 len, u32 flags) {
@@ -386,7 +412,8 @@ long sys_munmap(u64 addr, u64 len) { return do_munmap(current->mm, addr, len); }
 long sys_mprotect(u64 start, u64 len, u64 prot) {
     struct mm_struct *mm = current->mm;
     u64 end = start + ALIGN_UP(len, PAGE_SIZE), at = start;
-    prot &= ~0x01000000UL; /* PROT_GROWSDOWN: the stack is whole already */
+    bool down = prot & PROT_GROWSDOWN; /* from where the stack now begins */
+    prot &= ~(u64)PROT_GROWSDOWN;
     if ((start & (PAGE_SIZE - 1)) || (prot & ~7UL))
         return -EINVAL;
     if (!len)
@@ -396,8 +423,13 @@ long sys_mprotect(u64 start, u64 len, u64 prot) {
     if (down_write_killable(&mm->mmap_lock))
         return -EINTR;
     long r = 0;
-    struct vm_area *v;
-    for (v = find_vma(mm, start); v && v->start <= at && at < end; v = next_vma(v)) {
+    struct vm_area *v = find_vma(mm, start);
+    if (down && v && v->start < end) {
+        if (!(v->flags & VM_GROWSDOWN))
+            r = -EINVAL;
+        start = at = v->start;
+    }
+    for (v = find_vma(mm, start); !r && v && v->start <= at && at < end; v = next_vma(v)) {
         at = v->end;
         if ((prot & PROT_WRITE) && !(v->flags & VM_MAYWRITE))
             r = -EACCES;
@@ -467,7 +499,7 @@ long sys_mremap(u64 old, u64 old_len, u64 new_len, u64 flags, u64 new_addr) {
     if (v->file)
         get_file(v->file);
     u64 pgoff = v->pgoff + ((old - v->start) >> PAGE_SHIFT);
-    if ((r = add_vma(mm, new_addr, new_addr + new_len, v->flags & ~VM_STACK, v->file, pgoff))) {
+    if ((r = add_vma(mm, new_addr, new_addr + new_len, v->flags & ~VM_GROWSDOWN, v->file, pgoff))) {
         if (v->file)
             fput(v->file);
         goto out;

@@ -10,6 +10,7 @@
 
 static pte_t kernel_mega[PTRS_PER_TABLE] __aligned(PAGE_SIZE);
 static pte_t stack_mid[VSTACK_GIGAS][PTRS_PER_TABLE] __aligned(PAGE_SIZE);
+u64 kernel_tables;
 static spinlock_t kernel_table_lock = SPINLOCK_INIT(RANK_PAGE_TABLE);
 
 static bool is_memory(u64 start, u64 end) {
@@ -59,6 +60,7 @@ static pte_t *stack_pte(u64 va, bool alloc) {
         spin_lock(&kernel_table_lock);
         if (!*mid) {
             __atomic_store_n(mid, make_pte(page_to_pa(t), PTE_V), __ATOMIC_RELEASE);
+            kernel_tables++;
             t = NULL;
         }
         spin_unlock(&kernel_table_lock);

@@ -93,6 +93,7 @@ void paging_init(void);
 volatile void *ioremap(u64 pa, u64 size);
 /* Map the 4 pages of a kernel stack into its slot. -ENOMEM on failure. */
 int map_kernel_page(u64 va, u64 pa);
+extern u64 kernel_tables; /* table pages for stacks; they are kept */
 u64 unmap_kernel_page(u64 va); /* returns the physical address */
 
 /* SBI calls (RISC-V SBI specification 1.0). */

@@ -85,6 +85,10 @@ void sched_init(void) {
 }
 
 /* --- queues; rq->lock held --- */
+static void advance(struct rq *rq, const struct task_struct *p) {
+    if (!is_rt(p) && (s64)(p->se.vruntime - rq->min_vruntime) > 0)
+        rq->min_vruntime = p->se.vruntime;
+}
 static void update_curr(struct rq *rq) {
     struct task_struct *p = rq->curr;
     u64 now = ktime_get(), delta = now - p->se.exec_start;
@@ -97,6 +101,8 @@ static void update_curr(struct rq *rq) {
     p->se.slice_used += delta;
     if (!is_rt(p))
         p->se.vruntime += scaled(p, delta);
+    if (rq->nr_running == 1)
+        advance(rq, p);
 }
 
 static void queue_insert(struct rq *rq, struct task_struct *p, bool head) {
@@ -128,15 +134,15 @@ static void queue_remove(struct rq *rq, struct task_struct *p) {
         rq->rt_bits[i / 64] &= ~BIT(i % 64);
 }
 
+/* One that slept may catch up by at most half a slice: sleeping saves no credit. */
+static void place_sleeper(struct rq *rq, struct task_struct *p) {
+    u64 floor = rq->min_vruntime - scaled(p, SLICE_NS) / 2;
+    if ((s64)(p->se.vruntime - floor) < 0)
+        p->se.vruntime = floor;
+}
 /* The running task is not in the tree or lists; nr_running counts it. */
 static void enqueue(struct rq *rq, struct task_struct *p) {
-    if (!is_rt(p)) {
-        /* One that slept may catch up by at most a slice: sleeping saves no credit. */
-        u64 floor = rq->min_vruntime - scaled(p, SLICE_NS) / 2;
-        if ((s64)(p->se.vruntime - floor) < 0)
-            p->se.vruntime = floor;
-        p->se.deadline = p->se.vruntime + scaled(p, SLICE_NS);
-    }
+    p->se.deadline = p->se.vruntime + scaled(p, SLICE_NS);
     p->se.slice_used = 0;
     queue_insert(rq, p, false);
     p->se.on_rq = true;
@@ -217,8 +223,12 @@ static struct rq *task_rq_lock(struct task_struct *p, u64 *flags) {
     }
 }
 
-static void move_vruntime(struct task_struct *p, struct rq *from, struct rq *to) {
-    p->se.vruntime += to->min_vruntime - from->min_vruntime;
+/* Virtual time is one for all harts as far as they agree: what a task has had stays with it when it moves, but
+ * not more than MAX_LAG ahead of or behind those it comes to. */
+#define MAX_LAG (8 * SLICE_NS)
+static void move_vruntime(struct task_struct *p, struct rq *to) {
+    s64 lag = p->se.vruntime - to->min_vruntime, most = scaled(p, MAX_LAG);
+    p->se.vruntime = to->min_vruntime + (u64)(lag > most ? most : lag < -most ? -most : lag);
 }
 
 bool try_to_wake_up(struct task_struct *p, u32 mask) {
@@ -240,13 +250,14 @@ bool try_to_wake_up(struct task_struct *p, u32 mask) {
     if (to != p->ti.cpu) {
         struct rq *dest = &rqs[to];
         WRITE_ONCE(p->state, TASK_WAKING); /* nobody else wakes it between the locks */
-        move_vruntime(p, rq, dest);
+        move_vruntime(p, dest);
         WRITE_ONCE(p->ti.cpu, to);
         spin_unlock_raw(&rq->lock);
         spin_lock_raw(&dest->lock);
         rq = dest;
     }
     WRITE_ONCE(p->state, TASK_RUNNING);
+    place_sleeper(rq, p);
     enqueue(rq, p);
     check_preempt(rq, p);
     spin_unlock_irqrestore(&rq->lock, flags);
@@ -283,12 +294,13 @@ void wake_up_new_task(struct task_struct *p, u64 clone_flags) {
     spin_lock(&rq->lock);
     WRITE_ONCE(p->ti.cpu, to);
     if (to != here)
-        move_vruntime(p, &rqs[here], rq);
+        move_vruntime(p, rq);
     else
         update_curr(rq);
     if (to == here)
         p->se.vruntime = rq->curr->se.vruntime;
     WRITE_ONCE(p->state, TASK_RUNNING);
+    place_sleeper(rq, p);
     enqueue(rq, p);
     if (to == here && first && !is_rt(p) && !is_rt(current)) {
         /* The child's deadline goes before the parent's: an exec follows before any page is copied. */
@@ -342,28 +354,32 @@ static void unlock_both(struct rq *a, struct rq *b) {
 static void migrate(struct task_struct *p, struct rq *from, struct rq *to) {
     queue_remove(from, p);
     from->nr_running--;
-    move_vruntime(p, from, to);
+    move_vruntime(p, to);
     WRITE_ONCE(p->ti.cpu, to - rqs);
     enqueue(to, p);
 }
 
-/* At a slice's end: where another hart has fewer tasks, one that waits here goes there. With a task more than
- * harts the surplus so wanders from hart to hart, and in the long run all get the same. */
+/* At a slice's end: the waiting task that has had least goes where there are fewer tasks. Where the difference is
+ * one, only if those there have had more: so the surplus task wanders between the harts at the pace at which
+ * they drift apart, and in the long run all tasks get the same. */
 static void push_one(void) {
     struct rq *rq = this_rq(), *dest = rq;
     unsigned int self = rq - rqs;
     for (unsigned int i = 1; i < nr_harts && READ_ONCE(rq->nr_running) > 1; i++) {
         struct rq *other = &rqs[(self + i) % nr_harts];
-        if (READ_ONCE(other->nr_running) < READ_ONCE(dest->nr_running))
+        u32 n = READ_ONCE(other->nr_running), least = READ_ONCE(dest->nr_running);
+        if (n < least || (n == least && dest != rq && (s64)(other->min_vruntime - dest->min_vruntime) > 0))
             dest = other;
     }
     if (dest == rq)
         return;
     lock_both(rq, dest);
-    struct rb_node *n = rb_last(&rq->fair);
+    update_curr(dest); /* a task alone there has no slices */
+    struct rb_node *n = rb_first(&rq->fair);
     while (n && !(rb_entry(n, struct task_struct, se.node)->se.affinity & BIT(dest - rqs)))
-        n = rb_prev(n);
-    if (n && dest->nr_running < rq->nr_running) {
+        n = rb_next(n);
+    if (n && (dest->nr_running + 1 < rq->nr_running || (dest->nr_running < rq->nr_running &&
+                                                        (s64)(dest->min_vruntime - rq->min_vruntime) > 0))) {
         struct task_struct *p = rb_entry(n, struct task_struct, se.node);
         migrate(p, rq, dest);
         check_preempt(dest, p);
@@ -489,8 +505,7 @@ static void __schedule(bool preempted) {
     next = pick(rq);
     if (next != rq->idle) {
         queue_remove(rq, next);
-        if (!is_rt(next) && (s64)(next->se.vruntime - rq->min_vruntime) > 0)
-            rq->min_vruntime = next->se.vruntime;
+        advance(rq, next);
     }
     rq->is_idle = next == rq->idle;
     if (unlikely(sched_seed))
@@ -617,7 +632,7 @@ int sched_setaffinity(struct task_struct *p, u64 mask) {
         rq->nr_running--;
         p->se.on_rq = false;
         WRITE_ONCE(p->state, TASK_WAKING);
-        move_vruntime(p, rq, &rqs[to]);
+        move_vruntime(p, &rqs[to]);
         WRITE_ONCE(p->ti.cpu, to);
         spin_unlock_raw(&rq->lock);
         rq = &rqs[to];

@@ -69,6 +69,35 @@ static void *clear(void *a) {
                                NULL, NULL, NULL, word);
 }
 
+static volatile struct {
+    pid_t waiting;
+    int ran;
+} *shared;
+static void *wait_for_signals(void *a) {
+    shared->waiting = syscall(SYS_gettid);
+    for (;;)
+        pause();
+    return a;
+}
+static void *say_so(void *a) {
+    shared->ran = 1;
+    return a;
+}
+static int thread_is(char what, pid_t pid, pid_t tid) { /* within 5 s */
+    char name[64], b[64] = {0};
+    sprintf(name, "/proc/%d/task/%d/stat", pid, tid);
+    for (int i = 0; i < 5000; i++) {
+        int fd = open(name, O_RDONLY);
+        read(fd, b, sizeof(b) - 1);
+        close(fd);
+        char *p = strchr(b, ')');
+        if (p && p[2] == what)
+            return 1;
+        usleep(1000);
+    }
+    return 0;
+}
+
 int main(int argc, char **argv) {
     if (argc > 1)
         return 12;
@@ -158,6 +187,29 @@ int main(int argc, char **argv) {
     release();
     OK(waitpid(parent, &st, 0) == parent && WEXITSTATUS(st) == 14,
        "C29 X5: exit_group beside threads that are being made");
+
+    shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    parent = fork();
+    if (!parent) { /* a thread is about to be linked into a group of which another thread has begun to stop */
+        pthread_create(&t[0], NULL, wait_for_signals, NULL);
+        while (!shared->waiting || !state("armed"))
+            ;
+        pthread_create(&t[1], NULL, say_so, NULL);
+        pthread_join(t[1], NULL);
+        _exit(15);
+    }
+    while (!shared->waiting)
+        usleep(1000);
+    arm("fork-link", parent);
+    OK(state("held") && !syscall(SYS_tgkill, parent, shared->waiting, SIGSTOP) && thread_is('T', parent, shared->waiting) &&
+           waitpid(parent, &st, WUNTRACED | WNOHANG) == 0,
+       "C29: a group is not stopped while one of its threads is making another");
+    release();
+    OK(waitpid(parent, &st, WUNTRACED) == parent && WIFSTOPPED(st), "C29: it is when both have stopped");
+    usleep(20000);
+    OK(!shared->ran, "C29: the new thread stopped before it ran");
+    kill(parent, SIGCONT);
+    OK(waitpid(parent, &st, 0) == parent && WEXITSTATUS(st) == 15 && shared->ran, "C29: and runs after SIGCONT");
 
     parent = fork();
     if (!parent) { /* CLONE_PARENT: the parent's parent ends while the child is not linked yet */

@@ -19,6 +19,13 @@ static pid_t spinner(int nice_) {
     }
     return p;
 }
+/* Each forks the next and ends: a fork bomb that never is more than two tasks. */
+static void fork_chain(void) {
+    pin();
+    for (;;)
+        if (fork() > 0)
+            _exit(0);
+}
 static void run(int n, const int *nices, int ms, unsigned long *got) {
     pid_t p[8];
     struct rusage ru;
@@ -45,6 +52,19 @@ int main(void) {
     run(2, (int[]){0, 5}, 1500, g);
     printf("# nice 0 and 5, us: %lu %lu\n", g[0], g[1]);
     OK(g[0] > 2 * g[1] && g[0] < 5 * g[1], "nice 5 gets about a third of nice 0");
+
+    pid_t chain = fork();
+    if (!chain) {
+        setpgid(0, 0);
+        fork_chain();
+    }
+    waitpid(chain, NULL, 0);
+    run(1, (int[]){0}, 1500, g);
+    int ended = 0;
+    for (int i = 0; i < 1000 && !ended; i++) /* one may be born while the others are killed */
+        ended = kill(-chain, SIGKILL) == -1 && errno == ESRCH;
+    printf("# beside a chain of forks, us: %lu\n", g[0]);
+    OK(g[0] > 200000 && ended, "C25: forking gains no time: a task beside a chain of forks keeps its part");
 
     struct timespec a, b;
     int n = 0;

@@ -19,6 +19,7 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum kind { END, FD, PID, UID, SIG, FLAGS, MODE, SIZE, PTR, PATH, TIME, CMD, ANY, ADDR, PROT };
@@ -442,21 +443,33 @@ int main(int argc, char **argv) {
         chmod(dir, 0777);
     }
     objects(slabs[0]);
+    struct rlimit limits[RLIM_NLIMITS];
+    for (int r = 0; r < RLIM_NLIMITS; r++)
+        getrlimit(r, &limits[r]);
+    sigset_t chld;
+    sigemptyset(&chld), sigaddset(&chld, SIGCHLD), sigprocmask(SIG_BLOCK, &chld, NULL);
+    struct timespec last = {0}, now, tick = {0, 5000000};
     while (made < want) {
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        int ticked = (now.tv_sec - last.tv_sec) * 1000000000L + now.tv_nsec - last.tv_nsec >= tick.tv_nsec;
+        last = ticked ? now : last;
         for (int w = 0; w < workers; w++) {
             if (!pids[w]) {
                 uint64_t s = seed * 1000003 + batches++;
+                for (int r = 0; r < RLIM_NLIMITS; r++) /* root's workers may have lowered them: prlimit of process 1 */
+                    setrlimit(r, &limits[r]);
                 fflush(stdout);
                 if (!(pids[w] = fork())) {
+                    sigprocmask(SIG_UNBLOCK, &chld, NULL);
                     for (int sig = 1; sig < 65; sig++)
                         signal(sig, SIG_DFL);
                     child(s, per, w);
                 }
                 since[w] = 0, at[w] = shared->made[w];
-            } else if (at[w] == shared->made[w]) {
+            } else if (ticked && at[w] == shared->made[w]) {
                 if (++since[w] > 50) /* stopped, or waiting with its alarm gone: a quarter second is enough */
                     kill(-pids[w], SIGKILL), kill(pids[w], SIGKILL), slow++, since[w] = 0;
-            } else {
+            } else if (ticked) {
                 since[w] = 0, at[w] = shared->made[w];
             }
         }
@@ -468,7 +481,7 @@ int main(int argc, char **argv) {
                     kill(-p, SIGKILL); /* and what it left behind */
                     pids[w] = 0;
                 }
-        usleep(5000);
+        sigtimedwait(&chld, NULL, &tick); /* a worker has ended, or it is time to look after them */
         made = 0;
         for (int w = 0; w < workers; w++) {
             if (shared->made[w] < counted[w] ||
@@ -477,6 +490,7 @@ int main(int argc, char **argv) {
             made += counted[w] = shared->made[w];
         }
     }
+    sigprocmask(SIG_UNBLOCK, &chld, NULL);
     kill(-1, SIGKILL);
     for (int i = 0; i < 200; i++) {
         while (waitpid(-1, NULL, WNOHANG | __WALL) > 0)

@@ -27,7 +27,7 @@ for seed in range(a.seed, a.seed + a.runs):
         uid, cpus = (0, 1000)[seed % 2], (2, 1, 4)[seed % 3]
         with open(os.path.join(conftest.BUILD, f"fuzz-{seed}.log"), "w+", errors="replace") as log:
             try:
-                r = subprocess.run(m.command(f"init=/fuzz -- {seed} {a.calls} {uid}", cpus=cpus, debug=True), stdin=subprocess.DEVNULL,
+                r = subprocess.run(m.command(f"quiet init=/fuzz -- {seed} {a.calls} {uid}", cpus=cpus, debug=True), stdin=subprocess.DEVNULL,
                                    stdout=log, stderr=log, timeout=60 + a.calls / 500)
                 status = r.returncode
             except subprocess.TimeoutExpired:

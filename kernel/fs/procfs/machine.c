@@ -172,16 +172,13 @@ static int store_drop(char *text, struct task_struct *t) {
     (void)t;
     if (*text < '1' || *text > '3')
         return -EINVAL;
-    sync_all(true);
-    shrink_dentries(~0UL);
-    reclaim_pages(~0UL);
-    reclaim_pages(~0UL);
+    drop_caches();
     return 0;
 }
 
 /* As on Linux: c crashes (to see and test the report), s syncs, o powers off; and x uses the stack up; f, t,
- * i and a do what the checked build must catch: use of freed memory, of a tail, of an index, sleep with a
- * lock held. */
+ * i, a, l and p do what the checked build must catch: use of freed memory, of a tail, of an index, sleep with a
+ * lock held, an object and a page that are lost. */
 static noinline void crash(void) { asm volatile("sw zero, 8(zero)" ::: "memory"); }
 static noinline int recurse(int n) { /* until the stack's guard stops it */
     volatile char big[512];
@@ -208,6 +205,10 @@ static noinline int wrong(char what) {
         mutex_unlock(&mutex);
         preempt_enable();
     }
+    if (what == 'l')
+        return alloc_sighand() ? 0 : -ENOMEM;
+    if (what == 'p')
+        return alloc_page(GFP_KERNEL) ? 0 : -ENOMEM;
     return -EINVAL; /* nobody caught it: this build does not check */
 }
 static int store_sysrq(char *text, struct task_struct *t) {
@@ -229,6 +230,8 @@ static int store_sysrq(char *text, struct task_struct *t) {
     case 't':
     case 'i':
     case 'a':
+    case 'l':
+    case 'p':
         return IS_DEBUG ? wrong(*text) : -EINVAL;
     default:
         return -EINVAL;

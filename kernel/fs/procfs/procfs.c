@@ -11,7 +11,7 @@ struct node {
     const struct entry *e;
     struct task_struct *t; /* counted */
     s32 fd;
-    enum { PLAIN, ROOT, PID_DIR, FD_DIR, FD_LINK, TASK_DIR } kind;
+    enum { PLAIN, ROOT, PID_DIR, TID_DIR, FD_DIR, FD_LINK, TASK_DIR } kind;
 };
 #define NODE(i) ((struct node *)(i)->private)
 static const struct inode_operations dir_iops, link_iops, file_iops;
@@ -80,6 +80,14 @@ static u64 number(const char *s) { /* ~0: not a plain number */
 }
 static u64 make_ino(u64 a, u64 b) { return 1000 + a * 4096 + b; }
 
+/* What a directory holds, and the entry after e; a thread's directory has no `task`, or there would be no bottom. */
+static const struct entry *first_entry(const struct node *dir) {
+    return dir->kind == PID_DIR || dir->kind == TID_DIR ? pid_entries : dir->e->children;
+}
+static bool is_shown(const struct node *dir, const struct entry *e) {
+    return dir->kind != TID_DIR || strcmp(e->name, "task");
+}
+
 /* The inode of a name in dir, NULL: there is none, or an error. */
 static struct inode *find(struct super_block *sb, const struct node *dir, const char *name) {
     u64 v = number(name);
@@ -98,15 +106,16 @@ static struct inode *find(struct super_block *sb, const struct node *dir, const 
         if (!t)
             return NULL;
         if (dir->kind == ROOT || t->tgid == dir->t->tgid)
-            i = make(sb, &(struct node){NULL, t, 0, PID_DIR}, S_IFDIR | 0555, make_ino(v, 0));
+            i = make(sb, &(struct node){NULL, t, 0, dir->kind == ROOT ? PID_DIR : TID_DIR}, S_IFDIR | 0555,
+                     make_ino(v, 0));
         put_task(t);
         return i;
     }
     if (dir->kind == TASK_DIR)
         return NULL;
-    const struct entry *e = dir->kind == PID_DIR ? pid_entries : dir->e->children;
+    const struct entry *e = first_entry(dir);
     for (u64 k = 1; e && e->name; e++, k++)
-        if (!strcmp(e->name, name)) {
+        if (!strcmp(e->name, name) && is_shown(dir, e)) {
             int kind = !strcmp(name, "fd") ? FD_DIR : !strcmp(name, "task") ? TASK_DIR : PLAIN;
             return make(sb, &(struct node){e, dir->t, 0, kind}, e->mode,
                         dir->t ? make_ino(dir->t->pid, k) : (u64)e - (u64)&proc_root + (1UL << 40));
@@ -224,9 +233,9 @@ static int iterate(struct file *f, struct dir_context *ctx) {
             ctx->pos = best + 2;
         }
     }
-    const struct entry *e = n->kind == PID_DIR ? pid_entries : n->e->children;
+    const struct entry *e = first_entry(n);
     for (loff_t k = 2; e->name; e++, k++)
-        if (k >= ctx->pos) {
+        if (k >= ctx->pos && is_shown(n, e)) {
             u32 mode = e->mode & S_IFMT ? e->mode : S_IFREG;
             if (!ctx->emit(ctx, e->name, strlen(e->name), make_ino(n->t ? n->t->pid : 0, k), IFTODT(mode)))
                 return 0;

@@ -94,7 +94,7 @@ static void show_vma(struct seq *s, struct vm_area *v, char *b) {
     u32 f = v->flags;
     u64 dev = v->file ? v->file->inode->sb->dev : 0;
     const char *name = v->special                                      ? "[vdso]"
-                       : f & VM_STACK                                  ? "[stack]"
+                       : v->start <= mm->start_stack && mm->start_stack < v->end ? "[stack]"
                        : v->start <= mm->brk && v->end > mm->start_brk ? "[heap]"
                                                                        : "";
     if (v->file)

@@ -1,0 +1,139 @@
+/* The checked build's account at power-off. Before the first program runs, what the kernel holds is counted; when
+ * init ends (a program given by init=), all processes are ended and reaped, caches are dropped, and it is counted
+ * again. What is left over was leaked: a panic names it. Dentries, inodes and kmalloc's sizes are not compared, for
+ * mounted file systems keep some; everything that a task can hold is.
+ *
+ * Also how deep kernel stacks went: a stack is filled with a pattern when it is new and searched when its task ends. */
+#include "../core/task.h"
+#include "../fs/fs.h"
+#include "debug.h"
+
+#define PATTERN 0x5a5a5a5a5a5a5a5aUL
+
+static const char *const exact[] = {"task_struct", "signal_struct", "sighand_struct", "files_struct", "vm_area", "mm_struct",
+                                    "file",        "pipe",          "sigqueue",       "epitem"};
+static struct account {
+    u64 objects[ARRAY_SIZE(exact)];
+    u64 tables, pages; /* page-table pages; pages that are neither tables, slabs, stacks nor cached files */
+    u32 threads;
+} first;
+
+static struct {
+    u64 bytes;
+    char comm[16];
+} deepest;
+
+void stack_fill(void *top) {
+    u64 *w = (u64 *)top - STACK_SIZE / 8;
+    for (u64 i = 0; i < STACK_SIZE / 8; i++)
+        w[i] = PATTERN;
+}
+void stack_measure(struct task_struct *t) {
+    u64 *w = (u64 *)t->stack - STACK_SIZE / 8, i = 0;
+    while (i < STACK_SIZE / 8 && w[i] == PATTERN)
+        i++;
+    u64 used = STACK_SIZE - i * 8;
+    if (used > READ_ONCE(deepest.bytes)) { /* two at once: the report is a few bytes off */
+        deepest.bytes = used;
+        strlcpy(deepest.comm, t->comm, sizeof(deepest.comm));
+    }
+}
+
+static u64 nr_tables(void) {
+    u64 n = 0;
+    for (u64 pfn = min_pfn; pfn < max_pfn; pfn++)
+        n += page_test(pfn_to_page(pfn), PG_TABLE);
+    return n;
+}
+static void take_account(struct account *a) {
+    const char *name;
+    size_t size;
+    u64 active, pages;
+    memset(a, 0, sizeof(*a));
+    a->pages = total_pages - nr_free_pages() - nr_cached_pages();
+    for (unsigned int i = 0; slab_stat(i, &name, &size, &active, &pages); i++) {
+        a->pages -= pages;
+        for (unsigned int k = 0; k < ARRAY_SIZE(exact); k++)
+            if (!strcmp(name, exact[k]))
+                a->objects[k] = active;
+    }
+    a->threads = nr_threads;
+    a->tables = nr_tables() - table_cached_pages() - kernel_tables;
+    a->pages -= a->tables + kernel_tables + a->objects[0] * (STACK_SIZE / PAGE_SIZE);
+}
+
+void leak_baseline(void) { take_account(&first); }
+
+/* Kill every process, this one's other threads too, and reap what there is. True: nothing is left. */
+static bool end_all(void) {
+    struct task_struct *t, *dead = NULL, *self = current;
+    READ_TASKS(irq);
+    spin_lock(&self->sighand->lock);
+    self->sighand->action[SIGCHLD - 1].handler = 1; /* SIG_IGN: those that come are not waited for */
+    zap_other_threads(self);
+    flush_sigqueue(&self->pending);
+    flush_sigqueue(&self->signal->shared_pending);
+    spin_unlock(&self->sighand->lock);
+    for_each_process(t) if (t->signal != self->signal) {
+        send_signal(SIGKILL, NULL, t, true);
+        if (t->real_parent->signal == self->signal && t->exit_state == EXIT_ZOMBIE && t->signal->nr_threads == 1)
+            dead = t;
+    }
+    if (dead)
+        dead->exit_state = EXIT_DEAD;
+    u32 own = self->signal->nr_threads, left = nr_threads;
+    READ_TASKS_END(irq);
+    if (dead)
+        release_task(dead);
+    return !dead && left == first.threads + own - 1 && (own == 1 || self->group_leader->exit_state == EXIT_ZOMBIE);
+}
+
+static void pause_ms(void) {
+    set_current_state(TASK_UNINTERRUPTIBLE);
+    schedule_until(ktime_get() + 1000000);
+}
+
+/* What there is too much of, or NULL. */
+static const char *compare(char *text, size_t size) {
+    struct account now;
+    drop_caches();
+    take_account(&now);
+    for (unsigned int k = 0; k < ARRAY_SIZE(exact); k++) {
+        u64 may = first.objects[k];
+        if (k < 3) /* a leader that is dead beside its last thread */
+            may += current->group_leader != current && k == 0;
+        if (!strcmp(exact[k], "mm_struct"))
+            may += nr_harts; /* an idle hart keeps the last one's root loaded */
+        if (now.objects[k] > may) {
+            snprintf(text, size, "%lu of %s", now.objects[k] - may, exact[k]);
+            return text;
+        }
+    }
+    if (now.tables > first.tables + nr_harts || now.pages > first.pages) {
+        snprintf(text, size, "%ld page tables, %ld pages", (s64)(now.tables - first.tables), (s64)(now.pages - first.pages));
+        return text;
+    }
+    return NULL;
+}
+
+void leak_check(void) {
+    char text[64];
+    u64 patience = ktime_get() + 10000000000;
+    while (!end_all()) {
+        if (ktime_get() > patience) {
+            struct task_struct *t;
+            for_each_process(t) printk("still there: pid %d (%s), state %u\n", t->pid, t->comm, t->state);
+            panic("power-off: processes that SIGKILL does not end");
+        }
+        pause_ms();
+    }
+    /* The last references go when harts have switched away from what ended. */
+    const char *wrong;
+    patience = ktime_get() + 2000000000;
+    while ((wrong = compare(text, sizeof(text))) && ktime_get() < patience)
+        pause_ms();
+    if (wrong)
+        panic("leaked: %s", wrong);
+    stack_measure(current);
+    printk("nothing leaked; deepest kernel stack: %lu of %d bytes, in %s\n", deepest.bytes, STACK_SIZE, deepest.comm);
+}
