@@ -53,3 +53,31 @@ def test_a_fork_in_gdb(machine):
     finally:
         p.kill()
         p.wait()
+
+
+def test_core_file_in_gdb(machine, tmp_path):
+    """A program with two threads dies; its core file, taken from the image, shows gdb where each was."""
+    source, program, core = tmp_path / "crash.c", str(tmp_path / "crash"), str(tmp_path / "core")
+    source.write_text("""
+#include <pthread.h>
+#include <unistd.h>
+volatile int ready, answer = 42;
+__attribute__((noinline)) void waits_here(void) { ready = 1; for (;;) pause(); }
+static void *other(void *a) { waits_here(); return a; }
+__attribute__((noinline)) void falls_here(int *p, double half) { *p = answer + (half > 1); }
+int main(void) {
+    pthread_t t;
+    pthread_create(&t, 0, other, 0);
+    while (!ready) ;
+    falls_here((int *)16, 0.5);
+}
+""")
+    subprocess.run(["riscv64-linux-gnu-gcc", "-static", "-O1", "-g", "-o", program, str(source), "-lpthread"], check=True)
+    machine.add(program, "/crash")
+    r = machine.run("cd /root; ulimit -c unlimited; /crash; echo left with $?; ls -l core", cpus=2, debug=True)
+    assert "left with 139" in r.text, r.text
+    subprocess.run(["debugfs", "-R", f"dump /root/core {core}", machine.image], check=True, capture_output=True)
+    g = subprocess.run(["gdb-multiarch", "-nx", "-batch", "-ex", "bt", "-ex", "print answer", "-ex", "info threads", "-ex", "thread apply all bt", program, core],
+                       capture_output=True, text=True, timeout=60)
+    for said in ("SIGSEGV", "in main ()", "falls_here (", " = 42", "waits_here ("):
+        assert said in g.stdout, g.stdout + g.stderr

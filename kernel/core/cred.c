@@ -104,6 +104,8 @@ int commit_cred(struct cred *c) {
     READ_TASKS(irq); /* others look at it under this lock */
     current->cred = c;
     READ_TASKS_END(irq);
+    if (current->mm && (c->euid != old->euid || c->egid != old->egid))
+        current->mm->undumpable = true; /* what it read as somebody else is nobody's to see */
     put_cred(old);
     return 0;
 }

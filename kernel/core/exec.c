@@ -466,7 +466,8 @@ static struct cred *exec_cred(struct file *f, bool *secure) {
 }
 
 /* From here on there is no old program to go back to. */
-static void begin_program(struct mm_struct *mm, struct image *im, struct cred *c, u64 sp, u64 entry) {
+static void begin_program(struct mm_struct *mm, struct image *im, struct cred *c, bool secure, u64 sp,
+                          u64 entry) {
     struct task_struct *t = current;
     struct mm_struct *old = t->mm;
     mm_release(t, old); /* the vfork parent goes on */
@@ -492,6 +493,7 @@ static void begin_program(struct mm_struct *mm, struct image *im, struct cred *c
     t->restart.fn = NULL;
     close_on_exec(t->files);
     commit_cred(c);
+    mm->undumpable = secure;
     struct trapframe *tf = task_trapframe(t);
     memset(tf, 0, sizeof(*tf));
     tf->sepc = entry;
@@ -552,7 +554,7 @@ static int do_execve(int dfd, const char *name, struct strings argv, struct stri
     TEST_POINT("exec-commit");
     if ((r = unshare_files()) || (r = unshare_sighand()) || (r = de_thread()))
         goto out;
-    begin_program(mm, im, c, sp, entry);
+    begin_program(mm, im, c, secure, sp, entry);
     mm = NULL;
     c = NULL;
 out:

@@ -202,6 +202,8 @@ __noreturn void do_exit(s32 code) {
         panic("the idle task ends");
     bool init = t == child_reaper || (t->tgid == 1 && t->signal->nr_threads == 1);
     u64 irq = spin_lock_irqsave(&t->sighand->lock);
+    if (unlikely(t->signal->core_dumper && t->signal->core_dumper != t))
+        coredump_park();
     t->task_flags |= PF_EXITING;
     /* Signals meant for the process go to the threads that stay. */
     if (t->signal->group_stop_count && t->stop_pending && !--t->signal->group_stop_count)

@@ -265,7 +265,7 @@ static void init_child(struct task_struct *p, const struct kernel_clone_args *ar
     p->ti.fail_nth = 0;
     p->pending.signal = 0;
     INIT_LIST_HEAD(&p->pending.queue);
-    p->stop_pending = p->restore_sigmask = p->in_reclaim = false;
+    p->stop_pending = p->core_parked = p->restore_sigmask = p->in_reclaim = false;
     p->utime = p->stime = p->min_flt = 0;
     p->restart.fn = NULL;
     p->robust_list = 0;

@@ -337,7 +337,12 @@ long sys_prctl(u64 op, u64 a, u64 b, u64 c, u64 d) {
     case PR_GET_PDEATHSIG:
         return put_user(a, current->pdeath_signal);
     case PR_GET_DUMPABLE:
-        return 0; /* tine writes no core files */
+        return !current->mm->undumpable;
+    case PR_SET_DUMPABLE:
+        if (a > 1)
+            return -EINVAL;
+        current->mm->undumpable = !a;
+        return 0;
     case PR_SET_NAME: {
         long r = strncpy_from_user(name, a, 15);
         if (r < 0 && r != -ENAMETOOLONG)

@@ -96,6 +96,8 @@ struct signal_struct {
     s32 group_exit_code;
     bool group_exit;                /* every thread must die */
     struct task_struct *group_exec; /* the thread that execs and survives */
+    struct task_struct *core_dumper; /* who writes the core file; the others wait in do_exit */
+    u32 core_running;                /* of these, how many have not come there */
     u32 group_stop_count;           /* threads yet to stop */
     bool stopped;                   /* the stop is complete */
     s32 stop_code;
@@ -163,7 +165,7 @@ struct task_struct {
     /* sighand->lock */
     u64 blocked;
     struct sigpending pending;
-    bool stop_pending;
+    bool stop_pending, core_parked;
     /* tasklist_lock */
     struct task_struct *real_parent, *group_leader;
     struct list_head children, sibling, thread_link, tasks;
@@ -292,6 +294,12 @@ int dequeue_signal(u64 mask, struct abi_siginfo *info); /* takes the lock */
 #define ERESTARTNOHAND 514
 #define ERESTART_RESTARTBLOCK 516
 
+/* --- coredump.c --- */
+/* A signal whose action is to dump core: write one if allowed. The group is ending from now on. The exit code: the
+ * signal, with 0x80 where there is a core file. May sleep. */
+s32 do_coredump(const struct abi_siginfo *info);
+/* In do_exit while another thread dumps: wait for it. Holds sighand->lock, interrupts off, and drops it meanwhile. */
+void coredump_park(void);
 /* --- exec.c --- */
 int kernel_execve(const char *path, const char *const *argv, const char *const *envp);
 /* --- futex.c --- */

@@ -91,18 +91,11 @@ static int may_delete(struct inode *dir, struct inode *victim) {
     return 0;
 }
 
-long sys_unlinkat(u64 dfd, u64 uname, u64 flags) {
+long do_unlink(int dfd, const char *name, bool rmdir) {
     char last[NAME_MAX + 1];
     struct path parent;
     u32 trailing;
-    bool rmdir = flags & AT_REMOVEDIR;
-    if (flags & ~(u64)AT_REMOVEDIR)
-        return -EINVAL;
-    char *name = getname(uname);
-    if (IS_ERR(name))
-        return PTR_ERR(name);
-    long r = path_parent((s32)dfd, name, &parent, last, &trailing);
-    kfree(name);
+    long r = path_parent(dfd, name, &parent, last, &trailing);
     if (r)
         return r;
     if (dot_name(last)) {
@@ -141,6 +134,17 @@ long sys_unlinkat(u64 dfd, u64 uname, u64 flags) {
     }
     mutex_unlock(&dir->lock);
     path_put(&parent);
+    return r;
+}
+
+long sys_unlinkat(u64 dfd, u64 uname, u64 flags) {
+    if (flags & ~(u64)AT_REMOVEDIR)
+        return -EINVAL;
+    char *name = getname(uname);
+    if (IS_ERR(name))
+        return PTR_ERR(name);
+    long r = do_unlink((s32)dfd, name, flags & AT_REMOVEDIR);
+    kfree(name);
     return r;
 }
 

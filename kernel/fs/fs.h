@@ -255,7 +255,11 @@ void close_on_exec(struct files_struct *f);
 int unshare_files(void);
 ssize_t vfs_read(struct file *f, struct iov_iter *it, loff_t *pos);
 ssize_t vfs_write(struct file *f, struct iov_iter *it, loff_t *pos);
+/* Remove a name, of a directory if rmdir; seen from dfd (AT_FDCWD). 0 or -errno. May sleep. */
+long do_unlink(int dfd, const char *name, bool rmdir);
+/* Kernel memory from or to a file at pos: bytes, or -errno. May sleep. */
 ssize_t kernel_read(struct file *f, void *buf, size_t n, loff_t pos);
+ssize_t kernel_write(struct file *f, const void *buf, size_t n, loff_t pos);
 int vfs_fsync(struct file *f);
 ssize_t generic_file_read(struct file *f, struct iov_iter *it, loff_t *pos);
 ssize_t generic_file_write(struct file *f, struct iov_iter *it, loff_t *pos);

@@ -46,6 +46,12 @@ ssize_t kernel_read(struct file *f, void *buf, size_t n, loff_t pos) {
     iter_kernel(&it, &v, buf, n);
     return f->f_op->read ? f->f_op->read(f, &it, &pos) : -EINVAL;
 }
+ssize_t kernel_write(struct file *f, const void *buf, size_t n, loff_t pos) {
+    struct iov_iter it;
+    struct iovec v;
+    iter_kernel(&it, &v, (void *)buf, n);
+    return f->f_op->write ? f->f_op->write(f, &it, &pos) : -EINVAL;
+}
 
 #define RW_MAX 0x7ffff000UL
 /* One of the eight calls: at `pos` if positioned, else at the file's own offset. */

@@ -161,6 +161,7 @@ struct mm_struct {
     u64 start_code, end_code, start_brk, brk, start_stack, arg_start, arg_end, env_start, env_end;
     u64 vdso;
     struct file *exe_file;
+    bool undumpable; /* no core file: it ran, or runs, with rights that its user has not */
     atomic64_t cow_faults; /* pages copied on write, for /proc and the tests of D6 */
 };
 extern struct mm_struct init_mm;

@@ -668,6 +668,7 @@ struct mm_struct *dup_mm(struct mm_struct *old) {
     mm->arg_start = old->arg_start, mm->arg_end = old->arg_end;
     mm->env_start = old->env_start, mm->env_end = old->env_end;
     mm->vdso = old->vdso;
+    mm->undumpable = old->undumpable;
     if ((mm->exe_file = old->exe_file)) {
         get_file(mm->exe_file);
         deny_write_access(mm->exe_file->inode); /* as the old one does, so it cannot fail */

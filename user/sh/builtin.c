@@ -70,11 +70,12 @@ static int do_ulimit(int argc, char **argv) {
                 {'f', RLIMIT_FSIZE, 512, "file size (blocks)"},
                 {'n', RLIMIT_NOFILE, 1, "open files"},
                 {'s', RLIMIT_STACK, 1024, "stack size (kbytes)"},
+                {'t', RLIMIT_CPU, 1, "processor time (seconds)"},
                 {'u', RLIMIT_NPROC, 1, "processes"},
                 {'v', RLIMIT_AS, 1024, "virtual memory (kbytes)"}};
     char c = argc > 1 && argv[1][0] == '-' ? argv[1][1] : 'f';
     struct rlimit r;
-    for (size_t i = 0; i < 6; i++) {
+    for (size_t i = 0; i < sizeof(lims) / sizeof(*lims); i++) {
         if (c != 'a' && c != lims[i].c)
             continue;
         syscall(SYS_prlimit64, 0, lims[i].res, 0, &r);

@@ -1,0 +1,266 @@
+/* Core files: a process that dies by a signal whose default action says so leaves its memory and all its threads'
+ * registers in ./core, an ELF file that gdb reads, where RLIMIT_CORE allows one and its memory may be seen (not after
+ * a set-user-ID exec). The thread that takes the signal writes; the others are killed and wait in do_exit, their
+ * user registers saved, until it has done so.
+ *
+ * What was never touched is a hole in the file; text and other read-only parts of files are left out, for a debugger
+ * has them from the file. */
+#include "task.h"
+#include "../debug/debug.h"
+#include "../fs/fs.h"
+#include "signal.h"
+#include <abi/elf.h>
+#include <abi/errno.h>
+
+#define ET_CORE 4
+#define PT_NOTE 4
+#define NT_PRSTATUS 1
+#define NT_FPREGSET 2
+#define NT_PRPSINFO 3
+#define NT_AUXV 6
+#define NT_SIGINFO 0x53494749
+#define MAX_AUXV 64 /* words */
+
+/* Layouts of Linux's asm/elf.h and linux/elfcore.h for riscv64. */
+struct elf_prstatus {
+    s32 signo, code, error;
+    s16 cursig;
+    u64 sigpend, sighold;
+    s32 pid, ppid, pgrp, sid;
+    u64 times[8]; /* user, system, children's: seconds and microseconds */
+    u64 pc, x[31];
+    s32 fpvalid;
+};
+struct elf_prpsinfo {
+    s8 state, sname, zombie, nice;
+    u64 flag;
+    u32 uid, gid;
+    s32 pid, ppid, pgrp, sid;
+    char fname[16], psargs[80];
+};
+_Static_assert(sizeof(struct elf_prstatus) == 376 && sizeof(struct elf_prpsinfo) == 136, "the ABI's sizes");
+
+struct out {
+    struct file *file;
+    u64 at, limit;
+    u8 *page; /* room for one */
+    bool failed;
+};
+static void emit(struct out *o, const void *data, u64 n) {
+    if (o->failed)
+        return;
+    if (o->at + n > o->limit || kernel_write(o->file, data, n, o->at) != (ssize_t)n)
+        o->failed = true;
+    o->at += n;
+}
+static void note(struct out *o, u32 type, const void *data, u64 n) {
+    struct {
+        u32 namesz, descsz, type;
+        char name[8];
+    } head = {5, n, type, "CORE"};
+    emit(o, &head, sizeof(head));
+    emit(o, data, n);
+    emit(o, "\0\0\0", ALIGN_UP(n, 4) - n);
+}
+static u64 note_size(u64 n) { return 20 + ALIGN_UP(n, 4); }
+
+static void put_time(u64 *at, u64 ticks) {
+    at[0] = ticks / timebase_hz;
+    at[1] = ticks % timebase_hz * 1000000 / timebase_hz;
+}
+static void thread_notes(struct out *o, struct task_struct *t, const struct abi_siginfo *info) {
+    struct elf_prstatus *s = (void *)o->page;
+    const struct trapframe *tf = task_trapframe(t);
+    memset(s, 0, sizeof(*s));
+    s->signo = s->cursig = info->si_signo;
+    s->sigpend = t->pending.signal;
+    s->sighold = t->blocked;
+    s->pid = t->pid;
+    s->ppid = t->real_parent->tgid;
+    s->pgrp = t->signal->pgid;
+    s->sid = t->signal->sid;
+    put_time(&s->times[0], t->utime);
+    put_time(&s->times[2], t->stime);
+    s->pc = tf->sepc;
+    memcpy(s->x, tf, sizeof(s->x));
+    s->fpvalid = 1;
+    note(o, NT_PRSTATUS, s, sizeof(*s));
+}
+static void fp_note(struct out *o, struct task_struct *t) {
+    u64 f[33];
+    memcpy(f, t->fpu.f, 32 * 8);
+    f[32] = t->fpu.fcsr;
+    if (!(task_trapframe(t)->sstatus & SSTATUS_FS)) /* it never used them */
+        memset(f, 0, sizeof(f));
+    note(o, NT_FPREGSET, f, sizeof(f));
+}
+static void process_note(struct out *o) {
+    struct elf_prpsinfo *p = (void *)o->page;
+    struct mm_struct *mm = current->mm;
+    memset(p, 0, sizeof(*p));
+    p->sname = 'R';
+    p->nice = current->se.nice;
+    p->uid = current->cred->uid;
+    p->gid = current->cred->gid;
+    p->pid = current->tgid;
+    p->ppid = current->real_parent->tgid;
+    p->pgrp = current->signal->pgid;
+    p->sid = current->signal->sid;
+    memcpy(p->fname, current->comm, sizeof(p->fname));
+    u64 n = access_process_vm(mm, mm->arg_start, p->psargs, min(mm->arg_end - mm->arg_start, sizeof(p->psargs) - 1), false);
+    for (u64 i = 0; i + 1 < n; i++)
+        if (!p->psargs[i])
+            p->psargs[i] = ' ';
+    note(o, NT_PRPSINFO, p, sizeof(*p));
+}
+/* The auxiliary vector lies on the stack behind argv and envp. Words read into `aux`. */
+static u64 read_auxv(u64 *aux) {
+    u64 at = current->mm->start_stack, w = 0, n = 0;
+    for (int ends = 0; ends < 2; at += 8) /* argc comes first and is no end, for it is never 0 */
+        if (copy_from_user(&w, at, 8))
+            return 0;
+        else
+            ends += !w;
+    do {
+        if (copy_from_user(&aux[n], at + n * 8, 16))
+            return 0;
+        n += 2;
+    } while (aux[n - 2] && n < MAX_AUXV);
+    return n;
+}
+
+/* How much of v is in the file. */
+static u64 dumped_size(const struct vm_area *v) {
+    return (v->flags & VM_WRITE) || !v->file ? v->end - v->start : 0;
+}
+static bool touched(struct mm_struct *mm, u64 va) {
+    pte_t *e = pte_lookup(mm, va);
+    return e && READ_ONCE(*e);
+}
+static void dump_memory(struct out *o, struct vm_area *v) {
+    for (u64 va = v->start; va < v->start + dumped_size(v) && !o->failed; va += PAGE_SIZE, o->at += PAGE_SIZE) {
+        down_read(&v->mm->mmap_lock);
+        bool there = v->file || touched(v->mm, va);
+        up_read(&v->mm->mmap_lock);
+        if (!there || access_process_vm(v->mm, va, o->page, PAGE_SIZE, false) != PAGE_SIZE)
+            continue;
+        u64 at = o->at;
+        emit(o, o->page, PAGE_SIZE);
+        o->at = at;
+        if (current->signal->shared_pending.signal & M(SIGKILL)) /* somebody has no patience */
+            o->failed = true;
+    }
+}
+
+/* The others stand still in do_exit, so nothing but a sharer outside of the process could change the VMAs. */
+static void dump(struct out *o, const struct abi_siginfo *info) {
+    struct mm_struct *mm = current->mm;
+    struct task_struct *t;
+    u64 aux[MAX_AUXV], words = read_auxv(aux);
+    u32 nvmas = 0, nthreads = 1;
+    for (struct vm_area *v = first_vma(mm); v; v = next_vma(v))
+        nvmas++;
+    for_each_thread(t, current->signal) nthreads += t != current && t->core_parked;
+    Elf64_Ehdr h = {.e_ident = "\177ELF\2\1\1",
+                    .e_type = ET_CORE,
+                    .e_machine = EM_RISCV,
+                    .e_version = 1,
+                    .e_phoff = sizeof(h),
+                    .e_flags = 5, /* RVC, double-float ABI */
+                    .e_ehsize = sizeof(h),
+                    .e_phentsize = sizeof(Elf64_Phdr),
+                    .e_phnum = nvmas + 1};
+    u64 notes = nthreads * (note_size(sizeof(struct elf_prstatus)) + note_size(33 * 8)) +
+                note_size(sizeof(struct elf_prpsinfo)) + note_size(sizeof(*info)) + note_size(words * 8);
+    Elf64_Phdr p = {.p_type = PT_NOTE, .p_offset = sizeof(h) + h.e_phnum * sizeof(p), .p_filesz = notes, .p_align = 4};
+    u64 at = ALIGN_UP(p.p_offset + notes, PAGE_SIZE);
+    emit(o, &h, sizeof(h));
+    emit(o, &p, sizeof(p));
+    for (struct vm_area *v = first_vma(mm); v; v = next_vma(v)) {
+        p = (Elf64_Phdr){.p_type = PT_LOAD,
+                         .p_flags = (v->flags & VM_READ ? PF_R : 0) | (v->flags & VM_WRITE ? PF_W : 0) |
+                                    (v->flags & VM_EXEC ? PF_X : 0),
+                         .p_offset = at,
+                         .p_vaddr = v->start,
+                         .p_filesz = dumped_size(v),
+                         .p_memsz = v->end - v->start,
+                         .p_align = PAGE_SIZE};
+        at += p.p_filesz;
+        emit(o, &p, sizeof(p));
+    }
+    thread_notes(o, current, info);
+    process_note(o);
+    note(o, NT_SIGINFO, info, sizeof(*info));
+    note(o, NT_AUXV, aux, words * 8);
+    fp_note(o, current);
+    for_each_thread(t, current->signal) if (t != current && t->core_parked) {
+        thread_notes(o, t, info);
+        fp_note(o, t);
+    }
+    o->at = ALIGN_UP(o->at, PAGE_SIZE);
+    for (struct vm_area *v = first_vma(mm); v; v = next_vma(v))
+        dump_memory(o, v);
+    if (!o->failed)
+        do_truncate(o->file->inode, o->at); /* the holes at the end are part of it */
+}
+
+/* A new file, in the place of what was there: nothing of others is written to. */
+static bool write_core(const struct abi_siginfo *info) {
+    struct out o = {.limit = rlimit(RLIMIT_CORE)};
+    if (o.limit < PAGE_SIZE || current->mm->undumpable)
+        return false;
+    do_unlink(AT_FDCWD, "core", false);
+    o.file = file_open(AT_FDCWD, "core", O_CREAT | O_EXCL | O_WRONLY, 0600);
+    if (IS_ERR(o.file))
+        return false;
+    bool ok = (o.page = kmalloc(PAGE_SIZE, GFP_KERNEL));
+    if (ok) {
+        local_irq_disable();
+        flush_fpu(current);
+        local_irq_enable();
+        dump(&o, info);
+    }
+    kfree(o.page);
+    fput(o.file);
+    return ok && !o.failed;
+}
+
+s32 do_coredump(const struct abi_siginfo *info) {
+    struct signal_struct *s = current->signal;
+    struct task_struct *t;
+    s32 sig = info->si_signo;
+    READ_TASKS(irq);
+    spin_lock(&current->sighand->lock);
+    bool first = !s->group_exit && !s->group_exec;
+    if (first) {
+        s->group_exit = true;
+        s->group_exit_code = sig;
+        s->core_dumper = current;
+        for_each_thread(t, s) s->core_running += t != current && !(t->task_flags & PF_EXITING);
+        zap_other_threads(current);
+    }
+    spin_unlock(&current->sighand->lock);
+    READ_TASKS_END(irq);
+    if (!first)
+        return sig;
+    wait_event(&s->wait_chldexit, !READ_ONCE(s->core_running));
+    bool ok = write_core(info);
+    irq = spin_lock_irqsave(&current->sighand->lock);
+    s->group_exit_code = sig |= ok ? 0x80 : 0; /* WCOREDUMP */
+    s->core_dumper = NULL;
+    spin_unlock_irqrestore(&current->sighand->lock, irq);
+    wake_up_all(&s->wait_chldexit);
+    return sig;
+}
+
+void coredump_park(void) {
+    struct signal_struct *s = current->signal;
+    current->core_parked = true;
+    s->core_running--;
+    spin_unlock(&current->sighand->lock);
+    local_irq_enable();
+    wake_up_all(&s->wait_chldexit);
+    wait_event(&s->wait_chldexit, !READ_ONCE(s->core_dumper));
+    local_irq_disable();
+    spin_lock(&current->sighand->lock);
+}
