@@ -26,7 +26,7 @@ Q := $(if $(V),,@)
 # --- kernel ---
 KSRC := $(sort $(shell find kernel -name '*.c' -o -name '*.S' | grep -v kernel/vdso/))
 ifneq ($(DEBUG),1)
-KSRC := $(filter-out kernel/debug/kasan.c kernel/debug/ubsan.c kernel/debug/locks.c kernel/debug/testpoint.c kernel/debug/leak.c,$(KSRC))
+KSRC := $(filter-out kernel/debug/kasan.c kernel/debug/ubsan.c kernel/debug/locks.c kernel/debug/testpoint.c kernel/debug/leak.c kernel/debug/tables.c,$(KSRC))
 endif
 KOBJ := $(KSRC:kernel/%=$(K)/%.o) $(K)/syscall_table.c.o
 CLANGFLAGS := $(if $(findstring clang,$(CC)),--target=riscv64-unknown-elf -mno-relax)

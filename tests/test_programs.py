@@ -52,6 +52,15 @@ def test_equal_tasks_get_equal_time_within_5_percent(machine, cpus, tasks):
     assert r.status == 0, r.text
 
 
+@pytest.mark.parametrize("seed,cpus", [(1, 1), (2, 4), (3, 2)])
+def test_page_tables_against_a_model(machine, seed, cpus):
+    """With all page tables looked at after each step; sharing, and copying for comparison."""
+    machine.add(os.path.join(BUILD, "tests/linux/tables"), "/t")
+    r = machine.run(f"/t {seed} 24" + ("; echo copy > /proc/sys/vm/fork_tables; /t 9 10; echo 0 > /proc/sys/vm/fork_copy_pages; /t 10 10" if cpus == 2 else ""),
+                    cpus=cpus, debug=True, timeout=120)
+    assert "not ok" not in r.text and r.text.count("ok 3 truncation") == (3 if cpus == 2 else 1), tail(r.text)
+
+
 def test_dynamic_linux_binary(machine, tmp_path):
     """With the dynamic loader and shared C library of Debian's cross compiler."""
     out = str(tmp_path / "t")

@@ -133,15 +133,10 @@ static u64 read_auxv(u64 *aux) {
 static u64 dumped_size(const struct vm_area *v) {
     return (v->flags & VM_WRITE) || !v->file ? v->end - v->start : 0;
 }
-static bool touched(struct mm_struct *mm, u64 va) {
-    pte_t *e = pte_lookup(mm, va);
-    return e && READ_ONCE(*e);
-}
 static void dump_memory(struct out *o, struct vm_area *v) {
     for (u64 va = v->start; va < v->start + dumped_size(v) && !o->failed; va += PAGE_SIZE, o->at += PAGE_SIZE) {
-        down_read(&v->mm->mmap_lock);
-        bool there = v->file || touched(v->mm, va);
-        up_read(&v->mm->mmap_lock);
+        u32 sharers;
+        bool there = v->file || pte_peek(v->mm, va, &sharers);
         if (!there || access_process_vm(v->mm, va, o->page, PAGE_SIZE, false) != PAGE_SIZE)
             continue;
         u64 at = o->at;

@@ -157,6 +157,7 @@ void timers_release(struct signal_struct *s, bool all) {
     LIST_HEAD(gone);
     if (!s->has_timers)
         return;
+    mutex_lock(&s->timer_lock);
     u64 irq = local_irq_save();
     struct sighand_struct *sh = all ? NULL : current->sighand;
     if (sh)
@@ -173,18 +174,27 @@ void timers_release(struct signal_struct *s, bool all) {
             free_timer(*rest[i]);
             *rest[i] = NULL;
         }
+    if (all)
+        s->has_timers = false, s->timers_gone = true;
+    mutex_unlock(&s->timer_lock);
 }
 /* RLIMIT_CPU is finite, or has changed: watch it. 0 or -ENOMEM. */
 int cpu_limit_start(struct signal_struct *s) {
+    int r = 0;
+    mutex_lock(&s->timer_lock); /* it may be another process, which may be ending */
     u64 soft = s->rlim[RLIMIT_CPU].rlim_cur;
-    if (soft == RLIM_INFINITY && !s->cpu_limit)
-        return 0;
-    if (!s->cpu_limit && !(s->cpu_limit = new_timer(s, KIND_LIMIT, CLOCK_PROCESS, SIGXCPU)))
-        return -ENOMEM;
+    if (s->timers_gone || (soft == RLIM_INFINITY && !s->cpu_limit))
+        goto out;
+    if (!s->cpu_limit && !(s->cpu_limit = new_timer(s, KIND_LIMIT, CLOCK_PROCESS, SIGXCPU))) {
+        r = -ENOMEM;
+        goto out;
+    }
     disarm(s->cpu_limit);
     if (soft != RLIM_INFINITY)
         arm(s->cpu_limit, rlim_seconds(soft), NSEC, true);
-    return 0;
+out:
+    mutex_unlock(&s->timer_lock);
+    return r;
 }
 
 /* --- setitimer --- */

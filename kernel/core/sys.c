@@ -287,11 +287,8 @@ static long do_prlimit(struct task_struct *t, u64 res, const struct rlimit *new,
     else if (new)
         *r = *new;
     spin_unlock_irqrestore(&tasklist_lock, irq);
-    if (new && !e && res == RLIMIT_CPU) {
-        mutex_lock(&t->signal->timer_lock);
+    if (new && !e && res == RLIMIT_CPU)
         e = cpu_limit_start(t->signal);
-        mutex_unlock(&t->signal->timer_lock);
-    }
     return e;
 }
 long sys_prlimit64(u64 pid, u64 res, u64 unew, u64 uold) {

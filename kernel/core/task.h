@@ -109,7 +109,8 @@ struct signal_struct {
     struct list_head posix_timers;
     struct posix_timer *itimer[3], *cpu_limit; /* made at first use */
     u32 nr_timers, next_timer;
-    bool has_timers; /* one was made: the others need not be looked for at the end */
+    bool has_timers;  /* one was made: the others need not be looked for at the end */
+    bool timers_gone; /* the process ended: no more are made */
     struct task_struct *leader;
     pid_t pgid, sid; /* tasklist_lock */
     bool session_leader, child_subreaper, did_exec;

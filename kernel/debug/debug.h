@@ -2,16 +2,17 @@
 #pragma once
 #include "../lib/lib.h"
 
+struct task_struct;
 /* To the log and the console. Any context. */
 int printk(const char *fmt, ...) __printf(1, 2);
 /* Stop all harts, print registers and every hart's backtrace, power off with a failing status. */
+void dump_sleeper(struct task_struct *t); /* where a task that does not run waits */
 __noreturn void panic(const char *fmt, ...) __printf(1, 2);
 #define BUG_ON(cond)                                                                                         \
     do {                                                                                                     \
         if (unlikely(cond))                                                                                  \
             panic("%s:%d: %s: " #cond, __FILE__, __LINE__, __func__);                                        \
     } while (0)
-struct task_struct;
 #ifdef CONFIG_DEBUG
 /* A place where a test can hold a task (testpoint.c); nothing in the other build. The caller may sleep here.
  */
@@ -22,6 +23,8 @@ const char *test_point_state(void);
 /* leak.c: before the first program; and when init has ended and put what it held: a panic where something leaked. May sleep. */
 void leak_baseline(void);
 void leak_check(void);
+/* tables.c: "ok", or what is wrong with some page table. May sleep. */
+const char *check_page_tables(void);
 /* A new kernel stack; and how deep a task's went, when it ends. */
 void stack_fill(void *top);
 void stack_measure(struct task_struct *t);
@@ -30,6 +33,7 @@ void stack_measure(struct task_struct *t);
 #define DEBUG_ON(cond) BUG_ON(cond)
 #else
 #define TEST_POINT(name) ((void)0)
+static inline const char *check_page_tables(void) { return "not checked"; }
 #define leak_baseline() ((void)0)
 #define leak_check() ((void)0)
 #define stack_fill(top) ((void)(top))

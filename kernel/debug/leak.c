@@ -121,8 +121,13 @@ void leak_check(void) {
     u64 patience = ktime_get() + 10000000000;
     while (!end_all()) {
         if (ktime_get() > patience) {
-            struct task_struct *t;
-            for_each_process(t) printk("still there: pid %d (%s), state %u\n", t->pid, t->comm, t->state);
+            struct task_struct *t, *o;
+            console_quiet = false;
+            for_each_process(t) for_each_thread(o, t->signal) {
+                printk("still there: pid %d of %d (%s), state %u, exit_state %d, flags %x, SIGKILL %s\n", o->pid, o->tgid, o->comm,
+                       o->state, o->exit_state, o->task_flags, o->pending.signal & BIT(SIGKILL - 1) ? "pending" : "not pending");
+                dump_sleeper(o);
+            }
             panic("power-off: processes that SIGKILL does not end");
         }
         pause_ms();

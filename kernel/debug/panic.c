@@ -43,10 +43,9 @@ static void print_frame(u64 pc) {
 }
 
 /* Frame pointers: at s0-8 the return address, at s0-16 the caller's s0. */
-void dump_backtrace(u64 fp, u64 pc) {
+static void backtrace(u64 fp, u64 pc, u64 top) {
     if (pc)
         print_frame(pc);
-    u64 top = (u64)current->stack;
     for (int i = 0; i < 24 && fp > top - STACK_SIZE + 16 && fp <= top && !(fp & 7); i++) {
         u64 *f = (u64 *)fp;
         if (f[-1] < (u64)kernel_start || f[-1] >= (u64)text_end)
@@ -57,6 +56,9 @@ void dump_backtrace(u64 fp, u64 pc) {
         fp = f[-2];
     }
 }
+
+void dump_backtrace(u64 fp, u64 pc) { backtrace(fp, pc, (u64)current->stack); }
+void dump_sleeper(struct task_struct *t) { backtrace(t->ti.ctx.s[0], t->ti.ctx.ra, (u64)t->stack); }
 
 static void report_hart(struct trapframe *tf, u64 fp) {
     printk("hart %u: pid %d (%s), preempt_count %d\n", smp_processor_id(), current->pid, current->comm,

@@ -118,6 +118,7 @@ long sys_sendfile(u64 ofd, u64 ifd, u64 upos, u64 count) {
     void *buf = kmalloc(PAGE_SIZE * 4, GFP_KERNEL);
     long done = 0, r = 0;
     loff_t pos = 0;
+    count = min(count, RW_MAX);
     if (!in || !buf) {
         r = in ? -ENOMEM : -EBADF;
     } else if (upos && copy_from_user(&pos, upos, 8)) {
@@ -126,6 +127,10 @@ long sys_sendfile(u64 ofd, u64 ifd, u64 upos, u64 count) {
         if (!upos)
             pos = in->pos;
         while (count && !r) {
+            if (signal_pending(current)) { /* /dev/zero to /dev/null has no end */
+                r = -ERESTARTSYS;
+                break;
+            }
             struct iov_iter it;
             struct iovec v;
             iter_kernel(&it, &v, buf, min(count, PAGE_SIZE * 4UL));

@@ -2,7 +2,7 @@
 #include "../core/task.h"
 #include "../debug/debug.h"
 #include "../fs/fs.h"
-#include "mm.h"
+#include "pgtable.h"
 #include <abi/errno.h>
 
 static struct page *zero_page;
@@ -107,8 +107,8 @@ static int write_fault(struct vm_area *v, u64 va, pte_t old) {
         put_page(p);
         return r;
     }
-    /* Sole owner: no copy is left that could see the store. The count cannot rise meanwhile: only a fork
-     * of this mm could raise it, and that takes mmap_lock for writing. */
+    /* Sole owner: no copy is left that could see the store, for the table is our own (resolve_fault). The count cannot
+     * rise meanwhile: only a fork of this mm could raise it, and that takes mmap_lock for writing. */
     if (atomic_read(&p->refcount) == 1 && !p->mapping) {
         int r = set_user_pte(mm, va, make_pte(page_to_pa(p), flags), old);
         if (!r)
@@ -145,11 +145,10 @@ int handle_mm_fault(struct mm_struct *mm, u64 va, u32 access) {
         } else if (!(v->flags & access) && !(access == VM_READ && (v->flags & VM_WRITE))) {
             r = -EACCES;
         } else {
-            pte_t *slot = pte_lookup(mm, page), old = slot ? READ_ONCE(*slot) : 0;
-            pte_t need = access == VM_WRITE ? PTE_W : access == VM_EXEC ? PTE_X : PTE_R;
-            if ((old & PTE_V) && (old & need)) {
-                flush_tlb_page_local(page); /* another hart was first */
-                r = 0;
+            pte_t old, need = access == VM_WRITE ? PTE_W : access == VM_EXEC ? PTE_X : PTE_R;
+            if ((r = resolve_fault(mm, page, access == VM_WRITE, &old))) {
+            } else if ((old & PTE_V) && (old & need)) {
+                flush_tlb_local(); /* another hart was first, or the way there was not valid */
             } else if (old && access == VM_WRITE) {
                 r = write_fault(v, page, old);
             } else if (old) {
@@ -201,7 +200,7 @@ void page_mkclean(struct address_space *m, struct page *p) {
         pte_t *e = pte_lookup(v->mm, va);
         bool clean = e && (*e & PTE_W) && pte_pa(*e) == page_to_pa(p);
         if (clean)
-            *e &= ~(PTE_W | PTE_D);
+            *e &= ~(PTE_W | PTE_D); /* a shared table's too: permission may always be taken away */
         spin_unlock(&v->mm->page_table_lock);
         if (clean)
             flush_tlb_range(v->mm, va, va + PAGE_SIZE);
@@ -216,12 +215,13 @@ size_t access_process_vm(struct mm_struct *mm, u64 va, void *buf, size_t n, bool
         if (handle_mm_fault(mm, va + done, write ? VM_WRITE : VM_READ))
             break;
         down_read(&mm->mmap_lock);
-        pte_t *e = pte_lookup(mm, va + done);
-        pte_t pte = e ? READ_ONCE(*e) : 0;
+        spin_lock(&mm->page_table_lock);
+        pte_t *e = pte_lookup(mm, va + done), pte = e ? READ_ONCE(*e) : 0;
         bool ok = (pte & PTE_V) && (!write || (pte & PTE_W));
         struct page *p = ok ? pa_to_page(pte_pa(pte)) : NULL;
         if (ok)
             get_page(p);
+        spin_unlock(&mm->page_table_lock);
         up_read(&mm->mmap_lock);
         if (!ok)
             continue;

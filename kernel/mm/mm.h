@@ -40,6 +40,7 @@ _Static_assert(sizeof(struct page) == 64, "index arithmetic wants a power of two
 #define PG_REFERENCED BIT(6)
 #define PG_ERROR BIT(7)
 #define PG_TABLE BIT(8)
+#define PG_SEALED BIT(9) /* a leaf table: no entry permits stores */
 static inline bool page_test(const struct page *p, u32 f) {
     return (__atomic_load_n(&p->flags, __ATOMIC_ACQUIRE) & f) != 0;
 }
@@ -161,6 +162,7 @@ struct mm_struct {
     u64 start_code, end_code, start_brk, brk, start_stack, arg_start, arg_end, env_start, env_end;
     u64 vdso;
     struct file *exe_file;
+    bool leaves_out; /* it had a VMA with DONTFORK or WIPEONFORK */
     bool undumpable; /* no core file: it ran, or runs, with rights that its user has not */
     atomic64_t cow_faults; /* pages copied on write, for /proc and the tests of D6 */
 };
@@ -197,12 +199,30 @@ void unmap_mapping_pages(struct address_space *m, u64 first);
 int handle_mm_fault(struct mm_struct *mm, u64 va, u32 access);
 /* Read or write another address space's memory (for /proc/PID/cmdline). Bytes done. */
 size_t access_process_vm(struct mm_struct *mm, u64 va, void *buf, size_t n, bool write);
-/* Page tables of user addresses; see pgtable.c. */
-pte_t *pte_lookup(struct mm_struct *mm, u64 va); /* NULL where no table is. Caller holds mmap_lock */
+/* Page tables of user addresses; see pgtable.c. They may sleep, and take page_table_lock themselves. */
+/* The entry of va, 0 if none, and the largest number of entries that point to its page or a table on the way there; 0:
+ * there is no leaf table. */
+pte_t pte_peek(struct mm_struct *mm, u64 va, u32 *sharers);
+/* A fault at va: make the way there fit for a load or a store, and say what the entry is. 0 or -ENOMEM. Caller holds
+ * mmap_lock. */
+int resolve_fault(struct mm_struct *mm, u64 va, bool write, pte_t *pte);
+/* Store pte at va if the entry still is `expected`. 0, -ENOMEM, or -EAGAIN: it changed meanwhile. */
 int set_user_pte(struct mm_struct *mm, u64 va, pte_t pte, pte_t expected);
-int copy_page_range(struct mm_struct *dst, struct mm_struct *src, struct vm_area *v);
-void zap_page_range(struct mm_struct *mm, u64 start, u64 end, bool free_tables);
+/* Fork: all of src's tables, shared or copied. Caller holds src's mmap_lock for writing, has given dst its VMAs, and
+ * flushes src's translations afterwards. 0 or -ENOMEM: dst has a part of them. */
+int copy_page_tables(struct mm_struct *dst, struct mm_struct *src);
+#define FORK_COPY_PAGES 64
+extern u32 fork_copy_pages; /* leaf tables with at most so many pages are copied by fork; 512: all tables are */
+/* Take all pages out of [start, end), flush, then drop them. Never fails: where a shared table has to be copied and
+ * memory is out it waits; who can fail calls zap_prepare before, with mmap_lock held for writing. exiting: the mm
+ * will not run again. */
+void zap_page_range(struct mm_struct *mm, u64 start, u64 end, bool exiting);
+int zap_prepare(struct mm_struct *mm, u64 start, u64 end);
+/* All tables of [start, end) become mm's own. 0 or -ENOMEM. Caller holds mmap_lock for writing. */
+int own_page_range(struct mm_struct *mm, u64 start, u64 end);
+/* The entries get the permissions of v, less write permission. The tables are mm's own. */
 void protect_page_range(struct vm_area *v, u64 start, u64 end);
+/* mremap: entries move; caller holds mmap_lock for writing, zaps `from` afterwards, and moves back after -ENOMEM. */
 int move_page_tables(struct mm_struct *mm, u64 from, u64 to, u64 len);
 pte_t vma_pte_flags(u32 vm_flags);
 void flush_tlb_range(struct mm_struct *mm, u64 start, u64 end);

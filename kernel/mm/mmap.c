@@ -173,12 +173,12 @@ static int munmap_locked(struct mm_struct *mm, u64 start, u64 end) {
     struct vm_area *v = find_vma(mm, start);
     if (!v || v->start >= end)
         return 0;
-    int r = split_range(mm, start, end);
-    if (r)
+    int r = zap_prepare(mm, start, end);
+    if (r || (r = split_range(mm, start, end)))
         return r;
     if (end > mm->gap_top)
         mm->gap_top = 0;
-    zap_page_range(mm, start, end, true);
+    zap_page_range(mm, start, end, false);
     for (v = find_vma(mm, start); v && v->start < end;) {
         struct vm_area *n = next_vma(v);
         unlink_mapping(v);
@@ -436,7 +436,7 @@ long sys_mprotect(u64 start, u64 len, u64 prot) {
     }
     if (!r && at < end)
         r = -ENOMEM;
-    if (!r && !(r = split_range(mm, start, end)))
+    if (!r && !(r = own_page_range(mm, start, end)) && !(r = split_range(mm, start, end)))
         for (v = find_vma(mm, start); v && v->start < end; v = next_vma(v)) {
             v->flags = (v->flags & ~7u) | prot_flags(prot);
             protect_page_range(v, v->start, v->end);
@@ -562,8 +562,15 @@ long sys_madvise(u64 start, u64 len, u64 advice) {
             break;
         }
         v->flags = (v->flags | set) & ~clear;
-        if (advice == MADV_DONTNEED || (advice == MADV_FREE && !v->file))
-            zap_page_range(mm, max(v->start, start), min(v->end, end), true);
+        mm->leaves_out |= set != 0;
+        u64 from = max(v->start, start), to = min(v->end, end);
+        if (advice == MADV_DONTNEED || (advice == MADV_FREE && !v->file)) {
+            if (zap_prepare(mm, from, to)) {
+                r = -EAGAIN;
+                break;
+            }
+            zap_page_range(mm, from, to, false);
+        }
     }
     if (at < end && !r)
         r = -ENOMEM;
@@ -657,11 +664,10 @@ struct mm_struct *dup_mm(struct mm_struct *old) {
         tree_insert(mm, n);
         link_mapping(n);
         mm->total_vm += (v->end - v->start) >> PAGE_SHIFT;
-        if (!(v->flags & VM_WIPEONFORK) && copy_page_range(mm, old, v)) {
-            failed = true;
-            break;
-        }
     }
+    /* After all VMAs, for a table may serve several: truncation must find each of them. */
+    if (!failed)
+        failed = copy_page_tables(mm, old);
     flush_tlb_range(old, 0, TASK_SIZE); /* the parent's stores must fault from now on */
     mm->start_code = old->start_code, mm->end_code = old->end_code;
     mm->start_brk = old->start_brk, mm->brk = old->brk, mm->start_stack = old->start_stack;

@@ -1,12 +1,26 @@
-/* The user half of a process's page table: three levels of 512 entries. Every table page has a reference
- * count (1: nothing shares tables yet) and counts its entries that are not zero, so that a table is freed
- * with its last entry. Tables are unlinked only with mmap_lock held for writing or by the last user, so
- * holding mmap_lock for reading is enough to follow pointers; entries change under page_table_lock.
+/* The user half of page tables: a persistent tree. A root of 256 entries belongs to one address space; below it are
+ * middle tables (1 GB each) and leaf tables (2 MB each), and both may be shared: a table's reference count says how many
+ * entries point to it. Fork shares (pgrange.c), the first touch resolves. RISC-V has no write permission in entries
+ * that point to tables, so such an entry, marked PTE_SHARED, is one of
  *
- * A freed table is all zero: each hart keeps some, and roots apart (their kernel half stays valid). */
+ *   valid, not marked     the table is this one's alone
+ *   marked, not valid     it may be shared: the next touch faults. The address is kept
+ *   marked and valid      a leaf table that may be shared and is sealed: no entry in it permits stores
+ *
+ * A touch owns the middle table, by copying it if somebody else has it too. A load seals the leaf table and makes the
+ * entry valid; a store owns the leaf table as well. Who finds itself the last sharer owns a table without copying.
+ *
+ * What may be done to a shared table: take permissions away (seal a leaf, mark and invalidate the entries of a middle
+ * table). That can be done by all sharers at once, for each does the same, and no hart has translations through it
+ * but for loads of sealed leaves: fork flushed them. All else needs a table of one's own. So nobody locks a shared
+ * table: the count is enough. mm->page_table_lock guards an mm's root and the tables that are its own, and pointers to
+ * tables are followed only under it. A replaced table is put after the lock is dropped and harts are flushed.
+ *
+ * Every table counts its entries that are not zero. A free table is all zero: each hart keeps some, and roots apart
+ * (their kernel half stays valid). */
 #include "../core/task.h"
 #include "../debug/debug.h"
-#include "mm.h"
+#include "pgtable.h"
 #include <abi/errno.h>
 
 #define QUICK 32
@@ -41,13 +55,18 @@ u64 table_cached_pages(void) {
     return n;
 }
 
-static struct page *table_alloc(void) {
+struct page *table_alloc(void) {
     if (should_fail_alloc())
         return NULL;
     struct page *p = quick_get(tables);
     if (!p && (p = alloc_page(GFP_KERNEL | GFP_ZERO)))
         p->flags |= PG_TABLE;
     return p;
+}
+void table_free(struct page *t) {
+    DEBUG_ON(t->inuse || atomic_read(&t->refcount) != 1);
+    page_clear(t, PG_SEALED);
+    quick_put(tables, t);
 }
 
 pte_t *root_alloc(void) {
@@ -63,7 +82,62 @@ pte_t *root_alloc(void) {
 }
 void root_free(pte_t *root) { quick_put(roots, virt_to_page(root)); }
 
-static pte_t *next_table(pte_t e) { return __va(pte_pa(e)); }
+void put_table(struct page *t, int level) {
+    if (!atomic_dec_and_test(&t->refcount))
+        return;
+    for (pte_t *e = page_address(t); t->inuse; e++)
+        if (*e) {
+            if (level)
+                put_table(table_page(*e), level - 1);
+            else
+                put_page(pa_to_page(pte_pa(*e)));
+            *e = 0;
+            t->inuse--;
+        }
+    atomic_set(&t->refcount, 1);
+    table_free(t);
+}
+
+pte_t share_table(pte_t *e) {
+    pte_t was = *e;
+    get_page(table_page(was));
+    if (!(was & PTE_SHARED)) /* marked and valid is sealed, and may stay */
+        __atomic_store_n(e, was = (was & ~PTE_V) | PTE_SHARED, __ATOMIC_RELAXED);
+    return was;
+}
+
+void seal(struct page *leaf) {
+    if (page_test(leaf, PG_SEALED))
+        return;
+    u32 left = leaf->inuse;
+    for (pte_t *e = page_address(leaf); left; e++) {
+        pte_t v = READ_ONCE(*e);
+        left -= v != 0;
+        if (v & PTE_W) /* atomically: the hardware may set A meanwhile */
+            __atomic_fetch_and(e, ~(PTE_W | PTE_D), __ATOMIC_RELAXED);
+    }
+    page_set(leaf, PG_SEALED);
+}
+
+/* Fill the empty table n with what `old`, which is shared, has. */
+static void copy_table(struct page *n, struct page *old, int level) {
+    pte_t *s = page_address(old), *d = page_address(n);
+    u32 left = n->inuse = old->inuse;
+    if (!level)
+        seal(old);
+    for (; left; s++, d++) {
+        pte_t e = READ_ONCE(*s);
+        if (!e)
+            continue;
+        left--;
+        if (level) {
+            e = share_table(s);
+        } else {
+            get_page(pa_to_page(pte_pa(e)));
+        }
+        *d = e;
+    }
+}
 
 pte_t *pte_lookup(struct mm_struct *mm, u64 va) {
     pte_t *t = mm->pgd;
@@ -76,52 +150,154 @@ pte_t *pte_lookup(struct mm_struct *mm, u64 va) {
     return &t[va_index(va, 0)];
 }
 
-/* The entry for va, tables made as needed: both or none, so that memory running out leaves no empty one. May
- * sleep; page_table_lock not held. */
-static pte_t *pte_alloc(struct mm_struct *mm, u64 va) {
-    pte_t *t = pte_lookup(mm, va);
-    if (t)
-        return t;
-    bool both = !READ_ONCE(mm->pgd[va_index(va, 2)]); /* mmap_lock is held: what is there stays */
-    struct page *spare[2] = {table_alloc()};
-    if (spare[0] && both)
-        spare[1] = table_alloc();
-    if (spare[0] && (spare[1] || !both)) {
-        spin_lock(&mm->page_table_lock);
-        t = mm->pgd;
-        for (int level = 2; level > 0; level--) {
-            pte_t *slot = &t[va_index(va, level)];
-            if (!*slot) {
-                __atomic_store_n(slot, make_pte(page_to_pa(spare[level - 1]), PTE_V), __ATOMIC_RELEASE);
-                virt_to_page(t)->inuse++;
-                spare[level - 1] = NULL;
-            }
-            t = next_table(*slot);
-        }
-        spin_unlock(&mm->page_table_lock);
-        t = &t[va_index(va, 0)];
-    }
-    for (int i = 0; i < 2; i++)
-        if (spare[i])
-            quick_put(tables, spare[i]);
-    return t;
-}
-
-/* Store pte at va if the entry still is `expected`. 0, -ENOMEM, or -EAGAIN: it changed meanwhile. */
-int set_user_pte(struct mm_struct *mm, u64 va, pte_t pte, pte_t expected) {
-    pte_t *p = pte_alloc(mm, va);
-    if (!p)
-        return -ENOMEM;
-    int r = 0;
+pte_t pte_peek(struct mm_struct *mm, u64 va, u32 *sharers) {
+    u32 most = 0;
+    pte_t e = 0, *t = mm->pgd;
+    *sharers = 0;
     spin_lock(&mm->page_table_lock);
-    if (((*p ^ expected) & ~(PTE_A | PTE_D)) != 0) {
-        r = -EAGAIN;
-    } else {
-        if (!*p)
-            virt_to_page(p)->inuse++;
-        __atomic_store_n(p, pte, __ATOMIC_RELEASE);
+    for (int level = 2; level >= 0; level--) {
+        e = READ_ONCE(t[va_index(va, level)]);
+        if (!level)
+            *sharers = most;
+        if (!e)
+            break;
+        most = max(most, (u32)atomic_read(&table_page(e)->refcount)); /* of the table, or at last the page */
+        if (level)
+            t = next_table(e);
+        else
+            *sharers = most;
     }
     spin_unlock(&mm->page_table_lock);
+    return e;
+}
+
+/* How many tables are needed to reach va. */
+static unsigned int needed(struct mm_struct *mm, u64 va, enum reach want) {
+    pte_t mid = mm->pgd[va_index(va, 2)];
+    if (!mid)
+        return want == REACH_MAKE ? 2 : 0;
+    pte_t leaf = next_table(mid)[va_index(va, 1)];
+    bool copies = is_shared(mid);
+    if (want == REACH_LINK || want == REACH_MID)
+        return copies;
+    if (!leaf)
+        return copies + (want == REACH_MAKE);
+    return copies ? 2 : is_shared(leaf); /* what a shared table points to is shared once that is copied */
+}
+
+/* The table that *slot points to becomes the caller's own; NULL where none is and none is to be made. */
+static pte_t *own_entry(pte_t *slot, int level, bool make, struct table_path *p) {
+    pte_t e = *slot;
+    if (likely(e && !(e & PTE_SHARED)))
+        return next_table(e);
+    if (!e && !make)
+        return NULL;
+    struct page *t;
+    if (!e || is_shared(e)) {
+        int k = !p->spare[1] ? 0 : 1;
+        t = p->spare[k];
+        p->spare[k] = NULL;
+        DEBUG_ON(!t);
+        if (e) {
+            copy_table(t, table_page(e), level - 1);
+            p->old[level - 1] = table_page(e);
+            p->flush |= (e & PTE_V) != 0;
+        } else {
+            virt_to_page(slot)->inuse++;
+        }
+    } else { /* the last sharer */
+        t = table_page(e);
+        page_clear(t, PG_SEALED);
+    }
+    __atomic_store_n(slot, make_pte(page_to_pa(t), PTE_V), __ATOMIC_RELEASE);
+    return page_address(t);
+}
+
+bool take_spares(struct table_path *p, unsigned int n) {
+    for (unsigned int i = 0; i < n; i++)
+        while (!p->spare[i] && !(p->spare[i] = table_alloc())) {
+            if (!p->nofail)
+                return false;
+            set_current_state(TASK_UNINTERRUPTIBLE); /* the OOM killer is at work: soon there will be some */
+            schedule_until(ktime_get() + 1000000);
+        }
+    return true;
+}
+void drop_spares(struct table_path *p) {
+    for (int i = 0; i < 2; i++)
+        if (p->spare[i])
+            table_free(p->spare[i]);
+}
+
+bool path_reach(struct mm_struct *mm, u64 va, enum reach want, struct table_path *p, pte_t **leaf) {
+    for (;;) {
+        spin_lock(&mm->page_table_lock);
+        unsigned int n = needed(mm, va, want), have = (p->spare[0] != NULL) + (p->spare[1] != NULL);
+        if (likely(n <= have))
+            break;
+        spin_unlock(&mm->page_table_lock);
+        if (!take_spares(p, n)) {
+            drop_spares(p);
+            return false;
+        }
+    }
+    bool make = want == REACH_MAKE;
+    pte_t *slot, *mid = own_entry(&mm->pgd[va_index(va, 2)], 2, make, p);
+    *leaf = NULL;
+    if (!mid || want == REACH_MID)
+        return true;
+    slot = &mid[va_index(va, 1)];
+    if (want != REACH_LINK) {
+        *leaf = own_entry(slot, 1, make, p);
+    } else if (*slot) {
+        if (is_shared(*slot)) {
+            seal(table_page(*slot));
+            if (!(*slot & PTE_V))
+                __atomic_store_n(slot, *slot | PTE_V, __ATOMIC_RELEASE);
+            *leaf = next_table(*slot);
+        } else {
+            *leaf = own_entry(slot, 1, false, p);
+        }
+    }
+    if (*leaf)
+        *leaf += va_index(va, 0);
+    return true;
+}
+
+void path_done(struct mm_struct *mm, struct table_path *p) {
+    spin_unlock(&mm->page_table_lock);
+    if (p->flush)
+        flush_tlb_range(mm, 0, TASK_SIZE);
+    for (int i = 0; i < 2; i++)
+        if (p->old[i])
+            put_table(p->old[i], i);
+    drop_spares(p);
+}
+
+int resolve_fault(struct mm_struct *mm, u64 va, bool write, pte_t *pte) {
+    struct table_path p = {0};
+    pte_t *leaf;
+    if (!path_reach(mm, va, write ? REACH_OWN : REACH_LINK, &p, &leaf))
+        return -ENOMEM;
+    *pte = leaf ? READ_ONCE(*leaf) : 0;
+    path_done(mm, &p);
+    return 0;
+}
+
+int set_user_pte(struct mm_struct *mm, u64 va, pte_t pte, pte_t expected) {
+    struct table_path p = {0};
+    pte_t *e;
+    int r = 0;
+    if (!path_reach(mm, va, REACH_MAKE, &p, &e))
+        return -ENOMEM;
+    if (((*e ^ expected) & ~(PTE_A | PTE_D)) != 0) {
+        r = -EAGAIN;
+    } else {
+        if (!*e)
+            virt_to_page(e)->inuse++;
+        __atomic_store_n(e, pte, __ATOMIC_RELEASE);
+    }
+    path_done(mm, &p);
     return r;
 }
 
@@ -139,154 +315,4 @@ pte_t vma_pte_flags(u32 f) {
 void flush_tlb_range(struct mm_struct *mm, u64 start, u64 end) {
     smp_mb();
     flush_tlb_harts(READ_ONCE(mm->cpumask), start, end - start);
-}
-
-static u64 table_end(u64 va, u64 end) { /* end of the 2 MB that one last-level table maps */
-    u64 next = ALIGN_DOWN(va, 2UL << 20) + (2UL << 20);
-    return next < end ? next : end;
-}
-
-/* Fork: share v's private pages, read-only in both from now on. Caller holds src's mmap_lock for writing
- * and flushes src's translations afterwards; dst is not visible to anyone yet. */
-int copy_page_range(struct mm_struct *dst, struct mm_struct *src, struct vm_area *v) {
-    u64 next;
-    s64 total = 0, files = 0;
-    for (u64 va = v->start; va < v->end; va = next) {
-        next = table_end(va, v->end);
-        pte_t *s = pte_lookup(src, va);
-        if (!s || !virt_to_page(s)->inuse)
-            continue;
-        pte_t *d = NULL;
-        for (u64 at = va; at < next; at += PAGE_SIZE, s++, d += d != NULL) {
-            if (!READ_ONCE(*s))
-                continue;
-            if (!d && !(d = pte_alloc(dst, at)))
-                return -ENOMEM;
-            spin_lock(&src->page_table_lock);
-            pte_t e = *s;
-            if (e && !(v->flags & VM_SHARED) && (e & PTE_W))
-                *s = e &= ~(PTE_W | PTE_D);
-            if (e)
-                get_page(pa_to_page(pte_pa(e)));
-            spin_unlock(&src->page_table_lock);
-            if (!e)
-                continue;
-            *d = e;
-            virt_to_page(d)->inuse++;
-            total++;
-            files += pa_to_page(pte_pa(e))->mapping != NULL;
-        }
-    }
-    atomic_add(&dst->rss, total);
-    atomic_add(&dst->rss_file, files);
-    return 0;
-}
-
-/* Unlink the tables on the path to va that have become empty, from the leaf up. */
-static void free_empty_tables(struct mm_struct *mm, u64 va, struct page **freed, int *nfreed) {
-    pte_t *path[3] = {mm->pgd};
-    int depth = 0;
-    for (int level = 2; level > 0; level--) {
-        pte_t e = path[depth][va_index(va, level)];
-        if (!e)
-            return;
-        path[++depth] = next_table(e);
-    }
-    for (; depth > 0 && !virt_to_page(path[depth])->inuse; depth--) {
-        path[depth - 1][va_index(va, 3 - depth)] = 0;
-        virt_to_page(path[depth - 1])->inuse--;
-        freed[(*nfreed)++] = virt_to_page(path[depth]);
-    }
-}
-
-#define GATHER 128
-/* Take all pages out of [start, end), flush, then drop them. free_tables: the caller holds mmap_lock for
- * writing, or is the last user. */
-void zap_page_range(struct mm_struct *mm, u64 start, u64 end, bool free_tables) {
-    struct page *batch[GATHER], *freed[GATHER + 4];
-    u64 va = start;
-    while (va < end) {
-        int n = 0, nfreed = 0;
-        s64 files = 0;
-        u64 from = va;
-        spin_lock(&mm->page_table_lock);
-        while (va < end && n < GATHER && nfreed < GATHER) {
-            pte_t *p = pte_lookup(mm, va);
-            u64 stop = table_end(va, end);
-            if (!p) {
-                if (!mm->pgd[va_index(va, 2)])
-                    stop = min(end, ALIGN_DOWN(va, 1UL << 30) + (1UL << 30));
-                va = stop;
-                continue;
-            }
-            struct page *table = virt_to_page(p);
-            u64 here = va;
-            for (; va < stop && n < GATHER && table->inuse; va += PAGE_SIZE, p++) {
-                if (!*p)
-                    continue;
-                struct page *pg = pa_to_page(pte_pa(*p));
-                files += pg->mapping != NULL;
-                *p = 0;
-                table->inuse--;
-                batch[n++] = pg;
-            }
-            if (!table->inuse) {
-                va = stop;
-                if (free_tables)
-                    free_empty_tables(mm, here, freed, &nfreed);
-            }
-        }
-        spin_unlock(&mm->page_table_lock);
-        if (n || nfreed)
-            flush_tlb_range(mm, from, va);
-        for (int i = 0; i < n; i++)
-            put_page(batch[i]);
-        for (int i = 0; i < nfreed; i++)
-            quick_put(tables, freed[i]);
-        atomic_add(&mm->rss, -n);
-        atomic_add(&mm->rss_file, -files);
-    }
-}
-
-/* After mprotect: entries get the VMA's permissions; write permission only where no copy or dirty
- * tracking is due, that is, never here: the next store faults and decides. */
-void protect_page_range(struct vm_area *v, u64 start, u64 end) {
-    pte_t flags = vma_pte_flags(v->flags) & ~(PTE_W | PTE_D);
-    if (!(v->flags & (VM_READ | VM_WRITE | VM_EXEC)))
-        flags = PTE_U | PTE_A; /* PROT_NONE: not valid, the page kept */
-    u64 next;
-    spin_lock(&v->mm->page_table_lock);
-    for (u64 va = start; va < end; va = next) {
-        next = table_end(va, end);
-        pte_t *p = pte_lookup(v->mm, va);
-        for (u64 at = va; p && at < next; at += PAGE_SIZE, p++)
-            if (*p)
-                *p = make_pte(pte_pa(*p), flags);
-    }
-    spin_unlock(&v->mm->page_table_lock);
-    flush_tlb_range(v->mm, start, end);
-}
-
-/* mremap: move entries. Caller holds mmap_lock for writing and zaps `from` afterwards. */
-int move_page_tables(struct mm_struct *mm, u64 from, u64 to, u64 len) {
-    for (u64 off = 0; off < len; off += PAGE_SIZE) {
-        pte_t *s = pte_lookup(mm, from + off);
-        if (!s) {
-            off = table_end(from + off, from + len) - from - PAGE_SIZE;
-            continue;
-        }
-        if (!*s)
-            continue;
-        pte_t *d = pte_alloc(mm, to + off);
-        if (!d)
-            return -ENOMEM;
-        spin_lock(&mm->page_table_lock);
-        *d = *s;
-        *s = 0;
-        virt_to_page(d)->inuse++;
-        virt_to_page(s)->inuse--;
-        spin_unlock(&mm->page_table_lock);
-    }
-    flush_tlb_range(mm, from, from + len);
-    return 0;
 }

@@ -59,7 +59,7 @@ struct task_struct *__switch_to(struct task_struct *prev, struct task_struct *ne
 extern char ret_from_fork[], trap_entry[], kernel_start[], text_end[], kernel_end[], _start[];
 extern char vdso_image[], vdso_image_end[];
 
-/* Sv39 page-table entries (section 4.4). Bit 8 is the software's: the page is copied on write. */
+/* Sv39 page-table entries (section 4.4). Bits 8 and 9 are the software's. */
 typedef u64 pte_t;
 #define PTE_V BIT(0)
 #define PTE_R BIT(1)
@@ -69,7 +69,6 @@ typedef u64 pte_t;
 #define PTE_G BIT(5)
 #define PTE_A BIT(6)
 #define PTE_D BIT(7)
-#define PTE_COW BIT(8)
 #define PTE_LEAF (PTE_R | PTE_W | PTE_X)
 #define PTRS_PER_TABLE 512
 #define USER_ROOT_ENTRIES 256

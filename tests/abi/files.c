@@ -140,5 +140,15 @@ int main(void) {
     }
     waitpid(k, &st, 0);
     OK(WIFSIGNALED(st) && WTERMSIG(st) == SIGSEGV, "and a store is SIGSEGV");
+    pid_t endless = fork();
+    if (!endless) {
+        int zero = open("/dev/zero", O_RDONLY), null = open("/dev/null", O_WRONLY);
+        for (;;)
+            syscall(SYS_sendfile, null, zero, NULL, 1UL << 62);
+    }
+    usleep(20000);
+    kill(endless, SIGKILL);
+    int how = 0;
+    OK(waitpid(endless, &how, 0) == endless && WTERMSIG(how) == SIGKILL, "sendfile without an end is ended by a signal");
     return ktap_done();
 }

@@ -245,7 +245,40 @@ static const struct entry kernel_entries[] = {
     {"hostname", 0444, show_hostname, NULL, NULL, NULL, NULL},
     {0},
 };
-static const struct entry vm_entries[] = {{"drop_caches", 0200, NULL, store_drop, NULL, NULL, NULL}, {0}};
+/* How fork makes the child's page tables: `share` them (small ones are copied), or `copy` all, to compare. */
+static int show_fork_tables(struct seq *s, struct task_struct *t) {
+    (void)t;
+    seq_printf(s, "%s\n", fork_copy_pages < PTRS_PER_TABLE ? "share" : "copy");
+    return 0;
+}
+static int store_fork_tables(char *text, struct task_struct *t) {
+    (void)t;
+    bool share = starts_with(text, "share");
+    if (!share && !starts_with(text, "copy"))
+        return -EINVAL;
+    WRITE_ONCE(fork_copy_pages, share ? FORK_COPY_PAGES : PTRS_PER_TABLE);
+    return 0;
+}
+static int show_fork_copy(struct seq *s, struct task_struct *t) {
+    (void)t;
+    seq_printf(s, "%u\n", fork_copy_pages);
+    return 0;
+}
+static int store_fork_copy(char *text, struct task_struct *t) {
+    (void)t;
+    char *end;
+    u64 n = strtoul(text, &end, 10);
+    if (end == text || (*end && *end != '\n') || n > PTRS_PER_TABLE)
+        return -EINVAL;
+    WRITE_ONCE(fork_copy_pages, n);
+    return 0;
+}
+static const struct entry vm_entries[] = {
+    {"drop_caches", 0200, NULL, store_drop, NULL, NULL, NULL},
+    {"fork_tables", 0644, show_fork_tables, store_fork_tables, NULL, NULL, NULL},
+    {"fork_copy_pages", 0644, show_fork_copy, store_fork_copy, NULL, NULL, NULL},
+    {0},
+};
 static int show_test_point(struct seq *s, struct task_struct *t) {
     (void)t;
     seq_printf(s, "%s\n", test_point_state());
@@ -255,7 +288,13 @@ static int store_test_point(char *text, struct task_struct *t) {
     (void)t;
     return test_point_command(text);
 }
+static int show_page_tables(struct seq *s, struct task_struct *t) {
+    (void)t;
+    seq_printf(s, "%s\n", check_page_tables());
+    return 0;
+}
 static const struct entry debug_entries[] = {
+    {"page_tables", 0400, show_page_tables, NULL, NULL, NULL, NULL},
     {"test_point", 0600, show_test_point, store_test_point, NULL, NULL, NULL}, {0}};
 static const struct entry sys_entries[] = {
     {"kernel", S_IFDIR | 0555, NULL, NULL, kernel_entries, NULL, NULL},

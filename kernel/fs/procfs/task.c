@@ -120,16 +120,16 @@ static int each_vma(struct seq *s, struct task_struct *t,
     return b ? 0 : -ENOMEM;
 }
 static int show_maps(struct seq *s, struct task_struct *t) { return each_vma(s, t, show_vma); }
-/* For cowdemo: address, page frame, how many share the page, and its permissions. */
+/* For cowdemo: address, page frame, how many share the page or its table, and its permissions. */
 static void show_vma_pages(struct seq *s, struct vm_area *v, char *b) {
     (void)b;
     for (u64 va = v->start; va < v->end; va += PAGE_SIZE) {
-        pte_t *p = pte_lookup(v->mm, va), e = p ? READ_ONCE(*p) : 0;
-        if (!p)
+        u32 sharers;
+        pte_t e = pte_peek(v->mm, va, &sharers);
+        if (!sharers)
             va = ALIGN_DOWN(va, 2UL << 20) + (2UL << 20) - PAGE_SIZE;
         else if (e)
-            seq_printf(s, "%lx %lx %d %c%c%c\n", va, pte_pa(e) >> PAGE_SHIFT,
-                       atomic_read(&pa_to_page(pte_pa(e))->refcount), e & PTE_R ? 'r' : '-',
+            seq_printf(s, "%lx %lx %u %c%c%c\n", va, pte_pa(e) >> PAGE_SHIFT, sharers, e & PTE_R ? 'r' : '-',
                        e & PTE_W ? 'w' : '-', e & PTE_X ? 'x' : '-');
     }
 }

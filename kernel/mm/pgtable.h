@@ -1,0 +1,53 @@
+/* Page tables of user addresses, inside: what pgtable.c (tables and paths), pgrange.c (ranges) and the checker share. */
+#pragma once
+#include "mm.h"
+
+/* In an entry that points to a table: other entries may point to that table too. Hardware ignores the bit. */
+#define PTE_SHARED BIT(9)
+
+static inline pte_t *next_table(pte_t e) { return __va(pte_pa(e)); }
+static inline struct page *table_page(pte_t e) { return pa_to_page(pte_pa(e)); }
+/* Others do point to it. Only what is reached through entries of the caller's own tables can be asked: the last
+ * reference of all then is the caller's, and nobody can add one. */
+static inline bool is_shared(pte_t e) {
+    return (e & PTE_SHARED) && __atomic_load_n(&table_page(e)->refcount.v, __ATOMIC_ACQUIRE) > 1;
+}
+static inline u64 table_end(u64 va, int level, u64 end) { /* of what a table of this level maps */
+    u64 size = PAGE_SIZE << (9 * (level + 1)), next = ALIGN_DOWN(va, size) + size;
+    return next < end ? next : end;
+}
+
+/* An empty table, count 1; NULL: no memory. May sleep. */
+struct page *table_alloc(void);
+/* An empty table that is nobody's. */
+void table_free(struct page *t);
+/* Drop a reference; with the last one go the table and what it holds. level 1: of tables, 0: of pages. */
+void put_table(struct page *t, int level);
+/* A reference more, from an entry that is *e: both will be marked. The table's owner must flush if *e was valid. Returns
+ * what the other entry shall be. */
+pte_t share_table(pte_t *e);
+/* Make a leaf table one through which nothing can be written; any sharer may. */
+void seal(struct page *leaf);
+
+/* What of the path to an address a caller wants. */
+enum reach {
+    REACH_LINK, /* the middle table its own, the leaf table valid, for loads */
+    REACH_MID,  /* the middle table its own */
+    REACH_OWN,  /* both its own, where they exist */
+    REACH_MAKE, /* both its own, made if missing */
+};
+/* Tables on their way in and out: spare ones, and those that were replaced. */
+struct table_path {
+    struct page *spare[2], *old[2];
+    bool flush, nofail;
+};
+/* Have spare tables [0, n); false: no memory. May sleep. And give back those that were not needed. */
+bool take_spares(struct table_path *p, unsigned int n);
+void drop_spares(struct table_path *p);
+/* The leaf entry of va, its path as wanted, with page_table_lock held; NULL and locked too where no leaf table is (not
+ * with REACH_MAKE). false: no memory, and not locked. May sleep before. Ends with path_done. */
+bool path_reach(struct mm_struct *mm, u64 va, enum reach want, struct table_path *p, pte_t **leaf);
+/* Unlock; flush and put what was replaced. */
+void path_done(struct mm_struct *mm, struct table_path *p);
+/* The leaf entry of va, whoever's it is, or NULL. page_table_lock held. */
+pte_t *pte_lookup(struct mm_struct *mm, u64 va);
