@@ -67,6 +67,17 @@ def linux():
     return glob.glob(os.path.join(package(real), "boot/vmlinu*"))[0]
 
 
+def initramfs(files):
+    """For Linux: a newc archive of name -> (mode, data)."""
+    out = bytearray()
+    for ino, (name, (mode, data)) in enumerate([*files.items(), ("TRAILER!!!", (0, b""))], 1):
+        fields = [ino, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name) + 1, 0]
+        out += b"070701" + b"".join(b"%08x" % f for f in fields) + name.encode() + b"\0"
+        out += b"\0" * (-len(out) % 4) + data
+        out += b"\0" * (-len(out) % 4)
+    return bytes(out)
+
+
 def musl_gcc(source, out, include):
     """Build a program with musl; it runs with musl's libc.so as /lib/ld-musl-riscv64.so.1, whose path is returned. (Debian 12's
     linker cannot read trixie's static library.)"""

@@ -14,6 +14,7 @@ p.add_argument("--cpus", default="2")
 p.add_argument("--mem", default="256M")
 p.add_argument("--append", default="")
 p.add_argument("--icount", action="store_true")
+p.add_argument("--plugin", help="a QEMU plugin and its arguments")
 p.add_argument("command", nargs="+")
 a = p.parse_args()
 command = " ".join(a.command)
@@ -30,6 +31,8 @@ with tempfile.TemporaryDirectory() as d:
     cmd = ["qemu-system-riscv64", "-machine", "virt", "-bios", "default", "-smp", a.cpus, "-m", a.mem, "-display", "none",
            "-monitor", "none", "-serial", "stdio", "-global", "virtio-mmio.force-legacy=false", "-kernel", a.kernel, *disk,
            "-append", f"quiet {'turns ' if a.icount else ''}{a.append} init=/bin/sh -- /.cmd".strip()]
+    if a.plugin:
+        cmd += ["-plugin", a.plugin]
     proc = subprocess.Popen(cmd, stdin=subprocess.DEVNULL if not sys.stdin.isatty() else None, stdout=subprocess.PIPE)
     # The firmware's banner comes first, in a known form: everything after its last line is ours.
     started, tail, held = False, b"", b""

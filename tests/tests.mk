@@ -20,6 +20,10 @@ test: all test-programs
 	@$(PY) -m pytest tests -q -n $(or $(J),$(shell nproc)) $(if $(T),-k '$(T)')
 bench: all
 	@$(PY) scripts/bench.py --kernel $(KERNEL) --image $(B)/fs.img
+# What the kernel did for a command, exactly, by function and by stack: a table, and build/profile/flame.svg.
+profile: all
+	@$(PY) scripts/profile.py --kernel $(KERNEL) --image $(B)/fs.img --build $(B) $(if $(ONLY),--only $(ONLY)) --mem $(MEM) -- '$(subst ','\'',$(value CMD))'
+.PHONY: profile
 # Campaigns: longer than `make test` may be.
 N ?= 500
 boots: all

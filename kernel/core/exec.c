@@ -24,9 +24,11 @@ int commit_cred(struct cred *c);
 void random_bytes(void *buf, size_t n);
 
 /* Strings on their way to the new stack: pages filled from the top down. */
+#define ARG_PAGES (MAX_ARG_BYTES / PAGE_SIZE)
 struct args {
-    struct page *page[MAX_ARG_BYTES / PAGE_SIZE];
-    u64 used; /* bytes, from the top of the stack */
+    struct page *page[ARG_PAGES];
+    u64 first; /* pages from here on are there */
+    u64 used;  /* bytes, from the top of the stack */
     u32 argc, envc;
     u64 execfn;
 };
@@ -39,8 +41,11 @@ static int push(struct args *a, const char *s, u64 n) { /* kernel bytes */
         u64 part = min(n, off), i = (end - 1) >> PAGE_SHIFT;
         if (a->used + part > MAX_ARG_BYTES - PAGE_SIZE)
             return -E2BIG;
-        if (!a->page[i] && !(a->page[i] = alloc_page(GFP_KERNEL | GFP_ZERO)))
-            return -ENOMEM;
+        if (i < a->first) {
+            if (!(a->page[i] = alloc_page(GFP_KERNEL | GFP_ZERO)))
+                return -ENOMEM;
+            a->first = i;
+        }
         n -= part;
         memcpy((u8 *)page_address(a->page[i]) + off - part, s + n, part);
         a->used += part;
@@ -48,9 +53,8 @@ static int push(struct args *a, const char *s, u64 n) { /* kernel bytes */
     return 0;
 }
 static void free_args(struct args *a) {
-    for (u64 i = 0; i < ARRAY_SIZE(a->page); i++)
-        if (a->page[i])
-            put_page(a->page[i]);
+    for (u64 i = a->first; i < ARG_PAGES; i++)
+        put_page(a->page[i]);
     kfree(a);
 }
 
@@ -122,13 +126,8 @@ static int map_segments(struct mm_struct *mm, struct file *f, const Elf64_Ehdr *
         u64 bss = p->p_filesz ? ALIGN_UP(file_end, PAGE_SIZE) : start;
         if (mem_end > file_end && p->p_filesz && (p->p_flags & PF_W) && (file_end & (PAGE_SIZE - 1))) {
             /* The rest of the last file page is zero, past memsz too: the dynamic loader allocates there. */
-            static const u8 zeros[64];
-            for (u64 at = file_end; at < bss;) {
-                u64 n = min(bss - at, sizeof(zeros));
-                if (access_process_vm(mm, at, (void *)zeros, n, true) != n)
-                    return -ENOMEM;
-                at += n;
-            }
+            if (access_process_vm(mm, file_end, page_address(zero_page), bss - file_end, true) != bss - file_end)
+                return -ENOMEM;
         }
         if (mem_end > bss) {
             r = do_mmap(mm, NULL, bss, mem_end - bss, prot, MAP_PRIVATE | MAP_FIXED_NOREPLACE | MAP_ANONYMOUS,
@@ -349,6 +348,18 @@ static int load_interp(struct image *im) {
     return 0;
 }
 
+/* Length of the string that will be at this address. */
+static u64 length_at(struct args *a, u64 at) {
+    for (u64 n = 0;;) {
+        u64 off = at + n - (STACK_TOP - MAX_ARG_BYTES), left = PAGE_SIZE - (off & (PAGE_SIZE - 1));
+        const char *s = (char *)page_address(a->page[off >> PAGE_SHIFT]) + (off & (PAGE_SIZE - 1));
+        u64 k = strnlen(s, left);
+        n += k;
+        if (k < left)
+            return n;
+    }
+}
+
 /* The stack as the ABI has it: argc, argv, envp, auxv; above them the strings. Returns its pointer. */
 static long build_stack(struct mm_struct *mm, struct args *a, const u64 *aux, u64 aux_words, u64 random_at) {
     u64 strings = STACK_TOP - a->used;
@@ -363,10 +374,7 @@ static long build_stack(struct mm_struct *mm, struct args *a, const u64 *aux, u6
         if (i == a->argc)
             w[n++] = 0;
         w[n++] = at;
-        for (u8 c = 1; c; at++) {
-            u64 off = at - (STACK_TOP - MAX_ARG_BYTES);
-            c = ((u8 *)page_address(a->page[off >> PAGE_SHIFT]))[off & (PAGE_SIZE - 1)];
-        }
+        at += length_at(a, at) + 1;
         if (i + 1 == a->argc)
             mm->arg_end = mm->env_start = at;
     }
@@ -405,9 +413,7 @@ static long setup_mm(struct mm_struct *mm, struct image *im, struct args *a, con
         return -E2BIG;
     if ((r = stack_vma(mm, STACK_TOP, ALIGN_UP(a->used, PAGE_SIZE) + STACK_ROOM)))
         return r;
-    for (u64 i = 0; i < ARRAY_SIZE(a->page); i++) {
-        if (!a->page[i])
-            continue;
+    for (u64 i = a->first; i < ARG_PAGES; i++) {
         pte_t e = make_pte(page_to_pa(a->page[i]), vma_pte_flags(VM_READ | VM_WRITE));
         if ((r = set_user_pte(mm, STACK_TOP - MAX_ARG_BYTES + i * PAGE_SIZE, e, 0)))
             return r;
@@ -508,8 +514,10 @@ static int do_execve(int dfd, const char *name, struct strings argv, struct stri
     struct cred *c = NULL;
     struct mm_struct *mm = NULL;
     struct image *im = kzalloc(sizeof(*im), GFP_KERNEL);
-    struct args *a = kzalloc(sizeof(*a), GFP_KERNEL);
+    struct args *a = kmalloc(sizeof(*a), GFP_KERNEL);
     int r = -ENOMEM;
+    if (a)
+        a->first = ARG_PAGES, a->used = a->execfn = a->argc = a->envc = 0;
     if (!im || !a)
         goto out;
     im->exec_name = name;

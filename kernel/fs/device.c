@@ -61,8 +61,11 @@ static ssize_t full_write(struct file *f, struct iov_iter *it, loff_t *pos) {
     return -ENOSPC;
 }
 
-/* --- random --- One ChaCha20 key, replaced by its own output after each use. */
+/* --- random --- One ChaCha20 key, replaced by a part of its own output; the rest waits in a pool, and what is given out is
+ * wiped there: nothing that was given out can be computed from what is kept. */
 static u32 key[8];
+static u8 pool[256];
+static u32 pool_left; /* bytes at its end; random_lock */
 static spinlock_t random_lock = SPINLOCK_INIT(RANK_OBJECT);
 void random_init(void) {
     key[0] = rdtime();
@@ -73,16 +76,25 @@ void random_init(void) {
          i++) /* QEMU puts an rng-seed in the tree */
         key[4 + i % 4] = key[4 + i % 4] * 31 + ((u32 *)__va(machine.dtb_pa))[i];
 }
+static void refill(void) {
+    key[0] ^= rdtime();
+    for (u32 i = 0; i < sizeof(pool) / 64; i++)
+        chacha20_block(key, i, pool + 64 * i);
+    memcpy(key, pool, sizeof(key));
+    memset(pool, 0, sizeof(key));
+    pool_left = sizeof(pool) - sizeof(key);
+}
 void random_bytes(void *buf, size_t n) {
-    u8 block[64];
     for (u8 *p = buf; n;) {
         u64 irq = spin_lock_irqsave(&random_lock);
-        key[0] ^= rdtime();
-        chacha20_block(key, 0, block);
-        memcpy(key, block, 32);
+        if (!pool_left)
+            refill();
+        size_t k = min(n, (size_t)pool_left);
+        u8 *from = pool + sizeof(pool) - pool_left;
+        memcpy(p, from, k);
+        memset(from, 0, k);
+        pool_left -= k;
         spin_unlock_irqrestore(&random_lock, irq);
-        size_t k = min(n, 32UL);
-        memcpy(p, block + 32, k);
         p += k;
         n -= k;
     }

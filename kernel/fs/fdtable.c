@@ -184,6 +184,10 @@ int unshare_files(void) {
 }
 void close_on_exec(struct files_struct *t) {
     for (u32 fd = 0; fd < t->size; fd++) {
+        if (!(fd % 64) && !READ_ONCE(t->cloexec[fd / 64])) { /* nobody else changes an exec's table */
+            fd += 63;
+            continue;
+        }
         spin_lock(&t->lock);
         bool go = (t->cloexec[fd / 64] & BIT(fd % 64)) && slot_file(t->fd[fd]);
         struct file *f = go ? clear_slot(t, fd) : NULL;

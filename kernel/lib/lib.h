@@ -5,6 +5,9 @@
 
 void *memset(void *d, int c, size_t n);
 void *memcpy(void *restrict d, const void *restrict s, size_t n);
+/* Whole pages of 4 KB: the floor of what a fault costs. */
+void clear_page(void *page);
+void copy_page(void *to, const void *from);
 void *memmove(void *d, const void *s, size_t n);
 int memcmp(const void *a, const void *b, size_t n);
 size_t strlen(const char *s);

@@ -5,7 +5,7 @@
 #include "pgtable.h"
 #include <abi/errno.h>
 
-static struct page *zero_page;
+struct page *zero_page;
 
 void fault_init(void) { zero_page = alloc_page(GFP_KERNEL | GFP_ZERO); }
 
@@ -79,7 +79,7 @@ static int file_fault(struct vm_area *v, u64 va, u32 access) {
             return install(v, va, p, flags & ~(PTE_W | PTE_D), 0, m);
         struct page *copy = alloc_page(GFP_KERNEL);
         if (copy)
-            memcpy(page_address(copy), page_address(p), PAGE_SIZE);
+            copy_page(page_address(copy), page_address(p));
         put_page(p);
         return copy ? install(v, va, copy, flags, 0, NULL) : -ENOMEM;
     }
@@ -120,7 +120,7 @@ static int write_fault(struct vm_area *v, u64 va, pte_t old) {
         return -ENOMEM;
     /* p stays: the entry holds a reference; were it zapped now, set_user_pte below would refuse. */
     if (p != zero_page)
-        memcpy(page_address(copy), page_address(p), PAGE_SIZE);
+        copy_page(page_address(copy), page_address(p));
     atomic_inc(&mm->cow_faults);
     TEST_POINT("cow-copied");
     return install(v, va, copy, flags, old, NULL);

@@ -194,6 +194,7 @@ long do_brk_area(struct mm_struct *mm, u64 addr, u64 len, u32 flags);
 /* Take pages [first, ...) of a truncated file out of every address space. */
 void unmap_mapping_pages(struct address_space *m, u64 first);
 
+extern struct page *zero_page; /* what a load of untouched memory finds */
 /* 0 served; -EFAULT no mapping, -EACCES wrong permission, -ENOMEM, -EIO past the file's end. `access` is
  * one of VM_READ, VM_WRITE, VM_EXEC. Caller holds nothing; may sleep. */
 int handle_mm_fault(struct mm_struct *mm, u64 va, u32 access);

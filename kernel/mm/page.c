@@ -132,8 +132,8 @@ struct page *alloc_pages(unsigned int order, unsigned int gfp) {
     p->mapping = NULL;
     p->inuse = 0;
     p->private = 0;
-    if (gfp & GFP_ZERO)
-        memset(page_address(p), 0, PAGE_SIZE << order);
+    for (u32 i = 0; (gfp & GFP_ZERO) && i < 1u << order; i++)
+        clear_page(page_address(p + i));
     return p;
 }
 

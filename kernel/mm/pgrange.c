@@ -196,6 +196,11 @@ static bool zap_step(struct mm_struct *mm, struct gather *g, u64 *va, u64 end, b
         *va = mid_next;
         return false;
     }
+    if (exiting && table_page(*s2)->inuse > 4) { /* much below it: all goes at once */
+        gather_table(g, s2, 1);
+        *va = mid_next;
+        return false;
+    }
     if (is_shared(*s2)) {
         *want = REACH_MID;
         if (!exiting && ((at & (MID_SPAN - 1)) || mid_next - at < MID_SPAN))

@@ -98,14 +98,6 @@ void put_table(struct page *t, int level) {
     table_free(t);
 }
 
-pte_t share_table(pte_t *e) {
-    pte_t was = *e;
-    get_page(table_page(was));
-    if (!(was & PTE_SHARED)) /* marked and valid is sealed, and may stay */
-        __atomic_store_n(e, was = (was & ~PTE_V) | PTE_SHARED, __ATOMIC_RELAXED);
-    return was;
-}
-
 void seal(struct page *leaf) {
     if (page_test(leaf, PG_SEALED))
         return;
@@ -123,19 +115,20 @@ void seal(struct page *leaf) {
 static void copy_table(struct page *n, struct page *old, int level) {
     pte_t *s = page_address(old), *d = page_address(n);
     u32 left = n->inuse = old->inuse;
-    if (!level)
-        seal(old);
+    if (level) {
+        for (; left; s++, d++)
+            if (*s)
+                *d = share_table(s), left--;
+        return;
+    }
+    seal(old);
     for (; left; s++, d++) {
         pte_t e = READ_ONCE(*s);
         if (!e)
             continue;
-        left--;
-        if (level) {
-            e = share_table(s);
-        } else {
-            get_page(pa_to_page(pte_pa(e)));
-        }
+        get_page(pa_to_page(pte_pa(e)));
         *d = e;
+        left--;
     }
 }
 
@@ -274,9 +267,24 @@ void path_done(struct mm_struct *mm, struct table_path *p) {
     drop_spares(p);
 }
 
+/* The leaf entry of va if its tables are there and mm's own; else NULL. page_table_lock held. */
+static inline pte_t *own_leaf(struct mm_struct *mm, u64 va) {
+    pte_t e = mm->pgd[va_index(va, 2)];
+    if (!e || (e & PTE_SHARED))
+        return NULL;
+    e = next_table(e)[va_index(va, 1)];
+    return !e || (e & PTE_SHARED) ? NULL : &next_table(e)[va_index(va, 0)];
+}
+
 int resolve_fault(struct mm_struct *mm, u64 va, bool write, pte_t *pte) {
+    spin_lock(&mm->page_table_lock);
+    pte_t *leaf = own_leaf(mm, va);
+    if (likely(leaf))
+        *pte = READ_ONCE(*leaf);
+    spin_unlock(&mm->page_table_lock);
+    if (likely(leaf))
+        return 0;
     struct table_path p = {0};
-    pte_t *leaf;
     if (!path_reach(mm, va, write ? REACH_OWN : REACH_LINK, &p, &leaf))
         return -ENOMEM;
     *pte = leaf ? READ_ONCE(*leaf) : 0;
@@ -284,19 +292,25 @@ int resolve_fault(struct mm_struct *mm, u64 va, bool write, pte_t *pte) {
     return 0;
 }
 
+static int store_pte(pte_t *e, pte_t pte, pte_t expected) {
+    if (((*e ^ expected) & ~(PTE_A | PTE_D)) != 0)
+        return -EAGAIN;
+    if (!*e)
+        virt_to_page(e)->inuse++;
+    __atomic_store_n(e, pte, __ATOMIC_RELEASE);
+    return 0;
+}
 int set_user_pte(struct mm_struct *mm, u64 va, pte_t pte, pte_t expected) {
+    spin_lock(&mm->page_table_lock);
+    pte_t *e = own_leaf(mm, va);
+    int r = e ? store_pte(e, pte, expected) : 0;
+    spin_unlock(&mm->page_table_lock);
+    if (likely(e))
+        return r;
     struct table_path p = {0};
-    pte_t *e;
-    int r = 0;
     if (!path_reach(mm, va, REACH_MAKE, &p, &e))
         return -ENOMEM;
-    if (((*e ^ expected) & ~(PTE_A | PTE_D)) != 0) {
-        r = -EAGAIN;
-    } else {
-        if (!*e)
-            virt_to_page(e)->inuse++;
-        __atomic_store_n(e, pte, __ATOMIC_RELEASE);
-    }
+    r = store_pte(e, pte, expected);
     path_done(mm, &p);
     return r;
 }

@@ -25,7 +25,13 @@ void table_free(struct page *t);
 void put_table(struct page *t, int level);
 /* A reference more, from an entry that is *e: both will be marked. The table's owner must flush if *e was valid. Returns
  * what the other entry shall be. */
-pte_t share_table(pte_t *e);
+static inline pte_t share_table(pte_t *e) {
+    pte_t was = *e;
+    get_page(table_page(was));
+    if (!(was & PTE_SHARED)) /* marked and valid is sealed, and may stay */
+        __atomic_store_n(e, was = (was & ~PTE_V) | PTE_SHARED, __ATOMIC_RELAXED);
+    return was;
+}
 /* Make a leaf table one through which nothing can be written; any sharer may. */
 void seal(struct page *leaf);
 

@@ -22,17 +22,22 @@ void send_ipi(unsigned int hart, enum ipi what) {
 void count_irq(unsigned int which) { counts[smp_processor_id()][which]++; }
 u64 trap_counts(unsigned int hart, unsigned int which) { return counts[hart][which]; }
 
+/* Nanoseconds a tick where that is whole, else 0; a division of 128 bits costs as much as a system call. */
+static u64 ns_per_tick;
 u64 ktime_get(void) {
-    static u64 mult;
-    if (unlikely(!mult))
-        mult = 1000000000 / timebase_hz;
     u64 t = rdtime();
-    return likely(mult * timebase_hz == 1000000000) ? t * mult
-                                                    : (u64)((unsigned __int128)t * 1000000000 / timebase_hz);
+    if (unlikely(!ns_per_tick)) {
+        if (1000000000 % timebase_hz)
+            return (unsigned __int128)t * 1000000000 / timebase_hz;
+        ns_per_tick = 1000000000 / timebase_hz;
+    }
+    return t * ns_per_tick;
 }
 
 void set_next_event(u64 ns) {
-    u64 t = ns == FOREVER ? ~0UL : (u64)(((unsigned __int128)ns * timebase_hz + 999999999) / 1000000000);
+    u64 t = ns == FOREVER  ? ~0UL
+            : ns_per_tick ? ns / ns_per_tick + 1
+                          : (u64)(((unsigned __int128)ns * timebase_hz) / 1000000000) + 1;
     if (machine.sstc)
         csr_write(0x14d, t);
     else

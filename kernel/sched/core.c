@@ -69,10 +69,13 @@ static u32 seeded(u32 n) {
 #define SEEDED_TICK (5000 + (u64)seeded(195000)) /* ns */
 
 static void push_one(void);
-static void slice_end(struct timer *t) {
-    (void)t;
-    set_tif(current, TIF_NEED_RESCHED);
-    push_one();
+static void slice_end(struct timer *t);
+static u64 slice_of(const struct task_struct *p) { return p->se.policy == SCHED_RR ? RR_SLICE_NS : SLICE_NS; }
+/* A task wants the hart that p has, from now on: p's slice is to end. One that is being timed already goes on: who has
+ * not used its slice up when the time comes gets the rest (slice_end). */
+static void start_slice(struct rq *rq, const struct task_struct *p) {
+    if (READ_ONCE(rq->slice.hart) < 0)
+        timer_start(&rq->slice, ktime_get() + slice_of(p) - min(p->se.slice_used, slice_of(p) - 1));
 }
 
 void sched_init(void) {
@@ -167,7 +170,7 @@ static void check_preempt(struct rq *rq, struct task_struct *p) {
         if (yes)
             set_tif(rq->curr, TIF_NEED_RESCHED);
         else if (!is_rt(rq->curr) || rq->curr->se.policy == SCHED_RR)
-            timer_start(&rq->slice, ktime_get() + SLICE_NS);
+            start_slice(rq, rq->curr);
     } else if (!test_tif(rq->curr, TIF_NEED_RESCHED)) {
         set_tif(rq->curr, TIF_NEED_RESCHED);
         send_ipi(hart, IPI_RESCHED);
@@ -387,6 +390,26 @@ static void push_one(void) {
     unlock_both(rq, dest);
 }
 
+/* In an interrupt, on the hart that runs current. */
+static void slice_end(struct timer *t) {
+    struct rq *rq = this_rq();
+    spin_lock(&rq->lock);
+    update_curr(rq);
+    struct task_struct *p = rq->curr;
+    bool used = p == rq->idle || p->se.slice_used >= slice_of(p) || sched_seed;
+    bool alone = rq->nr_running < 2;
+    spin_unlock_raw(&rq->lock);
+    preempt_enable_no_resched();
+    if (alone && !sched_seed)
+        return;
+    if (!used) {
+        timer_start(t, ktime_get() + slice_of(p) - p->se.slice_used);
+        return;
+    }
+    set_tif(current, TIF_NEED_RESCHED);
+    push_one();
+}
+
 /* An idle hart takes a task that waits elsewhere. Called with no lock, interrupts off. */
 static bool steal(struct rq *rq) {
     unsigned int self = rq - rqs;
@@ -489,7 +512,7 @@ static void __schedule(bool preempted) {
             signal_pending_state(prev->state))
             prev->state = TASK_RUNNING;
         if (preempted || prev->state == TASK_RUNNING) {
-            bool used = prev->se.slice_used >= (prev->se.policy == SCHED_RR ? RR_SLICE_NS : SLICE_NS);
+            bool used = prev->se.slice_used >= slice_of(prev);
             if (!is_rt(prev) && used)
                 prev->se.deadline = prev->se.vruntime + scaled(prev, SLICE_NS);
             queue_insert(rq, prev, prev->se.policy == SCHED_FIFO || !used);
@@ -511,7 +534,7 @@ static void __schedule(bool preempted) {
     if (unlikely(sched_seed))
         timer_start(&rq->slice, ktime_get() + SEEDED_TICK);
     else if (rq->nr_running > 1)
-        timer_start(&rq->slice, ktime_get() + (next->se.policy == SCHED_RR ? RR_SLICE_NS : SLICE_NS));
+        start_slice(rq, next);
     next->se.exec_start = prev->se.exec_start;
     if (next == prev) {
         spin_unlock_raw(&rq->lock);

@@ -116,51 +116,38 @@ void mutex_unlock(struct mutex *m) {
 }
 
 void rwsem_init(struct rwsem *s) {
-    spin_lock_init(&s->lock, RANK_OBJECT);
     s->count = 0;
     s->writers_waiting = 0;
     init_waitqueue(&s->wait);
 }
 static bool try_read(struct rwsem *s) {
-    spin_lock(&s->lock);
-    bool ok = s->count >= 0 && !s->writers_waiting;
-    if (ok)
-        s->count++;
-    spin_unlock(&s->lock);
-    return ok;
+    s32 c = READ_ONCE(s->count);
+    while (c >= 0 && !READ_ONCE(s->writers_waiting))
+        if (__atomic_compare_exchange_n(&s->count, &c, c + 1, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+            return true;
+    return false;
 }
-static bool try_write(struct rwsem *s) {
-    spin_lock(&s->lock);
-    bool ok = s->count == 0;
-    if (ok)
-        s->count = -1;
-    spin_unlock(&s->lock);
-    return ok;
-}
-static void release(struct rwsem *s, bool write) {
-    spin_lock(&s->lock);
-    s->count = write ? 0 : s->count - 1;
-    bool wake = s->count == 0;
-    spin_unlock(&s->lock);
-    if (wake && waitqueue_active(&s->wait))
-        wake_up_all(&s->wait);
-}
+static bool try_write(struct rwsem *s) { return cmpxchg(&s->count, 0, -1); }
 void down_read(struct rwsem *s) {
     DEBUG_ON(current_thread->preempt_count || irqs_disabled());
-    if (!try_read(s))
+    if (unlikely(!try_read(s)))
         wait_event(&s->wait, try_read(s));
 }
-void up_read(struct rwsem *s) { release(s, false); }
+/* Free: those that wait look again. They put themselves on the queue before they look. */
+static void released(struct rwsem *s) {
+    if (waitqueue_active(&s->wait))
+        wake_up_all(&s->wait);
+}
+void up_read(struct rwsem *s) {
+    if (!__atomic_sub_fetch(&s->count, 1, __ATOMIC_SEQ_CST))
+        released(s);
+}
 static int wait_write(struct rwsem *s, u32 state) {
     if (try_write(s))
         return 0;
-    spin_lock(&s->lock);
-    s->writers_waiting++;
-    spin_unlock(&s->lock);
+    __atomic_fetch_add(&s->writers_waiting, 1, __ATOMIC_SEQ_CST);
     int r = wait_event_state(&s->wait, try_write(s), state, FOREVER, false);
-    spin_lock(&s->lock);
-    s->writers_waiting--;
-    spin_unlock(&s->lock);
+    __atomic_fetch_sub(&s->writers_waiting, 1, __ATOMIC_SEQ_CST);
     if (r)
         wake_up_all(&s->wait);
     return r;
@@ -170,4 +157,8 @@ void down_write(struct rwsem *s) {
     wait_write(s, TASK_UNINTERRUPTIBLE);
 }
 int down_write_killable(struct rwsem *s) { return wait_write(s, TASK_KILLABLE); }
-void up_write(struct rwsem *s) { release(s, true); }
+void up_write(struct rwsem *s) {
+    DEBUG_ON(s->count != -1);
+    __atomic_store_n(&s->count, 0, __ATOMIC_SEQ_CST);
+    released(s);
+}

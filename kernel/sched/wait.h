@@ -104,9 +104,8 @@ void mutex_unlock(struct mutex *m);
 
 /* Many readers or one writer; a waiting writer holds new readers off. */
 struct rwsem {
-    spinlock_t lock;
-    s32 count; /* readers, or -1 */
-    u32 writers_waiting;
+    s32 count; /* readers, or -1; atomic */
+    u32 writers_waiting; /* atomic */
     struct wait_queue_head wait;
 };
 void rwsem_init(struct rwsem *s);

@@ -13,17 +13,6 @@ sys.path.insert(0, os.path.join(TOP, "tests"))
 import conftest  # noqa: E402
 import debian  # noqa: E402
 
-def cpio(files):
-    """A newc archive: name -> (mode, data)."""
-    out = bytearray()
-    for ino, (name, (mode, data)) in enumerate([*files.items(), ("TRAILER!!!", (0, b""))], 1):
-        fields = [ino, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name) + 1, 0]
-        out += b"070701" + b"".join(b"%08x" % f for f in fields) + name.encode() + b"\0"
-        out += b"\0" * (-len(out) % 4) + data
-        out += b"\0" * (-len(out) % 4)
-    return bytes(out)
-
-
 NOT_CONTRACTS = {"bad_pointers", "hog"}  # they try that tine survives, not what a call means
 
 
@@ -40,7 +29,7 @@ def on_linux(files, a, tmp):
     tree.update({"bin/" + n: (0o120777, b"busybox") for n in "sh true false sleep cat echo ls ps kill env test".split()})
     tree.update({f"t/{n}": (0o100755, open(p, "rb").read()) for n, p in files.items()})
     initrd = os.path.join(tmp, "initrd")
-    open(initrd, "wb").write(cpio(tree))
+    open(initrd, "wb").write(debian.initramfs(tree))
     r = subprocess.run(["qemu-system-riscv64", "-machine", "virt", "-bios", "default", "-display", "none", "-monitor", "none", "-serial", "stdio",
                         "-smp", a.cpus, "-m", "1G", "-kernel", debian.linux(), "-initrd", initrd, "-append", "console=ttyS0 quiet panic=-1"],
                        stdin=subprocess.DEVNULL, capture_output=True, timeout=900)
