@@ -6,7 +6,10 @@ $(B)/tests/%: tests/%.c tests/abi/ktap.h
 	$(Q)$(LCC) -static -O1 -g -Wall -Wno-unused-result -Wno-dangling-pointer -Itests/abi -o $@ $< -lpthread -latomic
 $(B)/tests/bench-linux: user/bench.c
 	@mkdir -p $(@D)
-	$(Q)$(LCC) -static -O2 -DLINUX -o $@ $<
+	$(Q)$(LCC) -static -O2 -DLINUX -o $@ $< -lpthread
+$(B)/tests/true-linux: Makefile
+	@mkdir -p $(@D)
+	$(Q)echo 'int main(void) { return 0; }' | $(LCC) -static -O1 -x c -o $@ -
 HOSTSRC := kernel/lib/fdt.c kernel/lib/string.c kernel/lib/printf.c kernel/lib/rbtree.c kernel/lib/radix.c kernel/lib/elfcheck.c kernel/lib/chacha.c
 # memcpy and friends are renamed: the host's own must stay, and both are compared.
 $(B)/tests/host/unit: tests/host/unit.c tests/host/rename.h $(HOSTSRC) $(GEN)
@@ -20,6 +23,10 @@ test: all test-programs
 	@$(PY) -m pytest tests -q -n $(or $(J),$(shell nproc)) $(if $(T),-k '$(T)')
 bench: all
 	@$(PY) scripts/bench.py --kernel $(KERNEL) --image $(B)/fs.img
+# The figures that make test compares with: on purpose only.
+bench-update: all
+	@$(PY) scripts/bench.py --kernel $(KERNEL) --image $(B)/fs.img --update tests/figures
+.PHONY: bench-update
 # What the kernel did for a command, exactly, by function and by stack: a table, and build/profile/flame.svg.
 profile: all
 	@$(PY) scripts/profile.py --kernel $(KERNEL) --image $(B)/fs.img --build $(B) $(if $(ONLY),--only $(ONLY)) --mem $(MEM) -- '$(subst ','\'',$(value CMD))'
@@ -40,7 +47,12 @@ $(B)/tests/oracle-init: tests/oracle/init.c
 # The same programs on Debian's Linux and on tine: two columns that must agree.
 oracle: all test-programs $(B)/tests/oracle-init
 	@$(PY) tests/oracle/oracle.py --init $(B)/tests/oracle-init --cpus $(CPUS) $(if $(T),--only '$(T)')
-.PHONY: oracle
+# One static Linux binary on Debian's Linux and on tine; and what fork costs against resident memory, as a plot in docs.
+bench-linux: all $(B)/tests/bench-linux $(B)/tests/true-linux
+	@$(PY) tests/oracle/bench.py $(if $(T),--only '$(T)')
+curve: all $(B)/tests/bench-linux
+	@$(PY) tests/oracle/curve.py
+.PHONY: oracle bench-linux curve
 $(B)/tests/fuzz: tests/fuzz/fuzz.c
 	@mkdir -p $(@D)
 	$(Q)$(LCC) -static -O1 -g -Wall -Wno-unused-result -Wno-missing-braces -o $@ $<

@@ -3,7 +3,9 @@
 #ifdef LINUX
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
+#include <spawn.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,6 +119,39 @@ static unsigned long vfork_exit_wait(void) {
     }
     return (now() - a) / 20;
 }
+#ifdef LINUX
+static unsigned long spawn_wait(void) {
+    unsigned long a = now();
+    for (int i = 0; i < 10; i++) {
+        pid_t p;
+        if (posix_spawn(&p, true_path, NULL, NULL, true_argv, environ))
+            exit(1);
+        waitpid(p, NULL, 0);
+    }
+    return (now() - a) / 10;
+}
+static char stack[16384] __attribute__((aligned(16)));
+static int ends(void *a) { return a != NULL; }
+static unsigned long clone_wait(void) {
+    unsigned long a = now();
+    for (int i = 0; i < 20; i++) {
+        pid_t p = clone(ends, stack + sizeof(stack), CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | SIGCHLD, NULL);
+        waitpid(p, NULL, 0);
+    }
+    return (now() - a) / 20;
+}
+static void *returns(void *a) { return a; }
+static unsigned long thread_join(void) {
+    unsigned long a = now();
+    for (int i = 0; i < 20; i++) {
+        pthread_t t;
+        if (pthread_create(&t, NULL, returns, NULL))
+            exit(1);
+        pthread_join(t, NULL);
+    }
+    return (now() - a) / 20;
+}
+#endif
 static int up[2], down[2];
 static unsigned long pipe_round(void) {
     char c = 'x';
@@ -125,6 +160,47 @@ static unsigned long pipe_round(void) {
         if (write(down[1], &c, 1) != 1 || read(up[0], &c, 1) != 1)
             exit(1);
     return (now() - a) / 200;
+}
+static char page[4096];
+static unsigned long pipe_4k(void) { /* a child that reads as fast as it can */
+    int fd[2];
+    if (pipe(fd))
+        exit(1);
+    pid_t p = fork();
+    if (!p) {
+        static char into[65536];
+        close(fd[1]);
+        while (read(fd[0], into, sizeof(into)) > 0)
+            ;
+        _exit(0);
+    }
+    close(fd[0]);
+    unsigned long a = now();
+    for (int i = 0; i < 256; i++)
+        if (write(fd[1], page, sizeof(page)) != sizeof(page))
+            exit(1);
+    a = now() - a;
+    close(fd[1]);
+    waitpid(p, NULL, 0);
+    return a / 256;
+}
+static char *big; /* resident memory */
+static unsigned long *shared_word;
+static unsigned long first_write(void) { /* in a child: tables and a page become its own */
+    unsigned long sum = 0;
+    for (int i = 0; i < 10; i++) {
+        pid_t p = fork();
+        if (!p) {
+            *(volatile unsigned long *)shared_word = now(); /* what the stores around it need is there from now on */
+            unsigned long a = now();
+            big[i * 8192] = 1;
+            *shared_word = now() - a;
+            _exit(0);
+        }
+        waitpid(p, NULL, 0);
+        sum += *shared_word;
+    }
+    return sum / 10;
 }
 static unsigned long zero_fault(void) {
     char *m = mmap(NULL, 256 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -154,7 +230,6 @@ static unsigned long cow_fault(void) {
     munmap(r, 4096);
     return t;
 }
-static char page[4096];
 static unsigned long create_unlink(void) {
     unsigned long a = now();
     for (int i = 0; i < 10; i++) {
@@ -214,6 +289,12 @@ int main(int argc, char **argv) {
     row("pipe round trip", pipe_round, 15);
     close(down[1]);
     waitpid(echo, NULL, 0);
+#ifdef LINUX
+    row("posix_spawn+wait", spawn_wait, 11);
+    row("clone(VM|FS|FILES|SIGHAND)+exit+wait", clone_wait, 15);
+    row("pthread_create+join", thread_join, 15);
+#endif
+    row("pipe, per 4 KB", pipe_4k, 11);
     row("zero-fill page fault", zero_fault, 11);
     row("copy-on-write fault", cow_fault, 11);
     row("create, write 4 KB, unlink", create_unlink, 11);
@@ -223,14 +304,19 @@ int main(int argc, char **argv) {
     close(rw_fd);
     unlink("bench.dat");
     if (mb) {
-        char *m = mmap(NULL, mb << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (m == MAP_FAILED)
+        char name[64];
+        big = mmap(NULL, mb << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        shared_word = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (big == MAP_FAILED || shared_word == MAP_FAILED)
             return 1;
         for (unsigned long i = 0; i < mb << 20; i += 4096)
-            m[i] = 1;
-        char name[64];
+            big[i] = 1;
+        snprintf(name, sizeof(name), "fork call, %lu MB resident", mb);
+        row(name, fork_call, 5);
         snprintf(name, sizeof(name), "fork+exit+wait, %lu MB resident", mb);
-        row(name, fork_exit_wait, 3);
+        row(name, fork_exit_wait, 5);
+        snprintf(name, sizeof(name), "first write in the child, %lu MB resident", mb);
+        row(name, first_write, 5);
     }
     return 0;
 }

@@ -420,8 +420,8 @@ static long setup_mm(struct mm_struct *mm, struct image *im, struct args *a, con
         get_page(a->page[i]);
         atomic_inc(&mm->rss);
     }
-    mm->vdso = unmapped_area(mm, vdso_npages * PAGE_SIZE);
-    if ((long)mm->vdso < 0 || insert_special(mm, mm->vdso, VM_READ | VM_EXEC, vdso_pages, vdso_npages))
+    mm->vdso = VDSO_BASE;
+    if (insert_special(mm, mm->vdso, VM_READ | VM_EXEC, vdso_pages, vdso_npages))
         return -ENOMEM;
     u8 seed[16];
     random_bytes(seed, sizeof(seed));

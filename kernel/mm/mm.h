@@ -168,6 +168,10 @@ struct mm_struct {
 };
 extern struct mm_struct init_mm;
 
+/* The last GB is for the vDSO, at its start, and the stack, at its end; mappings grow down from below. So a child that
+ * touches its stack needs a middle table with few entries, and not the one that large mappings fill: fork shares that. */
+#define MMAP_TOP (TASK_SIZE - (1UL << 30))
+#define VDSO_BASE MMAP_TOP
 struct mm_struct *mm_alloc(void);
 /* A copy for fork: VMAs duplicated, private pages shared until written. NULL: no memory. May sleep. */
 struct mm_struct *dup_mm(struct mm_struct *old);
@@ -212,7 +216,7 @@ int set_user_pte(struct mm_struct *mm, u64 va, pte_t pte, pte_t expected);
 /* Fork: all of src's tables, shared or copied. Caller holds src's mmap_lock for writing, has given dst its VMAs, and
  * flushes src's translations afterwards. 0 or -ENOMEM: dst has a part of them. */
 int copy_page_tables(struct mm_struct *dst, struct mm_struct *src);
-#define FORK_COPY_PAGES 64
+#define FORK_COPY_PAGES 192
 extern u32 fork_copy_pages; /* leaf tables with at most so many pages are copied by fork; 512: all tables are */
 /* Take all pages out of [start, end), flush, then drop them. Never fails: where a shared table has to be copied and
  * memory is out it waits; who can fail calls zap_prepare before, with mmap_lock held for writing. exiting: the mm

@@ -6,7 +6,6 @@
 #include <abi/errno.h>
 #include <abi/sched.h>
 
-#define MMAP_TOP (TASK_SIZE - (64UL << 20)) /* mappings grow down from below the stack */
 #define MMAP_MIN 0x10000UL
 #define MAX_MAP_COUNT 65530
 #define STACK_GUARD (256 * PAGE_SIZE) /* what stays free below a stack that grows */
