@@ -13,6 +13,7 @@
 
 #define SLICE_NS 3000000UL
 #define RR_SLICE_NS 100000000UL
+#define FORK_GRACE_NS 500000UL
 #define RT_LEVELS 100
 
 struct rq {
@@ -191,6 +192,12 @@ static struct task_struct *pick(struct rq *rq) {
 /* --- where a task goes --- */
 static bool hart_idle(unsigned int h) { return READ_ONCE(rqs[h].is_idle) && !READ_ONCE(rqs[h].nr_running); }
 
+static bool any_idle(u64 mask) {
+    for (u64 m = mask & online_harts; m; m &= m - 1)
+        if (hart_idle(__builtin_ctzl(m)))
+            return true;
+    return false;
+}
 static unsigned int select_hart(const struct task_struct *p, unsigned int prev) {
     u64 allowed = p->se.affinity & online_harts;
     if (!allowed)
@@ -201,9 +208,9 @@ static unsigned int select_hart(const struct task_struct *p, unsigned int prev) 
             m &= m - 1;
         return __builtin_ctzl(m);
     }
+    unsigned int best = __builtin_ctzl(allowed), self = smp_processor_id();
     if ((allowed & BIT(prev)) && hart_idle(prev))
         return prev;
-    unsigned int best = __builtin_ctzl(allowed), self = smp_processor_id();
     u32 least = ~0u;
     for (u64 m = allowed; m; m &= m - 1) {
         unsigned int h = __builtin_ctzl(m);
@@ -318,13 +325,10 @@ void wake_up_new_task(struct task_struct *p, u64 clone_flags) {
     }
     spin_unlock_raw(&rq->lock);
     preempt_enable_no_resched();
-    /* The parent, still wanting to run, is for an idle hart to fetch. */
-    if (to == here && nr_harts > 1)
-        for (u64 m = online_harts & current->se.affinity & ~BIT(here); m; m &= m - 1)
-            if (hart_idle(__builtin_ctzl(m))) {
-                send_ipi(__builtin_ctzl(m), IPI_RESCHED);
-                break;
-            }
+    /* The parent still wants to run. A child that execs or ends soon gives it this hart back; only if it goes on does
+     * the parent go to an idle hart (slice_end): an IPI and cold translations for each fork cost more than they gain. */
+    if (to == here && nr_harts > 1 && !sched_seed && any_idle(current->se.affinity & ~BIT(here)))
+        timer_start(&rq->slice, ktime_get() + FORK_GRACE_NS);
     local_irq_restore(irq);
     preempt_enable();
 }
@@ -402,12 +406,11 @@ static void slice_end(struct timer *t) {
     preempt_enable_no_resched();
     if (alone && !sched_seed)
         return;
-    if (!used) {
-        timer_start(t, ktime_get() + slice_of(p) - p->se.slice_used);
-        return;
-    }
-    set_tif(current, TIF_NEED_RESCHED);
     push_one();
+    if (used)
+        set_tif(current, TIF_NEED_RESCHED);
+    else
+        timer_start(t, ktime_get() + slice_of(p) - p->se.slice_used);
 }
 
 /* An idle hart takes a task that waits elsewhere. Called with no lock, interrupts off. */
