@@ -56,6 +56,7 @@ void fork_init(void) {
         init_signal.rlim[i] = (struct rlimit){RLIM_INFINITY, RLIM_INFINITY};
     init_signal.rlim[RLIMIT_STACK].rlim_cur = 8 << 20;
     init_signal.rlim[RLIMIT_NOFILE] = (struct rlimit){1024, 4096};
+    init_signal.rlim[RLIMIT_MEMLOCK] = (struct rlimit){8 << 20, 8 << 20};
     init_signal.rlim[RLIMIT_CORE].rlim_cur = 0;
     init_signal.rlim[RLIMIT_NPROC] = (struct rlimit){max_threads / 2, max_threads / 2};
     INIT_LIST_HEAD(&init_signal.thread_head);

@@ -131,6 +131,7 @@ u64 nr_cached_pages(void), nr_dirty_pages(void);
 #define VM_DONTFORK 32u
 #define VM_WIPEONFORK 64u
 #define VM_MAYWRITE 128u
+#define VM_LOCKED 512u /* mlock */
 #define VM_SPECIAL 256u /* vDSO: pages are not ours to free or swap */
 
 struct vm_area {
@@ -163,6 +164,7 @@ struct mm_struct {
     u64 vdso;
     struct file *exe_file;
     bool leaves_out; /* it had a VMA with DONTFORK or WIPEONFORK */
+    bool lock_future; /* mlockall: what is mapped from now on is locked */
     bool undumpable; /* no core file: it ran, or runs, with rights that its user has not */
     atomic64_t cow_faults; /* pages copied on write, for /proc and the tests of D6 */
 };
@@ -188,6 +190,15 @@ struct vm_area *first_vma(struct mm_struct *mm);
 long do_mmap(struct mm_struct *mm, struct file *file, u64 addr, u64 len, u32 prot, u32 flags, u64 off);
 int do_munmap(struct mm_struct *mm, u64 addr, u64 len);
 int insert_special(struct mm_struct *mm, u64 addr, u32 flags, struct page **pages, u64 n);
+/* Make VMA boundaries at start and end: 0 or -ENOMEM. Join v with neighbours that are alike; what is left of it. Caller holds
+ * mmap_lock for writing. */
+int split_range(struct mm_struct *mm, u64 start, u64 end);
+struct vm_area *merge_around(struct mm_struct *mm, struct vm_area *v);
+/* mlock.c. Pages in VMAs that are locked; may so many more be (caller holds mmap_lock)? Touch all pages of a range: 0, or
+ * -ENOMEM at the first that cannot be, or -EINTR. Takes mmap_lock, may sleep. */
+u64 locked_pages(struct mm_struct *mm);
+bool lock_limit_ok(struct mm_struct *mm, u64 more);
+int populate(struct mm_struct *mm, u64 start, u64 end);
 /* A stack that ends at top and grows from size (bytes) to RLIMIT_STACK. Caller holds mmap_lock or is alone. */
 int stack_vma(struct mm_struct *mm, u64 top, u64 size);
 /* Make the stack above va, if one is there, reach down to it: 0, or -EFAULT: there is none, RLIMIT_STACK or

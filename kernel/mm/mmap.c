@@ -133,7 +133,7 @@ static int split_vma(struct vm_area *v, u64 addr) {
 }
 
 /* Make VMA boundaries at start and end. */
-static int split_range(struct mm_struct *mm, u64 start, u64 end) {
+int split_range(struct mm_struct *mm, u64 start, u64 end) {
     struct vm_area *v = find_vma(mm, start);
     int r;
     if (v && v->start < start && (r = split_vma(v, start)))
@@ -157,7 +157,7 @@ static void merge(struct mm_struct *mm, struct vm_area *a, struct vm_area *b) {
     vma_free(b);
 }
 /* Join v with its neighbours where they are alike. What is left of it: v or the one before. */
-static struct vm_area *merge_around(struct mm_struct *mm, struct vm_area *v) {
+struct vm_area *merge_around(struct mm_struct *mm, struct vm_area *v) {
     struct vm_area *n = next_vma(v), *p = prev_vma(v);
     if (n && can_merge(v, n))
         merge(mm, v, n);
@@ -297,6 +297,12 @@ long do_mmap(struct mm_struct *mm, struct file *file, u64 addr, u64 len, u32 pro
     long r = -EINTR;
     if (down_write_killable(&mm->mmap_lock))
         goto put;
+    r = -EAGAIN;
+    if ((flags & MAP_LOCKED) || mm->lock_future) {
+        vm |= VM_LOCKED;
+        if (!lock_limit_ok(mm, len >> PAGE_SHIFT))
+            goto unlock;
+    }
     r = -EINVAL;
     if (fixed) {
         if (addr & (PAGE_SIZE - 1))
@@ -325,10 +331,8 @@ long do_mmap(struct mm_struct *mm, struct file *file, u64 addr, u64 len, u32 pro
     r = add_vma(mm, addr, addr + len, vm, file, off >> PAGE_SHIFT);
     if (!r) {
         up_write(&mm->mmap_lock);
-        if (flags & (MAP_POPULATE | MAP_LOCKED))
-            for (u64 va = addr; va < addr + len && (vm & 7); va += PAGE_SIZE)
-                if (handle_mm_fault(mm, va, vm & VM_WRITE ? VM_WRITE : vm & VM_READ ? VM_READ : VM_EXEC))
-                    break;
+        if ((flags & MAP_POPULATE) || (vm & VM_LOCKED))
+            populate(mm, addr, addr + len);
         return addr;
     }
 unlock:
@@ -386,13 +390,17 @@ long sys_brk(u64 brk) {
                 mm->brk = brk;
         } else if (new == old) {
             mm->brk = brk;
-        } else if (!((v = find_vma(mm, old)) && v->start < new + PAGE_SIZE)) {
-            if (!do_brk_area(mm, old, new - old, VM_READ | VM_WRITE))
+        } else if (!((v = find_vma(mm, old)) && v->start < new + PAGE_SIZE) &&
+                   (!mm->lock_future || lock_limit_ok(mm, (new - old) >> PAGE_SHIFT))) {
+            if (!do_brk_area(mm, old, new - old, VM_READ | VM_WRITE | (mm->lock_future ? VM_LOCKED : 0)))
                 mm->brk = brk;
         }
     }
     brk = mm->brk;
+    bool lock = mm->lock_future;
     up_write(&mm->mmap_lock);
+    if (lock)
+        populate(mm, old, ALIGN_UP(brk, PAGE_SIZE));
     return brk;
 }
 
@@ -562,6 +570,10 @@ long sys_madvise(u64 start, u64 len, u64 advice) {
         }
         v->flags = (v->flags | set) & ~clear;
         mm->leaves_out |= set != 0;
+        if (advice == MADV_DONTNEED && (v->flags & VM_LOCKED)) {
+            r = -EINVAL;
+            break;
+        }
         u64 from = max(v->start, start), to = min(v->end, end);
         if (advice == MADV_DONTNEED || (advice == MADV_FREE && !v->file)) {
             if (zap_prepare(mm, from, to)) {
@@ -651,7 +663,7 @@ struct mm_struct *dup_mm(struct mm_struct *old) {
     for (struct vm_area *v = first_vma(old); v; v = next_vma(v)) {
         if (v->flags & VM_DONTFORK)
             continue;
-        struct vm_area *n = vma_alloc(mm, v->start, v->end, v->flags);
+        struct vm_area *n = vma_alloc(mm, v->start, v->end, v->flags & ~VM_LOCKED);
         if (!n) {
             failed = true;
             break;

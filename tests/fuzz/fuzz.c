@@ -34,6 +34,11 @@ struct call {
     }
 static const struct call calls[] = {
     C(getcwd, 1, PTR, SIZE),
+    C(mlock, 2, ADDR, SIZE),
+    C(munlock, 1, ADDR, SIZE),
+    C(mlock2, 1, ADDR, SIZE, FLAGS),
+    C(mlockall, 1, CMD),
+    C(munlockall, 1),
     C(eventfd2, 2, CMD, FLAGS),
     C(epoll_create1, 2, FLAGS),
     C(epoll_ctl, 4, FD, CMD, FD, PTR),

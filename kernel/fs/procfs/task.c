@@ -63,12 +63,15 @@ static int show_pid_status(struct seq *s, struct task_struct *t) {
                t->pid, t->real_parent->tgid, c->uid, c->euid, c->suid, c->fsuid, c->gid, c->egid, c->sgid,
                c->fsgid);
     if (mm) {
+        down_read(&mm->mmap_lock);
+        u64 locked = locked_pages(mm);
+        up_read(&mm->mmap_lock);
         s64 rss = __atomic_load_n(&mm->rss.v, __ATOMIC_RELAXED),
             file = __atomic_load_n(&mm->rss_file.v, __ATOMIC_RELAXED);
         seq_printf(s,
-                   "VmSize:\t%8lu kB\nVmHWM:\t%8lu kB\nVmRSS:\t%8ld kB\nRssAnon:\t%8ld kB\nRssFile:\t%8ld "
+                   "VmSize:\t%8lu kB\nVmLck:\t%8lu kB\nVmHWM:\t%8lu kB\nVmRSS:\t%8ld kB\nRssAnon:\t%8ld kB\nRssFile:\t%8ld "
                    "kB\nCowFaults:\t%ld\n",
-                   mm->total_vm * 4, mm->hiwater_rss * 4, rss * 4, (rss - file) * 4, file * 4,
+                   mm->total_vm * 4, locked * 4, mm->hiwater_rss * 4, rss * 4, (rss - file) * 4, file * 4,
                    mm->cow_faults.v);
         mmput(mm);
     }
