@@ -6,7 +6,13 @@
 static struct kmem_cache *file_cache;
 static struct path fs_nowhere[2];
 
+static struct super_block anon_sb; /* of pipes, eventfds and what else has no name */
 void files_init(void) {
+    static const struct file_system_type type = {"anon", true, NULL};
+    anon_sb.type = &type;
+    anon_sb.dev = makedev(0, 255);
+    mutex_init(&anon_sb.rename_lock);
+    INIT_LIST_HEAD(&anon_sb.inodes);
     file_cache = kmem_cache_create("file", sizeof(struct file));
     init_task.fs->cwd = &fs_nowhere[0];
     init_task.fs->root = &fs_nowhere[1];
@@ -53,15 +59,7 @@ struct file *alloc_file(const struct file_operations *op, u32 flags) {
     return f;
 }
 
-static struct super_block anon_sb;
 struct file *anon_file(const struct file_operations *op, void *private, u32 flags, const char *name) {
-    if (!anon_sb.dev) {
-        static const struct file_system_type type = {"anon", true, NULL};
-        anon_sb.type = &type;
-        anon_sb.dev = makedev(0, 255);
-        mutex_init(&anon_sb.rename_lock);
-        INIT_LIST_HEAD(&anon_sb.inodes);
-    }
     (void)name;
     struct file *f = alloc_file(op, flags);
     struct inode *i = f ? new_inode(&anon_sb) : NULL;

@@ -23,7 +23,7 @@ ICOUNT = ["-icount", "shift=0,sleep=off"]
 
 
 def rows(text):
-    return {m.group(1): int(m.group(2)) for m in re.finditer(r"^(\S.+?) +(\d+)\r?$", text, re.M)}
+    return {m.group(1): int(m.group(2)) for m in re.finditer(r"^(\S[^:\n]+?) +(\d+)\r?$", text, re.M)}
 
 
 def on_linux(tmp, icount):

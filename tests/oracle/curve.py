@@ -1,6 +1,7 @@
 #!/usr/bin/python3
-"""make curve: what fork+exit+wait costs against resident memory, in instructions (icount, one hart): tine sharing tables, tine
+"""make curve (or curve.py --plot, of the figures that are there): what fork+exit+wait costs against resident memory, in instructions (icount, one hart): tine sharing tables, tine
 copying them, Linux with huge pages and without. Writes docs/fork-curve.csv and docs/fork-curve.svg."""
+import csv
 import math
 import os
 import re
@@ -39,19 +40,24 @@ def tine(mb, how, tmp):
 
 CURVES = [("tine, shared tables", "#0b7a3b", lambda mb, d: tine(mb, "share", d)), ("tine, copied tables", "#c47a00", lambda mb, d: tine(mb, "copy", d)),
           ("Linux 6.12, huge pages", "#2455b8", lambda mb, d: linux(mb, "always", d)), ("Linux 6.12, 4 KB pages", "#a02020", lambda mb, d: linux(mb, "never", d))]
-table = {}
-for name, _, measure in CURVES:
-    for mb in SIZES:
-        with tempfile.TemporaryDirectory() as d:
-            table[name, mb] = measure(mb, d)
-        print(f"{name:24} {mb:5} MB {table[name, mb]:12,}", flush=True)
-with open(os.path.join(TOP, "docs/fork-curve.csv"), "w") as f:
-    f.write("resident MB," + ",".join(name for name, *_ in CURVES) + "\n")
-    for mb in SIZES:
-        f.write(f"{mb}," + ",".join(str(table[name, mb]) for name, *_ in CURVES) + "\n")
+CSV = os.path.join(TOP, "docs/fork-curve.csv")
+if "--plot" not in sys.argv:  # else the figures are there
+    table = {}
+    for name, _, measure in CURVES:
+        for mb in SIZES:
+            with tempfile.TemporaryDirectory() as d:
+                table[name, mb] = measure(mb, d)
+            print(f"{name:24} {mb:5} MB {table[name, mb]:12,}", flush=True)
+    with open(CSV, "w", newline="") as f:
+        w = csv.writer(f, lineterminator="\n")
+        w.writerow(["resident MB", *(name for name, *_ in CURVES)])
+        w.writerows([mb, *(table[name, mb] for name, *_ in CURVES)] for mb in SIZES)
+with open(CSV, newline="") as f:
+    rows = list(csv.reader(f))
+table = {(name, int(row[0])): int(n) for row in rows[1:] for name, n in zip(rows[0][1:], row[1:])}
 
 # --- the plot: both axes by powers ---
-W, H, L, R, T, B = 760, 420, 80, 190, 30, 50
+W, H, L, R, T, B = 800, 420, 100, 190, 30, 50
 lo, hi = 4, 8  # 10^4 to 10^8 instructions
 
 
