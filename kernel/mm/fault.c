@@ -65,6 +65,35 @@ static int make_writable(struct address_space *m, struct page *p) {
     return r;
 }
 
+/* A page of a file was just mapped at va for loads: its neighbours that are in the cache are too, as far as they are in
+ * the same leaf table and nothing is mapped there. A program is mostly faulted in so, a few faults for all of its text. */
+#define FAULT_AROUND (16 * PAGE_SIZE)
+static void map_around(struct vm_area *v, u64 va, pte_t flags) {
+    struct mm_struct *mm = v->mm;
+    struct address_space *m = v->file->mapping;
+    u64 start = max(ALIGN_DOWN(va, FAULT_AROUND), v->start), end = min(ALIGN_DOWN(va, FAULT_AROUND) + FAULT_AROUND, v->end);
+    u64 index = v->pgoff + ((start - v->start) >> PAGE_SHIFT), limit = DIV_ROUND_UP((u64)READ_ONCE(m->host->i_size), PAGE_SIZE);
+    s64 mapped = 0;
+    spin_lock(&mm->page_table_lock);
+    pte_t *e = own_leaf(mm, start);
+    if (e) {
+        u64 irq = spin_lock_irqsave(&m->lock); /* what is in the tree has not been truncated; if it is, our entry is found */
+        for (; start < end && index < limit; start += PAGE_SIZE, index++, e++) {
+            struct page *p = *e ? NULL : radix_lookup(&m->pages, index);
+            if (!p || !page_test(p, PG_UPTODATE))
+                continue;
+            get_page(p);
+            *e = make_pte(page_to_pa(p), flags);
+            mapped++;
+        }
+        spin_unlock_irqrestore(&m->lock, irq);
+        virt_to_page(e - 1)->inuse += mapped;
+    }
+    spin_unlock(&mm->page_table_lock);
+    atomic_add(&mm->rss, mapped);
+    atomic_add(&mm->rss_file, mapped);
+}
+
 static int file_fault(struct vm_area *v, u64 va, u32 access) {
     struct address_space *m = v->file->mapping;
     u64 index = v->pgoff + ((va - v->start) >> PAGE_SHIFT);
@@ -75,8 +104,12 @@ static int file_fault(struct vm_area *v, u64 va, u32 access) {
     if (IS_ERR(p))
         return PTR_ERR(p) == -ENOMEM ? -ENOMEM : -EIO;
     if (!(v->flags & VM_SHARED)) {
-        if (access != VM_WRITE)
-            return install(v, va, p, flags & ~(PTE_W | PTE_D), 0, m);
+        if (access != VM_WRITE) {
+            int r = install(v, va, p, flags & ~(PTE_W | PTE_D), 0, m);
+            if (!r)
+                map_around(v, va, flags & ~(PTE_W | PTE_D));
+            return r;
+        }
         struct page *copy = alloc_page(GFP_KERNEL);
         if (copy)
             copy_page(page_address(copy), page_address(p));

@@ -274,15 +274,6 @@ void path_done(struct mm_struct *mm, struct table_path *p) {
     drop_spares(p);
 }
 
-/* The leaf entry of va if its tables are there and mm's own; else NULL. page_table_lock held. */
-static inline pte_t *own_leaf(struct mm_struct *mm, u64 va) {
-    pte_t e = mm->pgd[va_index(va, 2)];
-    if (!e || (e & PTE_SHARED))
-        return NULL;
-    e = next_table(e)[va_index(va, 1)];
-    return !e || (e & PTE_SHARED) ? NULL : &next_table(e)[va_index(va, 0)];
-}
-
 int resolve_fault(struct mm_struct *mm, u64 va, bool write, pte_t *pte) {
     spin_lock(&mm->page_table_lock);
     pte_t *leaf = own_leaf(mm, va);

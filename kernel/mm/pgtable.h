@@ -55,5 +55,13 @@ void drop_spares(struct table_path *p);
 bool path_reach(struct mm_struct *mm, u64 va, enum reach want, struct table_path *p, pte_t **leaf);
 /* Unlock; flush and put what was replaced. */
 void path_done(struct mm_struct *mm, struct table_path *p);
+/* The leaf entry of va if its tables are there and mm's own; else NULL. page_table_lock held. */
+static inline pte_t *own_leaf(struct mm_struct *mm, u64 va) {
+    pte_t e = mm->pgd[va_index(va, 2)];
+    if (!e || (e & PTE_SHARED))
+        return NULL;
+    e = next_table(e)[va_index(va, 1)];
+    return !e || (e & PTE_SHARED) ? NULL : &next_table(e)[va_index(va, 0)];
+}
 /* The leaf entry of va, whoever's it is, or NULL. page_table_lock held. */
 pte_t *pte_lookup(struct mm_struct *mm, u64 va);
