@@ -145,7 +145,8 @@ format:
 clean:
 	@rm -rf $(B) compile_commands.json
 help:
-	@echo "make [qemu|run CMD=...|qemu-gdb|qemu-cmd|test [T=name]|bench|oracle|boots N=500|seeds N=1000|fuzz|fs.img EXTRA=dir|deps|clean]"
+	@echo "make [qemu|run CMD=...|qemu-gdb|qemu-cmd|test [T=name]|bench|fs.img EXTRA=dir|deps|clean]"
+	@echo "     [oracle|bench-linux|bench-update|profile CMD=... ONLY=function|curve|boots N=500|seeds N=1000|fuzz]"
 	@echo "variables: CPUS= MEM= ICOUNT=1 IMG= EXTRA= APPEND= DEBUG=1 SEED= BUSYBOX=1 CROSS= V=1"
 
 -include $(shell find $(K) -name '*.d' 2>/dev/null)

@@ -44,6 +44,9 @@ struct out {
     struct file *file;
     u64 at, limit;
     u8 *page; /* room for one */
+    struct task_struct **threads; /* the others, that wait in do_exit */
+    u32 nr_threads;
+    pid_t ppid;
     bool failed;
 };
 static void emit(struct out *o, const void *data, u64 n) {
@@ -76,7 +79,7 @@ static void thread_notes(struct out *o, struct task_struct *t, const struct abi_
     s->sigpend = t->pending.signal;
     s->sighold = t->blocked;
     s->pid = t->pid;
-    s->ppid = t->real_parent->tgid;
+    s->ppid = o->ppid;
     s->pgrp = t->signal->pgid;
     s->sid = t->signal->sid;
     put_time(&s->times[0], t->utime);
@@ -103,7 +106,7 @@ static void process_note(struct out *o) {
     p->uid = current->cred->uid;
     p->gid = current->cred->gid;
     p->pid = current->tgid;
-    p->ppid = current->real_parent->tgid;
+    p->ppid = o->ppid;
     p->pgrp = current->signal->pgid;
     p->sid = current->signal->sid;
     memcpy(p->fname, current->comm, sizeof(p->fname));
@@ -129,15 +132,32 @@ static u64 read_auxv(u64 *aux) {
     return n;
 }
 
-/* How much of v is in the file. */
-static u64 dumped_size(const struct vm_area *v) {
+/* What is known of a VMA when the dump begins. The others of the process stand still in do_exit, but one outside of it may
+ * share the memory and change it meanwhile: then holes are written, and nothing is followed that may be gone. */
+struct piece {
+    u64 start, end;
+    u32 flags;
+    bool file;
+};
+static u64 dumped_size(const struct piece *v) { /* how much of it is in the file */
     return (v->flags & VM_WRITE) || !v->file ? v->end - v->start : 0;
 }
-static void dump_memory(struct out *o, struct vm_area *v) {
+static struct piece *take_pieces(struct mm_struct *mm, u32 *n) {
+    u32 room = READ_ONCE(mm->map_count) + 16;
+    struct piece *p = kmalloc(room * sizeof(*p), GFP_KERNEL);
+    *n = 0;
+    down_read(&mm->mmap_lock);
+    for (struct vm_area *v = p ? first_vma(mm) : NULL; v && *n < room; v = next_vma(v))
+        p[(*n)++] = (struct piece){v->start, v->end, v->flags, v->file != NULL};
+    up_read(&mm->mmap_lock);
+    return p;
+}
+static void dump_memory(struct out *o, const struct piece *v) {
+    struct mm_struct *mm = current->mm;
     for (u64 va = v->start; va < v->start + dumped_size(v) && !o->failed; va += PAGE_SIZE, o->at += PAGE_SIZE) {
         u32 sharers;
-        bool there = v->file || pte_peek(v->mm, va, &sharers);
-        if (!there || access_process_vm(v->mm, va, o->page, PAGE_SIZE, false) != PAGE_SIZE)
+        bool there = v->file || pte_peek(mm, va, &sharers);
+        if (!there || access_process_vm(mm, va, o->page, PAGE_SIZE, false) != PAGE_SIZE)
             continue;
         u64 at = o->at;
         emit(o, o->page, PAGE_SIZE);
@@ -147,15 +167,8 @@ static void dump_memory(struct out *o, struct vm_area *v) {
     }
 }
 
-/* The others stand still in do_exit, so nothing but a sharer outside of the process could change the VMAs. */
-static void dump(struct out *o, const struct abi_siginfo *info) {
-    struct mm_struct *mm = current->mm;
-    struct task_struct *t;
+static void dump(struct out *o, const struct abi_siginfo *info, const struct piece *v, u32 n) {
     u64 aux[MAX_AUXV], words = read_auxv(aux);
-    u32 nvmas = 0, nthreads = 1;
-    for (struct vm_area *v = first_vma(mm); v; v = next_vma(v))
-        nvmas++;
-    for_each_thread(t, current->signal) nthreads += t != current && t->core_parked;
     Elf64_Ehdr h = {.e_ident = "\177ELF\2\1\1",
                     .e_type = ET_CORE,
                     .e_machine = EM_RISCV,
@@ -164,21 +177,21 @@ static void dump(struct out *o, const struct abi_siginfo *info) {
                     .e_flags = 5, /* RVC, double-float ABI */
                     .e_ehsize = sizeof(h),
                     .e_phentsize = sizeof(Elf64_Phdr),
-                    .e_phnum = nvmas + 1};
-    u64 notes = nthreads * (note_size(sizeof(struct elf_prstatus)) + note_size(33 * 8)) +
+                    .e_phnum = n + 1};
+    u64 notes = (1 + o->nr_threads) * (note_size(sizeof(struct elf_prstatus)) + note_size(33 * 8)) +
                 note_size(sizeof(struct elf_prpsinfo)) + note_size(sizeof(*info)) + note_size(words * 8);
     Elf64_Phdr p = {.p_type = PT_NOTE, .p_offset = sizeof(h) + h.e_phnum * sizeof(p), .p_filesz = notes, .p_align = 4};
     u64 at = ALIGN_UP(p.p_offset + notes, PAGE_SIZE);
     emit(o, &h, sizeof(h));
     emit(o, &p, sizeof(p));
-    for (struct vm_area *v = first_vma(mm); v; v = next_vma(v)) {
+    for (u32 i = 0; i < n; i++) {
         p = (Elf64_Phdr){.p_type = PT_LOAD,
-                         .p_flags = (v->flags & VM_READ ? PF_R : 0) | (v->flags & VM_WRITE ? PF_W : 0) |
-                                    (v->flags & VM_EXEC ? PF_X : 0),
+                         .p_flags = (v[i].flags & VM_READ ? PF_R : 0) | (v[i].flags & VM_WRITE ? PF_W : 0) |
+                                    (v[i].flags & VM_EXEC ? PF_X : 0),
                          .p_offset = at,
-                         .p_vaddr = v->start,
-                         .p_filesz = dumped_size(v),
-                         .p_memsz = v->end - v->start,
+                         .p_vaddr = v[i].start,
+                         .p_filesz = dumped_size(&v[i]),
+                         .p_memsz = v[i].end - v[i].start,
                          .p_align = PAGE_SIZE};
         at += p.p_filesz;
         emit(o, &p, sizeof(p));
@@ -188,15 +201,29 @@ static void dump(struct out *o, const struct abi_siginfo *info) {
     note(o, NT_SIGINFO, info, sizeof(*info));
     note(o, NT_AUXV, aux, words * 8);
     fp_note(o, current);
-    for_each_thread(t, current->signal) if (t != current && t->core_parked) {
-        thread_notes(o, t, info);
-        fp_note(o, t);
+    for (u32 i = 0; i < o->nr_threads; i++) {
+        thread_notes(o, o->threads[i], info);
+        fp_note(o, o->threads[i]);
     }
     o->at = ALIGN_UP(o->at, PAGE_SIZE);
-    for (struct vm_area *v = first_vma(mm); v; v = next_vma(v))
-        dump_memory(o, v);
+    for (u32 i = 0; i < n; i++)
+        dump_memory(o, &v[i]);
     if (!o->failed)
         do_truncate(o->file->inode, o->at); /* the holes at the end are part of it */
+}
+
+/* The threads that wait stay until we let them go; others, that were ending before, leave the list at any time. */
+static bool take_threads(struct out *o) {
+    struct signal_struct *s = current->signal;
+    struct task_struct *t;
+    u32 room = READ_ONCE(s->nr_threads);
+    if (!(o->threads = kmalloc(room * sizeof(t), GFP_KERNEL)))
+        return false;
+    READ_TASKS(irq);
+    o->ppid = current->real_parent->tgid;
+    for_each_thread(t, s) if (t != current && t->core_parked && o->nr_threads < room) o->threads[o->nr_threads++] = t;
+    READ_TASKS_END(irq);
+    return true;
 }
 
 /* A new file, in the place of what was there: nothing of others is written to. */
@@ -208,13 +235,17 @@ static bool write_core(const struct abi_siginfo *info) {
     o.file = file_open(AT_FDCWD, "core", O_CREAT | O_EXCL | O_WRONLY, 0600);
     if (IS_ERR(o.file))
         return false;
-    bool ok = (o.page = kmalloc(PAGE_SIZE, GFP_KERNEL));
+    u32 n;
+    struct piece *pieces = take_pieces(current->mm, &n);
+    bool ok = pieces && n < 0xffff && take_threads(&o) && (o.page = kmalloc(PAGE_SIZE, GFP_KERNEL));
     if (ok) {
         local_irq_disable();
         flush_fpu(current);
         local_irq_enable();
-        dump(&o, info);
+        dump(&o, info, pieces, n);
     }
+    kfree(pieces);
+    kfree(o.threads);
     kfree(o.page);
     fput(o.file);
     return ok && !o.failed;

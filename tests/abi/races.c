@@ -42,6 +42,16 @@ static void *writer(void *a) {
         page[(long)a] = i;
     return NULL;
 }
+static volatile pid_t ending;
+static volatile int enough;
+static void *limiter(void *a) { /* sets a limit of whatever process is there */
+    for (rlim_t n = 100; !enough; n++) {
+        struct rlimit r = {n, 1000000};
+        if (ending > 0)
+            prlimit(ending, RLIMIT_CPU, &r, NULL);
+    }
+    return a;
+}
 static volatile int usr1;
 static void on_usr1(int s) {
     (void)s;
@@ -183,6 +193,18 @@ int main(int argc, char **argv) {
         bad |= waitpid(p, &st, 0) != p || WEXITSTATUS(st) != 5;
     }
     OK(!bad, "X1: clear_child_tid in memory that goes away");
+
+    pthread_create(&t[0], NULL, limiter, NULL);
+    for (int i = 0; i < 60; i++) {
+        pid_t p = fork();
+        if (!p)
+            _exit(i);
+        ending = p;
+        bad |= waitpid(p, &st, 0) != p || WEXITSTATUS(st) != i;
+    }
+    enough = 1;
+    pthread_join(t[0], NULL);
+    OK(!bad, "RLIMIT_CPU of a process is set while it ends and is reaped");
 
     signal(SIGUSR1, on_usr1);
     pid_t p = fork();
