@@ -380,7 +380,15 @@ static void push_one(void) {
     }
     if (dest == rq)
         return;
-    lock_both(rq, dest);
+    /* In an interrupt, and nothing that must be done now: it does not wait for the other hart. (Where harts take turns
+     * that one could hold its lock at each of our turns.) */
+    spin_lock(&rq->lock);
+    if (!spin_trylock_raw(&dest->lock)) {
+        spin_unlock_raw(&rq->lock);
+        preempt_enable_no_resched();
+        return;
+    }
+    lock_check_taken(&dest->lock);
     update_curr(dest); /* a task alone there has no slices */
     struct rb_node *n = rb_first(&rq->fair);
     while (n && !(rb_entry(n, struct task_struct, se.node)->se.affinity & BIT(dest - rqs)))

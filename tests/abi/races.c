@@ -49,6 +49,7 @@ static void *limiter(void *a) { /* sets a limit of whatever process is there */
         struct rlimit r = {n, 1000000};
         if (ending > 0)
             prlimit(ending, RLIMIT_CPU, &r, NULL);
+        usleep(n % 50); /* where harts take turns (make seeds) a loop that never sleeps keeps its turn */
     }
     return a;
 }
