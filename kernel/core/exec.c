@@ -489,7 +489,8 @@ static void begin_program(struct mm_struct *mm, struct image *im, struct cred *c
     u64 irq = spin_lock_irqsave(&t->sighand->lock);
     flush_handlers(t->sighand);
     spin_unlock_irqrestore(&t->sighand->lock, irq);
-    timers_release(t->signal, false);
+    if (t->signal->has_timers)
+        timers_release(t->signal, false);
     t->altstack = (struct abi_stack){.ss_flags = SS_DISABLE};
     t->task_flags &= ~PF_KTHREAD;
     t->forknoexec = false;

@@ -77,7 +77,8 @@ void put_sighand(struct sighand_struct *s) {
 void put_signal(struct signal_struct *s) {
     if (!atomic_dec_and_test(&s->refcount))
         return;
-    timers_release(s, true);
+    if (s->has_timers) /* a fork that failed; else release_task did it, and no more were made */
+        timers_release(s, true);
     flush_sigqueue(&s->shared_pending);
     kmem_cache_free(signal_cache, s);
 }

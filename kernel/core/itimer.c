@@ -155,8 +155,6 @@ static u64 remaining(struct posix_timer *pt) {
 void timers_release(struct signal_struct *s, bool all) {
     struct posix_timer *pt, *n;
     LIST_HEAD(gone);
-    if (!s->has_timers)
-        return;
     mutex_lock(&s->timer_lock);
     u64 irq = local_irq_save();
     struct sighand_struct *sh = all ? NULL : current->sighand;

@@ -127,7 +127,8 @@ static int file_fault(struct vm_area *v, u64 va, u32 access) {
 }
 
 /* A store to a page mapped read-only in a VMA that may be written: copy on write, or the first store to
- * a clean shared page. */
+ * a clean shared page. The caller holds a reference to the page: another thread's fault may replace the entry
+ * meanwhile, and who else has the page may let it go. */
 static int write_fault(struct vm_area *v, u64 va, pte_t old) {
     struct mm_struct *mm = v->mm;
     struct page *p = pa_to_page(pte_pa(old));
@@ -142,7 +143,7 @@ static int write_fault(struct vm_area *v, u64 va, pte_t old) {
     }
     /* Sole owner: no copy is left that could see the store, for the table is our own (resolve_fault). The count cannot
      * rise meanwhile: only a fork of this mm could raise it, and that takes mmap_lock for writing. */
-    if (atomic_read(&p->refcount) == 1 && !p->mapping) {
+    if (atomic_read(&p->refcount) == 2 && !p->mapping) { /* the entry's and ours */
         int r = set_user_pte(mm, va, make_pte(page_to_pa(p), flags), old);
         if (!r)
             flush_tlb_range(mm, va, va + PAGE_SIZE);
@@ -151,7 +152,6 @@ static int write_fault(struct vm_area *v, u64 va, pte_t old) {
     struct page *copy = alloc_page(p == zero_page ? GFP_KERNEL | GFP_ZERO : GFP_KERNEL);
     if (!copy)
         return -ENOMEM;
-    /* p stays: the entry holds a reference; were it zapped now, set_user_pte below would refuse. */
     if (p != zero_page)
         copy_page(page_address(copy), page_address(p));
     atomic_inc(&mm->cow_faults);
@@ -179,7 +179,8 @@ int handle_mm_fault(struct mm_struct *mm, u64 va, u32 access) {
             r = -EACCES;
         } else {
             pte_t old, need = access == VM_WRITE ? PTE_W : access == VM_EXEC ? PTE_X : PTE_R;
-            if ((r = resolve_fault(mm, page, access == VM_WRITE, &old))) {
+            struct page *held = NULL;
+            if ((r = resolve_fault(mm, page, access == VM_WRITE ? &held : NULL, &old))) {
             } else if ((old & PTE_V) && (old & need)) {
                 flush_tlb_local(); /* another hart was first, or the way there was not valid */
             } else if (old && access == VM_WRITE) {
@@ -197,6 +198,8 @@ int handle_mm_fault(struct mm_struct *mm, u64 va, u32 access) {
             } else {
                 r = anon_fault(v, page, access);
             }
+            if (held)
+                put_page(held);
             if (r == 0 && access == VM_EXEC)
                 asm volatile("fence.i" ::: "memory");
         }

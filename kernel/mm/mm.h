@@ -219,9 +219,9 @@ size_t access_process_vm(struct mm_struct *mm, u64 va, void *buf, size_t n, bool
 /* The entry of va, 0 if none, and the largest number of entries that point to its page or a table on the way there; 0:
  * there is no leaf table. */
 pte_t pte_peek(struct mm_struct *mm, u64 va, u32 *sharers);
-/* A fault at va: make the way there fit for a load or a store, and say what the entry is. 0 or -ENOMEM. Caller holds
- * mmap_lock. */
-int resolve_fault(struct mm_struct *mm, u64 va, bool write, pte_t *pte);
+/* A fault at va: make the way there fit for a load, or with `held` for a store, and say what the entry is; *held is its page,
+ * counted, where there is one. 0 or -ENOMEM. Caller holds mmap_lock. */
+int resolve_fault(struct mm_struct *mm, u64 va, struct page **held, pte_t *pte);
 /* Store pte at va if the entry still is `expected`. 0, -ENOMEM, or -EAGAIN: it changed meanwhile. */
 int set_user_pte(struct mm_struct *mm, u64 va, pte_t pte, pte_t expected);
 /* Fork: all of src's tables, shared or copied. Caller holds src's mmap_lock for writing, has given dst its VMAs, and

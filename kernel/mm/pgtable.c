@@ -274,18 +274,25 @@ void path_done(struct mm_struct *mm, struct table_path *p) {
     drop_spares(p);
 }
 
-int resolve_fault(struct mm_struct *mm, u64 va, bool write, pte_t *pte) {
+static void take_entry(pte_t *leaf, pte_t *pte, struct page **held) {
+    *pte = READ_ONCE(*leaf);
+    if (held && *pte)
+        get_page(*held = pa_to_page(pte_pa(*pte)));
+}
+int resolve_fault(struct mm_struct *mm, u64 va, struct page **held, pte_t *pte) {
     spin_lock(&mm->page_table_lock);
     pte_t *leaf = own_leaf(mm, va);
     if (likely(leaf))
-        *pte = READ_ONCE(*leaf);
+        take_entry(leaf, pte, held);
     spin_unlock(&mm->page_table_lock);
     if (likely(leaf))
         return 0;
     struct table_path p = {0};
-    if (!path_reach(mm, va, write ? REACH_OWN : REACH_LINK, &p, &leaf))
+    if (!path_reach(mm, va, held ? REACH_OWN : REACH_LINK, &p, &leaf))
         return -ENOMEM;
-    *pte = leaf ? READ_ONCE(*leaf) : 0;
+    *pte = 0;
+    if (leaf)
+        take_entry(leaf, pte, held);
     path_done(mm, &p);
     return 0;
 }
