@@ -100,8 +100,8 @@ static const char *compare(char *text, size_t size) {
     take_account(&now);
     for (unsigned int k = 0; k < ARRAY_SIZE(exact); k++) {
         u64 may = first.objects[k];
-        if (k < 3) /* a leader that is dead beside its last thread */
-            may += current->group_leader != current && k == 0;
+        if (!k) /* a leader that is dead beside its last thread */
+            may += current->group_leader != current;
         if (!strcmp(exact[k], "mm_struct"))
             may += nr_harts; /* an idle hart keeps the last one's root loaded */
         if (now.objects[k] > may) {

@@ -77,6 +77,7 @@ static void map_around(struct vm_area *v, u64 va, pte_t flags) {
     spin_lock(&mm->page_table_lock);
     pte_t *e = own_leaf(mm, start);
     if (e) {
+        struct page *table = virt_to_page(e); /* the loop may end at once, or in the next page */
         u64 irq = spin_lock_irqsave(&m->lock); /* what is in the tree has not been truncated; if it is, our entry is found */
         for (; start < end && index < limit; start += PAGE_SIZE, index++, e++) {
             struct page *p = *e ? NULL : radix_lookup(&m->pages, index);
@@ -87,7 +88,7 @@ static void map_around(struct vm_area *v, u64 va, pte_t flags) {
             mapped++;
         }
         spin_unlock_irqrestore(&m->lock, irq);
-        virt_to_page(e - 1)->inuse += mapped;
+        table->inuse += mapped;
     }
     spin_unlock(&mm->page_table_lock);
     atomic_add(&mm->rss, mapped);
