@@ -4,6 +4,7 @@ import re
 import subprocess
 import time
 
+import pexpect
 import pytest
 from conftest import BUILD, TOP, check_ktap
 
@@ -125,6 +126,16 @@ def test_the_checked_build_catches(machine, key, said):
     machine.add("/dev/null", "/etc/rc")
     r = machine.qemu("init=/bin/sh -- -c 'echo %s > /proc/sysrq-trigger'" % key, debug=True)
     assert "kernel panic" in r.text and re.search(said, r.text), r.text[-2000:]
+
+
+def test_poweroff_from_a_shell_takes_the_account(machine):
+    p = machine.shell(debug=True, cpus=2)
+    p.sendline("sleep 100 & cat /dev/zero | sort > /dev/null &")
+    p.sendline("(exec 3< /etc/passwd; poweroff); echo still here")
+    p.expect("nothing leaked; deepest kernel stack: ")
+    p.expect(pexpect.EOF)
+    p.wait()
+    assert p.exitstatus == 0 and "still here\n" not in p.before
 
 
 def test_profile_counts_every_instruction_and_draws(tmp_path):

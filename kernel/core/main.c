@@ -10,6 +10,7 @@ static const char *init_argv[64] = {init_path};
 static const char *const init_env[] = {"HOME=/root", "PATH=/bin:/sbin:/usr/bin:/usr/sbin", "TERM=linux",
                                        NULL};
 static bool custom_init, want_selftest, root_ro;
+bool init_may_end;
 static s32 init_status = -1;
 
 /* Words up to "--" are for the kernel, the rest are init's arguments. Quotes group words. */
@@ -108,16 +109,21 @@ static int kernel_init(void *arg) {
     return 0;
 }
 
-/* Process 1 is gone. A program given by init= took its status with it; /sbin/init should never end. */
+/* Process 1 is gone. A program given by init= took its status with it; /sbin/init ends only when told to. */
 __noreturn void init_ended(s32 code) {
-    if (!custom_init)
+    if (!custom_init && !init_may_end)
         panic("init ended, status %x", code);
     leak_check();
     init_status = code & 0x7f ? 128 + (code & 0x7f) : (code >> 8) & 0xff;
+    power_off(init_status);
+}
+
+/* Everything written, and off with that status. */
+__noreturn void power_off(s32 status) {
     sync_all(true);
     unmount_everything();
     tty_drain_polled();
-    machine_power_off(init_status);
+    machine_power_off(status);
 }
 
 void random_init(void);

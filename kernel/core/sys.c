@@ -447,10 +447,10 @@ long sys_reboot(u64 m1, u64 m2, u64 cmd, u64 arg) {
         machine_restart();
     case 0x4321fedc:
     case 0xcdef0123:
-        sync_all(true);
-        unmount_everything();
-        tty_drain_polled();
-        machine_power_off(0);
+        if (!IS_DEBUG)
+            power_off(0);
+        end_init(); /* which takes the account of what leaked, and then powers off */
+        return 0;
     case 0:
     case 0x89abcdef: /* what Ctrl-Alt-Del does: there is no such key */
         return 0;

@@ -23,6 +23,8 @@ const char *test_point_state(void);
 /* leak.c: before the first program; and when init has ended and put what it held: a panic where something leaked. May sleep. */
 void leak_baseline(void);
 void leak_check(void);
+/* Process 1 ends, with status 0, and with it the system. The caller may be part of it. Process context, no lock. */
+void end_init(void);
 /* tables.c: "ok", or what is wrong with some page table. May sleep. */
 const char *check_page_tables(void);
 /* A new kernel stack; and how deep a task's went, when it ends. */
@@ -36,6 +38,7 @@ void stack_measure(struct task_struct *t);
 static inline const char *check_page_tables(void) { return "not checked"; }
 #define leak_baseline() ((void)0)
 #define leak_check() ((void)0)
+#define end_init() ((void)0)
 #define stack_fill(top) ((void)(top))
 #define stack_measure(t) ((void)(t))
 static inline int test_point_command(char *text) { return (void)text, -22; }

@@ -88,6 +88,23 @@ static bool end_all(void) {
     return !dead && left == first.threads + own - 1 && (own == 1 || self->group_leader->exit_state == EXIT_ZOMBIE);
 }
 
+void end_init(void) {
+    READ_TASKS(irq);
+    init_may_end = true;
+    spin_lock(&child_reaper->sighand->lock);
+    child_reaper->signal->group_exit = true;
+    child_reaper->signal->group_exit_code = 0;
+    zap_other_threads(child_reaper);
+    child_reaper->pending.signal |= BIT(SIGKILL - 1);
+    signal_wake_up(child_reaper, true);
+    spin_unlock(&child_reaper->sighand->lock);
+    READ_TASKS_END(irq);
+    while (!fatal_signal_pending(current)) {
+        set_current_state(TASK_KILLABLE);
+        schedule();
+    }
+}
+
 static void pause_ms(void) {
     set_current_state(TASK_UNINTERRUPTIBLE);
     schedule_until(ktime_get() + 1000000);

@@ -79,9 +79,9 @@ static ssize_t pipe_read(struct file *f, struct iov_iter *it, loff_t *pos) {
     bool more = used(p) != 0;
     mutex_unlock(&p->lock);
     if ((was_full || !more) && waitqueue_active(&p->wr_wait))
-        wake_up_poll(&p->wr_wait, POLLOUT);
+        wake_up_poll(&p->wr_wait, POLLOUT | WAKE_SYNC);
     if (more && waitqueue_active(&p->rd_wait))
-        wake_up_poll(&p->rd_wait, POLLIN);
+        wake_up_poll(&p->rd_wait, POLLIN | WAKE_SYNC);
     return done;
 }
 
@@ -101,7 +101,7 @@ static ssize_t pipe_write(struct file *f, struct iov_iter *it, loff_t *pos) {
         if (room(p) < need) {
             mutex_unlock(&p->lock);
             if (waitqueue_active(&p->rd_wait))
-                wake_up_poll(&p->rd_wait, POLLIN);
+                wake_up_poll(&p->rd_wait, POLLIN | WAKE_SYNC);
             if (f->flags & O_NONBLOCK)
                 return done ? done : -EAGAIN;
             if (wait_event_exclusive(&p->wr_wait, room(p) >= need || !READ_ONCE(p->readers)))
@@ -128,9 +128,9 @@ static ssize_t pipe_write(struct file *f, struct iov_iter *it, loff_t *pos) {
     }
     mutex_unlock(&p->lock);
     if (done && waitqueue_active(&p->rd_wait))
-        wake_up_poll(&p->rd_wait, POLLIN);
+        wake_up_poll(&p->rd_wait, POLLIN | WAKE_SYNC);
     if (waitqueue_active(&p->wr_wait) && room(p) >= PIPE_BUF)
-        wake_up_poll(&p->wr_wait, POLLOUT);
+        wake_up_poll(&p->wr_wait, POLLOUT | WAKE_SYNC);
     return done ? done : r;
 }
 

@@ -20,6 +20,7 @@ struct rq {
     spinlock_t lock;
     u32 nr_running; /* queued, the running one included, idle not */
     u32 nr_rt;
+    u64 rt_since, rt_used; /* ns: when the period began, what real-time tasks had of it */
     struct rb_root fair;
     struct list_head rt[RT_LEVELS];
     u64 rt_bits[2];
@@ -33,6 +34,7 @@ struct rq {
 
 static struct rq rqs[MAX_HARTS];
 u32 sched_child_runs_first = 1;
+u32 sched_rt_runtime_us = 950000, sched_rt_period_us = 1000000;
 #define this_rq() (&rqs[smp_processor_id()])
 
 /* Weights of nice -20 to 19: each step is a factor of 1.25, nice 0 is 1024 (as POSIX systems do). */
@@ -72,11 +74,31 @@ static u32 seeded(u32 n) {
 static void push_one(void);
 static void slice_end(struct timer *t);
 static u64 slice_of(const struct task_struct *p) { return p->se.policy == SCHED_RR ? RR_SLICE_NS : SLICE_NS; }
+
+/* Real-time tasks get sched_rt_runtime_us of each sched_rt_period_us while a fair task waits: one that never sleeps
+ * leaves the others enough to stop it. rq->lock held. */
+static void charge_rt(struct rq *rq, u64 now, u64 delta) {
+    if (now - rq->rt_since >= sched_rt_period_us * 1000UL) {
+        rq->rt_since = now;
+        rq->rt_used = 0;
+    } else if (is_rt(rq->curr)) {
+        rq->rt_used += delta;
+    }
+}
+static bool rt_used_up(const struct rq *rq) { return rq->rt_used >= sched_rt_runtime_us * 1000UL; }
+
+/* What p may have now, at least 1 ns. rq->lock held. */
+static u64 slice_left(const struct rq *rq, const struct task_struct *p) {
+    u64 left = slice_of(p) - min(p->se.slice_used, slice_of(p) - 1);
+    if (unlikely(is_rt(p)) && !rt_used_up(rq))
+        left = min(left, sched_rt_runtime_us * 1000UL - rq->rt_used);
+    return left;
+}
 /* A task wants the hart that p has, from now on: p's slice is to end. One that is being timed already goes on: who has
  * not used its slice up when the time comes gets the rest (slice_end). */
 static void start_slice(struct rq *rq, const struct task_struct *p) {
     if (READ_ONCE(rq->slice.hart) < 0)
-        timer_start(&rq->slice, ktime_get() + slice_of(p) - min(p->se.slice_used, slice_of(p) - 1));
+        timer_start(&rq->slice, ktime_get() + slice_left(rq, p));
 }
 
 void sched_init(void) {
@@ -101,6 +123,8 @@ static void update_curr(struct rq *rq) {
         rq->idle_ns += delta;
         return;
     }
+    if (unlikely(rq->nr_rt || is_rt(p)))
+        charge_rt(rq, now, delta);
     p->se.sum_exec += delta;
     p->se.slice_used += delta;
     if (!is_rt(p))
@@ -161,16 +185,17 @@ static bool preempts(const struct task_struct *p, const struct task_struct *curr
     return (s64)(p->se.deadline - curr->se.deadline) < 0;
 }
 
-/* p was put on rq: make the hart look at it if it should. rq->lock held. */
-static void check_preempt(struct rq *rq, struct task_struct *p) {
+/* p was put on rq: make the hart look at it if it should. sync: if this is that hart, it will soon by itself. rq->lock held. */
+static void check_preempt(struct rq *rq, struct task_struct *p, bool sync) {
     unsigned int hart = rq - rqs;
-    bool yes = preempts(p, rq->curr), alone = rq->nr_running == 2;
+    sync = sync && hart == smp_processor_id() && rq->curr != rq->idle && !is_rt(p);
+    bool yes = !sync && preempts(p, rq->curr), alone = rq->nr_running == 2;
     if (!yes && !alone)
         return; /* a slice timer is running already */
     if (hart == smp_processor_id()) {
         if (yes)
             set_tif(rq->curr, TIF_NEED_RESCHED);
-        else if (!is_rt(rq->curr) || rq->curr->se.policy == SCHED_RR)
+        else
             start_slice(rq, rq->curr);
     } else if (!test_tif(rq->curr, TIF_NEED_RESCHED)) {
         set_tif(rq->curr, TIF_NEED_RESCHED);
@@ -179,11 +204,11 @@ static void check_preempt(struct rq *rq, struct task_struct *p) {
 }
 
 static struct task_struct *pick(struct rq *rq) {
-    for (int w = 0; rq->nr_rt && w < 2; w++)
+    struct rb_node *n = rb_first(&rq->fair);
+    for (int w = 0; rq->nr_rt && w < 2 && !(n && rt_used_up(rq)); w++)
         if (rq->rt_bits[w])
             return list_first_entry(&rq->rt[w * 64 + __builtin_ctzl(rq->rt_bits[w])], struct task_struct,
                                     se.rt_link);
-    struct rb_node *n = rb_first(&rq->fair);
     for (u32 skip = unlikely(sched_seed) ? seeded(4) : 0; skip && n && rb_next(n); skip--)
         n = rb_next(n);
     return n ? rb_entry(n, struct task_struct, se.node) : rq->idle;
@@ -269,7 +294,7 @@ bool try_to_wake_up(struct task_struct *p, u32 mask) {
     WRITE_ONCE(p->state, TASK_RUNNING);
     place_sleeper(rq, p);
     enqueue(rq, p);
-    check_preempt(rq, p);
+    check_preempt(rq, p, mask & TASK_SYNC);
     spin_unlock_irqrestore(&rq->lock, flags);
     return true;
 }
@@ -321,7 +346,7 @@ void wake_up_new_task(struct task_struct *p, u64 clone_flags) {
         queue_insert(rq, p, true);
         set_tif(current, TIF_NEED_RESCHED);
     } else {
-        check_preempt(rq, p);
+        check_preempt(rq, p, false);
     }
     spin_unlock_raw(&rq->lock);
     preempt_enable_no_resched();
@@ -397,7 +422,7 @@ static void push_one(void) {
                                                         (s64)(dest->min_vruntime - rq->min_vruntime) > 0))) {
         struct task_struct *p = rb_entry(n, struct task_struct, se.node);
         migrate(p, rq, dest);
-        check_preempt(dest, p);
+        check_preempt(dest, p, false);
     }
     unlock_both(rq, dest);
 }
@@ -408,8 +433,9 @@ static void slice_end(struct timer *t) {
     spin_lock(&rq->lock);
     update_curr(rq);
     struct task_struct *p = rq->curr;
-    bool used = p == rq->idle || p->se.slice_used >= slice_of(p) || sched_seed;
+    bool used = p == rq->idle || p->se.slice_used >= slice_of(p) || sched_seed || (is_rt(p) && rt_used_up(rq));
     bool alone = rq->nr_running < 2;
+    u64 left = slice_left(rq, p);
     spin_unlock_raw(&rq->lock);
     preempt_enable_no_resched();
     if (alone && !sched_seed)
@@ -418,7 +444,7 @@ static void slice_end(struct timer *t) {
     if (used)
         set_tif(current, TIF_NEED_RESCHED);
     else
-        timer_start(t, ktime_get() + slice_of(p) - p->se.slice_used);
+        timer_start(t, ktime_get() + left);
 }
 
 /* An idle hart takes a task that waits elsewhere. Called with no lock, interrupts off. */
@@ -631,7 +657,7 @@ static void change_end(struct rq *rq, struct task_struct *p, u64 flags) {
             send_ipi(rq - rqs, IPI_RESCHED);
     } else if (p->se.on_rq) {
         queue_insert(rq, p, false);
-        check_preempt(rq, p);
+        check_preempt(rq, p, false);
     }
     spin_unlock_irqrestore(&rq->lock, flags);
 }
@@ -673,7 +699,7 @@ int sched_setaffinity(struct task_struct *p, u64 mask) {
         spin_lock_raw(&rq->lock);
         WRITE_ONCE(p->state, TASK_RUNNING);
         enqueue(rq, p);
-        check_preempt(rq, p);
+        check_preempt(rq, p, false);
         move = false;
     }
     spin_unlock_irqrestore(&rq->lock, flags);

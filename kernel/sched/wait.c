@@ -10,8 +10,7 @@ void init_waitqueue(struct wait_queue_head *q) {
 }
 
 bool default_wake(struct wait_queue_entry *w, u64 key) {
-    (void)key;
-    bool woken = wake_up_process(w->task) || try_to_wake_up(w->task, TASK_KILLABLE);
+    bool woken = try_to_wake_up(w->task, TASK_NORMAL | TASK_WAKEKILL | (key & WAKE_SYNC ? TASK_SYNC : 0));
     if (woken)
         list_del_init(&w->link);
     return woken;
@@ -48,8 +47,10 @@ void prepare_to_wait(struct wait_queue_head *q, struct wait_queue_entry *w, u32 
     spin_unlock_irqrestore(&q->lock, flags);
 }
 void finish_wait(struct wait_queue_head *q, struct wait_queue_entry *w) {
-    set_current_state(TASK_RUNNING);
-    remove_wait_queue(q, w);
+    WRITE_ONCE(current->state, TASK_RUNNING);
+    /* Who took the entry out is done with it when both ends point to itself. */
+    if (READ_ONCE(w->link.next) != &w->link || READ_ONCE(w->link.prev) != &w->link)
+        remove_wait_queue(q, w);
 }
 
 bool signal_pending_state(u32 state) {

@@ -29,6 +29,8 @@ static inline bool waitqueue_active(struct wait_queue_head *q) {
 #define wake_up(q) wake_up_key(q, 1, 0)
 #define wake_up_all(q) wake_up_key(q, 0, 0)
 #define wake_up_poll(q, ev) wake_up_key(q, 1, ev)
+/* In a key: the waker is about to sleep, so the woken task does not preempt it. */
+#define WAKE_SYNC BIT(32)
 
 #define TASK_RUNNING 0u
 #define TASK_INTERRUPTIBLE 1u
@@ -39,6 +41,7 @@ static inline bool waitqueue_active(struct wait_queue_head *q) {
 #define TASK_DEAD 32u
 #define TASK_NEW 64u
 #define TASK_WAKING 128u
+#define TASK_SYNC 256u /* not a state, in try_to_wake_up's mask: WAKE_SYNC */
 #define TASK_KILLABLE (TASK_UNINTERRUPTIBLE | TASK_WAKEKILL)
 #define TASK_NORMAL (TASK_INTERRUPTIBLE | TASK_UNINTERRUPTIBLE)
 
@@ -70,6 +73,8 @@ u64 ktime_get(void);
                 break;                                                                                       \
             }                                                                                                \
             schedule_until(deadline);                                                                        \
+            if (cond) /* mostly: then it need not go back into the queue */                                  \
+                break;                                                                                       \
         }                                                                                                    \
         finish_wait(q, &_w);                                                                                 \
         _r;                                                                                                  \

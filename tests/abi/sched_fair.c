@@ -80,6 +80,16 @@ int main(void) {
     printf("# beside a chain of forks, us: %lu\n", g[0]);
     OK(g[0] > 200000 && ended, "C25: forking gains no time: a task beside a chain of forks keeps its part");
 
+    pid_t hog = spinner(0);
+    sched_setscheduler(hog, SCHED_FIFO, &(struct sched_param){.sched_priority = 10});
+    run(1, (int[]){0}, 3000, g);
+    struct rusage ru;
+    kill(hog, SIGKILL);
+    wait4(hog, NULL, 0, &ru);
+    g[1] = ru.ru_utime.tv_sec * 1000000 + ru.ru_utime.tv_usec;
+    printf("# beside a FIFO task that never sleeps, us: %lu of %lu\n", g[0], g[0] + g[1]);
+    OK(g[0] > 20000 && g[0] * 8 < g[0] + g[1], "a FIFO task that never sleeps leaves a twentieth to the others");
+
     struct timespec a, b;
     int n = 0;
     clock_gettime(CLOCK_MONOTONIC, &a);

@@ -163,6 +163,8 @@ static ssize_t thread_self_link(char *b) {
 KNOB(pid_max, pid_max, 301, 1u << 22)
 KNOB(threads_max, max_threads, 20, 1u << 22)
 KNOB(child_first, sched_child_runs_first, 0, 1)
+KNOB(rt_runtime, sched_rt_runtime_us, 0, sched_rt_period_us)
+KNOB(rt_period, sched_rt_period_us, max(sched_rt_runtime_us, 1000u), 1000000000)
 static int show_hostname(struct seq *s, struct task_struct *t) {
     (void)t;
     seq_printf(s, "%s\n", hostname);
@@ -242,6 +244,8 @@ static const struct entry kernel_entries[] = {
     {"pid_max", 0644, show_pid_max, store_pid_max, NULL, NULL, NULL},
     {"threads-max", 0644, show_threads_max, store_threads_max, NULL, NULL, NULL},
     {"sched_child_runs_first", 0644, show_child_first, store_child_first, NULL, NULL, NULL},
+    {"sched_rt_runtime_us", 0644, show_rt_runtime, store_rt_runtime, NULL, NULL, NULL},
+    {"sched_rt_period_us", 0644, show_rt_period, store_rt_period, NULL, NULL, NULL},
     {"hostname", 0444, show_hostname, NULL, NULL, NULL, NULL},
     {0},
 };
