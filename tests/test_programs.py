@@ -61,6 +61,15 @@ def test_page_tables_against_a_model(machine, seed, cpus):
     assert "not ok" not in r.text and r.text.count("ok 3 truncation") == (3 if cpus == 2 else 1), tail(r.text)
 
 
+@pytest.mark.parametrize("policy", ["madvise", "always"])
+def test_superpages_in_the_checked_build(machine, policy):
+    machine.add(os.path.join(BUILD, "tests/linux/huge"), "/t")
+    machine.add(os.path.join(BUILD, "tests/linux/tables"), "/u")
+    r = machine.run(f"echo {policy} > /proc/sys/vm/transparent_hugepage; cat /proc/sys/vm/transparent_hugepage; /t && /u 12 12 && forktest",
+                    cpus=2, mem="512M", debug=True, timeout=120)
+    assert f"[{policy}]" in r.text and "not ok" not in r.text and r.status == 0, tail(r.text)
+
+
 def test_dynamic_linux_binary(machine, tmp_path):
     """With the dynamic loader and shared C library of Debian's cross compiler."""
     out = str(tmp_path / "t")

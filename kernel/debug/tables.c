@@ -10,8 +10,9 @@
 static struct mutex busy = MUTEX_INIT(busy);
 static char text[128];
 
-/* How often the walk found it; struct page has room for that. */
+/* How often the walk found it; and, of a 2 MB page's first, how often the whole. struct page has room for that. */
 static u64 *found(struct page *p) { return &p->pad; }
+#define WHOLE BIT(32)
 
 #define WRONG(...)                                                                                           \
     do {                                                                                                     \
@@ -46,6 +47,23 @@ static bool look_at_leaf(struct page *leaf, u64 va, struct mm_struct *mm, bool f
     return true;
 }
 
+/* An entry of a middle table that maps 2 MB. */
+static bool look_at_huge(pte_t e, u64 va, struct mm_struct *mm, bool first) {
+    struct page *p = table_page(e);
+    struct vm_area *v = find_vma(mm, va);
+    if (!v || va < v->start || va + (2UL << 20) > v->end || v->file)
+        WRONG("2 MB at %lx, not all of it in one anonymous VMA", va);
+    if (!(e & PTE_V) || !(e & PTE_R) || (e & PTE_SHARED) || (pte_pa(e) & ((2UL << 20) - 1)) || ((e & PTE_W) && !(v->flags & VM_WRITE)))
+        WRONG("the entry %lx for the 2 MB at %lx", e, va);
+    if ((e & PTE_W) && !huge_sole(e))
+        WRONG("2 MB at %lx that may be stored to, with %u references", va, p->inuse);
+    for (int i = 0; i < PTRS_PER_TABLE && first && *found(p) < WHOLE; i++)
+        ++*found(p + i); /* what the whole counts of it */
+    if (first)
+        *found(p) += WHOLE;
+    return true;
+}
+
 static bool look_at_entry(pte_t e, int level, u64 va, struct mm_struct *mm, bool first);
 static bool look_at_table(struct page *t, int level, u64 va, struct mm_struct *mm, bool first) {
     pte_t *e = page_address(t);
@@ -54,6 +72,11 @@ static bool look_at_table(struct page *t, int level, u64 va, struct mm_struct *m
         if (!e[i])
             continue;
         n++;
+        if (level == 1 && is_huge(e[i])) {
+            if (!look_at_huge(e[i], va + ((u64)i << 21), mm, first))
+                return false;
+            continue;
+        }
         if (!look_at_entry(e[i], level - 1, va + ((u64)i << (12 + 9 * level)), mm, first))
             return false;
     }
@@ -83,7 +106,9 @@ static bool look_at_all(struct mm_struct **mms, u32 n) {
             return false;
     for (u64 pfn = min_pfn; pfn < max_pfn; pfn++) {
         struct page *p = pfn_to_page(pfn);
-        u64 want = *found(p), have = atomic_read(&p->refcount);
+        u64 want = *found(p) & (WHOLE - 1), whole = *found(p) / WHOLE, have = atomic_read(&p->refcount);
+        if (whole && whole != p->inuse)
+            WRONG("2 MB at frame %lx: counted %u times, mapped %lu times", pfn, p->inuse, whole);
         if (want && (page_test(p, PG_TABLE) ? have != want : have < want))
             WRONG("page frame %lx: %lu references, %lu found%s", pfn, have, want, page_test(p, PG_TABLE) ? ", a table" : "");
     }
@@ -96,7 +121,7 @@ const char *check_page_tables(void) {
         return "no memory for the check";
     bool ok = false;
     mutex_lock(&busy);
-    for (int tries = 0; tries < 50 && !ok; tries++) {
+    for (int tries = 0; tries < 400 && !ok; tries++) {
         u32 n = 0;
         struct task_struct *t, *o;
         if (tries) {

@@ -43,6 +43,11 @@ static int install(struct vm_area *v, u64 va, struct page *page, pte_t flags, pt
 }
 
 static int anon_fault(struct vm_area *v, u64 va, u32 access) {
+    if (huge_wanted(v, va)) {
+        int r = huge_fault(v, va);
+        if (r != -ENOMEM)
+            return r;
+    }
     pte_t flags = vma_pte_flags(v->flags);
     struct page *p;
     if (access == VM_WRITE) {
@@ -251,17 +256,9 @@ size_t access_process_vm(struct mm_struct *mm, u64 va, void *buf, size_t n, bool
         u64 off = (va + done) & (PAGE_SIZE - 1), len = min(n - done, PAGE_SIZE - off);
         if (handle_mm_fault(mm, va + done, write ? VM_WRITE : VM_READ))
             break;
-        down_read(&mm->mmap_lock);
-        spin_lock(&mm->page_table_lock);
-        pte_t *e = pte_lookup(mm, va + done), pte = e ? READ_ONCE(*e) : 0;
-        bool ok = (pte & PTE_V) && (!write || (pte & PTE_W));
-        struct page *p = ok ? pa_to_page(pte_pa(pte)) : NULL;
-        if (ok)
-            get_page(p);
-        spin_unlock(&mm->page_table_lock);
-        up_read(&mm->mmap_lock);
-        if (!ok)
-            continue;
+        struct page *p = follow_page(mm, va + done, write);
+        if (!p)
+            continue; /* it went meanwhile */
         u8 *at = (u8 *)page_address(p) + off;
         memcpy(write ? at : (u8 *)buf + done, write ? (u8 *)buf + done : at, len);
         put_page(p);

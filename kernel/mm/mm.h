@@ -26,7 +26,7 @@ struct page {
         };
     };
     u32 order;
-    u32 inuse; /* slab: objects in use; page table: entries that are not zero */
+    u32 inuse; /* slab: objects in use; page table: entries that are not zero; a 2 MB page's first: entries that map it */
     u64 private;
     u64 pad;
 };
@@ -76,6 +76,8 @@ static inline void put_page(struct page *p) {
         free_pages(p, p->order);
 }
 u64 nr_free_pages(void);
+/* So many pages are free beyond what reclaim would begin at, for uses that have an alternative. */
+bool memory_plenty(u64 pages);
 void buddy_init(void);
 
 /* Kernel stacks with a guard: the address of the slot's top, or NULL. */
@@ -132,6 +134,8 @@ u64 nr_cached_pages(void), nr_dirty_pages(void);
 #define VM_WIPEONFORK 64u
 #define VM_MAYWRITE 128u
 #define VM_LOCKED 512u /* mlock */
+#define VM_HUGEPAGE 1024u /* madvise: 2 MB pages are wanted, or not */
+#define VM_NOHUGEPAGE 2048u
 #define VM_SPECIAL 256u /* vDSO: pages are not ours to free or swap */
 
 struct vm_area {
@@ -224,6 +228,17 @@ pte_t pte_peek(struct mm_struct *mm, u64 va, u32 *sharers);
 int resolve_fault(struct mm_struct *mm, u64 va, struct page **held, pte_t *pte);
 /* Store pte at va if the entry still is `expected`. 0, -ENOMEM, or -EAGAIN: it changed meanwhile. */
 int set_user_pte(struct mm_struct *mm, u64 va, pte_t pte, pte_t expected);
+/* Map 2 MB by one entry. 0, -ENOMEM, or -EAGAIN: something is mapped there. Caller holds mmap_lock. */
+int set_huge_pte(struct mm_struct *mm, u64 va, pte_t pte);
+/* The page that is mapped at va for loads, or for stores, counted; or NULL. Any context that may take page_table_lock. */
+struct page *follow_page(struct mm_struct *mm, u64 va, bool store);
+/* huge.c. Should a fault at va, where nothing is mapped, map 2 MB? And do it: 0, -EAGAIN: look again, -ENOMEM: small pages
+ * are to serve. Caller holds mmap_lock. */
+bool huge_wanted(struct vm_area *v, u64 va);
+int huge_fault(struct vm_area *v, u64 va);
+u64 nr_huge_pages(void); /* 2 MB pages that are in one piece */
+enum thp_mode { THP_NEVER, THP_MADVISE, THP_ALWAYS };
+extern enum thp_mode thp_mode; /* a knob: /proc/sys/vm/transparent_hugepage */
 /* Fork: all of src's tables, shared or copied. Caller holds src's mmap_lock for writing, has given dst its VMAs, and
  * flushes src's translations afterwards. 0 or -ENOMEM: dst has a part of them. */
 int copy_page_tables(struct mm_struct *dst, struct mm_struct *src);
@@ -234,6 +249,8 @@ extern u32 fork_copy_pages; /* leaf tables with at most so many pages are copied
  * will not run again. */
 void zap_page_range(struct mm_struct *mm, u64 start, u64 end, bool exiting);
 int zap_prepare(struct mm_struct *mm, u64 start, u64 end);
+/* A VMA is to end at va: if a 2 MB page lies across, it is split. 0 or -ENOMEM. Caller holds mmap_lock for writing. */
+int split_huge_at(struct mm_struct *mm, u64 va);
 /* All tables of [start, end) become mm's own. 0 or -ENOMEM. Caller holds mmap_lock for writing. */
 int own_page_range(struct mm_struct *mm, u64 start, u64 end);
 /* The entries get the permissions of v, less write permission. The tables are mm's own. */

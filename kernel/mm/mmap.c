@@ -135,7 +135,9 @@ static int split_vma(struct vm_area *v, u64 addr) {
 /* Make VMA boundaries at start and end. */
 int split_range(struct mm_struct *mm, u64 start, u64 end) {
     struct vm_area *v = find_vma(mm, start);
-    int r;
+    int r = split_huge_at(mm, start);
+    if (r || (r = split_huge_at(mm, end)))
+        return r;
     if (v && v->start < start && (r = split_vma(v, start)))
         return r;
     v = find_vma(mm, end);
@@ -268,6 +270,8 @@ long do_mmap(struct mm_struct *mm, struct file *file, u64 addr, u64 len, u32 pro
     if (type != MAP_PRIVATE && type != MAP_SHARED && type != MAP_SHARED_VALIDATE)
         return -EINVAL;
     vm |= VM_MAYWRITE;
+    if (flags & MAP_STACK) /* a thread's stack: little of it is touched */
+        vm |= VM_NOHUGEPAGE;
     if (flags & MAP_GROWSDOWN) {
         if (file || type != MAP_PRIVATE)
             return -EINVAL;
@@ -550,6 +554,14 @@ long sys_madvise(u64 start, u64 len, u64 advice) {
     case MADV_KEEPONFORK:
         clear = VM_WIPEONFORK;
         break;
+    case MADV_HUGEPAGE:
+        set = VM_HUGEPAGE;
+        clear = VM_NOHUGEPAGE;
+        break;
+    case MADV_NOHUGEPAGE:
+        set = VM_NOHUGEPAGE;
+        clear = VM_HUGEPAGE;
+        break;
     default:
         return -EINVAL;
     }
@@ -569,7 +581,7 @@ long sys_madvise(u64 start, u64 len, u64 advice) {
             break;
         }
         v->flags = (v->flags | set) & ~clear;
-        mm->leaves_out |= set != 0;
+        mm->leaves_out |= (set & (VM_DONTFORK | VM_WIPEONFORK)) != 0;
         if (advice == MADV_DONTNEED && (v->flags & VM_LOCKED)) {
             r = -EINVAL;
             break;

@@ -171,6 +171,8 @@ u64 nr_free_pages(void) {
     return n;
 }
 
+bool memory_plenty(u64 pages) { return READ_ONCE(buddy_free) > 4 * low_watermark + pages; }
+
 /* Call fn for each run of free memory: the device tree's memory less what is reserved. */
 static void each_free_run(void (*fn)(u64 start, u64 end)) {
     for (unsigned int i = 0; i < machine.nr_mem; i++) {

@@ -41,7 +41,9 @@ static void count_table(struct page *t, int level, s64 *pages, s64 *files) {
         if (!*e)
             continue;
         left--;
-        if (level)
+        if (level && is_huge(*e))
+            *pages += PTRS_PER_TABLE;
+        else if (level)
             count_table(table_page(*e), level - 1, pages, files);
         else
             *files += pa_to_page(pte_pa(*e))->mapping != NULL;
@@ -50,8 +52,10 @@ static void count_table(struct page *t, int level, s64 *pages, s64 *files) {
 static void count_range(struct mm_struct *mm, u64 start, u64 end, s64 *pages, s64 *files) {
     spin_lock(&mm->page_table_lock);
     for (u64 va = start; va < end;) {
-        pte_t *e = pte_lookup(mm, va);
-        u64 next = table_end(va, mm->pgd[va_index(va, 2)] ? 0 : 1, end);
+        pte_t *e = pte_lookup(mm, va), mid = mm->pgd[va_index(va, 2)];
+        u64 next = table_end(va, mid ? 0 : 1, end);
+        if (mid && is_huge(next_table(mid)[va_index(va, 1)]))
+            *pages += PTRS_PER_TABLE;
         for (; e && va < next; va += PAGE_SIZE, e++)
             if (*e) {
                 ++*pages;
@@ -100,6 +104,10 @@ static u64 fork_mid(struct mm_struct *dst, struct mm_struct *src, struct vm_area
     for (; va < end; va = next) {
         pte_t *s1 = &next_table(*s2)[va_index(va, 1)], *d1 = &next_table(*d2)[va_index(va, 1)];
         next = table_end(va, 0, end);
+        if (is_huge(*s1)) {
+            fork_entry(d1, share_huge(s1));
+            continue;
+        }
         if (!*s1 || !table_page(*s1)->inuse)
             continue;
         bool shared = mid_shared || is_shared(*s1);
@@ -213,7 +221,15 @@ static bool zap_step(struct mm_struct *mm, struct gather *g, u64 *va, u64 end, b
     }
     pte_t *s1 = &next_table(*s2)[va_index(at, 1)];
     *va = next;
-    if (!*s1) {
+    if (is_huge(*s1)) {
+        *want = REACH_OWN;
+        if (!exiting && ((at & (LEAF_SPAN - 1)) || next - at < LEAF_SPAN)) { /* a part: split it */
+            *va = at;
+            return true;
+        }
+        g->rss += PTRS_PER_TABLE;
+        gather_table(g, s1, -1);
+    } else if (!*s1) {
         /* nothing; an empty middle table is there where fork ran out of memory */
     } else if (is_shared(*s1)) {
         *want = REACH_OWN;
@@ -272,6 +288,15 @@ static int own_path(struct mm_struct *mm, u64 va, enum reach want) {
         return -ENOMEM;
     path_done(mm, &p);
     return 0;
+}
+int split_huge_at(struct mm_struct *mm, u64 va) {
+    if (!(va & (LEAF_SPAN - 1)))
+        return 0;
+    spin_lock(&mm->page_table_lock);
+    pte_t mid = mm->pgd[va_index(va, 2)];
+    bool huge = mid && is_huge(next_table(mid)[va_index(va, 1)]);
+    spin_unlock(&mm->page_table_lock);
+    return huge ? own_path(mm, va, REACH_OWN) : 0;
 }
 int zap_prepare(struct mm_struct *mm, u64 start, u64 end) {
     const u64 edge[2] = {start, end - 1};

@@ -83,12 +83,16 @@ pte_t *root_alloc(void) {
 void root_free(pte_t *root) { quick_put(roots, virt_to_page(root)); }
 
 void put_table(struct page *t, int level) {
+    if (level < 0) {
+        huge_put(t);
+        return;
+    }
     if (!atomic_dec_and_test(&t->refcount))
         return;
     for (pte_t *e = page_address(t); t->inuse; e++)
         if (*e) {
             if (level)
-                put_table(table_page(*e), level - 1);
+                put_table(table_page(*e), is_huge(*e) ? -1 : level - 1);
             else
                 put_page(pa_to_page(pte_pa(*e)));
             *e = 0;
@@ -119,9 +123,12 @@ static void copy_table(struct page *n, struct page *old, int level) {
     n->inuse = old->inuse;
     if (level) {
 #pragma GCC unroll 4
-        for (; s < end; s++, d++)
-            if (*s)
-                *d = share_table(s);
+        for (; s < end; s++, d++) {
+            pte_t e = *s;
+            if (!e)
+                continue;
+            *d = likely(!is_huge(e)) ? share_entry(s, e, &frames[e >> 10]) : share_huge(s);
+        }
         return;
     }
 #pragma GCC unroll 4
@@ -143,11 +150,32 @@ pte_t *pte_lookup(struct mm_struct *mm, u64 va) {
     pte_t *t = mm->pgd;
     for (int level = 2; level > 0; level--) {
         pte_t e = READ_ONCE(t[va_index(va, level)]);
-        if (!e)
+        if (!e || is_huge(e))
             return NULL;
         t = next_table(e);
     }
     return &t[va_index(va, 0)];
+}
+
+/* What e, an entry of a middle table, says of the page of va. */
+static pte_t huge_part(pte_t e, u64 va) { return e + (va_index(va, 0) << 10); }
+struct page *follow_page(struct mm_struct *mm, u64 va, bool store) {
+    struct page *p = NULL;
+    pte_t e = 0, *t = mm->pgd;
+    spin_lock(&mm->page_table_lock);
+    for (int level = 2; level >= 0; level--) {
+        if (!(e = READ_ONCE(t[va_index(va, level)])))
+            break;
+        if (level == 1 && is_huge(e)) {
+            e = huge_part(e, va);
+            break;
+        }
+        t = next_table(e);
+    }
+    if ((e & PTE_V) && (!store || (e & PTE_W)))
+        get_page(p = pa_to_page(pte_pa(e)));
+    spin_unlock(&mm->page_table_lock);
+    return p;
 }
 
 pte_t pte_peek(struct mm_struct *mm, u64 va, u32 *sharers) {
@@ -161,6 +189,11 @@ pte_t pte_peek(struct mm_struct *mm, u64 va, u32 *sharers) {
             *sharers = most;
         if (!e)
             break;
+        if (level == 1 && is_huge(e)) {
+            *sharers = max(most, table_page(e)->inuse);
+            e = huge_part(e, va);
+            break;
+        }
         most = max(most, (u32)atomic_read(&table_page(e)->refcount)); /* of the table, or at last the page */
         if (level)
             t = next_table(e);
@@ -175,30 +208,35 @@ pte_t pte_peek(struct mm_struct *mm, u64 va, u32 *sharers) {
 static unsigned int needed(struct mm_struct *mm, u64 va, enum reach want) {
     pte_t mid = mm->pgd[va_index(va, 2)];
     if (!mid)
-        return want == REACH_MAKE ? 2 : 0;
+        return want == REACH_MAKE ? 2 : want == REACH_HUGE;
     pte_t leaf = next_table(mid)[va_index(va, 1)];
     bool copies = is_shared(mid);
-    if (want == REACH_LINK || want == REACH_MID)
+    if (want == REACH_LINK || want == REACH_MID || want == REACH_HUGE)
         return copies;
     if (!leaf)
         return copies + (want == REACH_MAKE);
+    if (is_huge(leaf)) /* to be split, unless it stays */
+        return copies ? 2 : want != REACH_STORE || !huge_sole(leaf);
     return copies ? 2 : is_shared(leaf); /* what a shared table points to is shared once that is copied */
 }
 
 /* The table that *slot points to becomes the caller's own; NULL where none is and none is to be made. */
 static pte_t *own_entry(pte_t *slot, int level, bool make, struct table_path *p) {
     pte_t e = *slot;
-    if (likely(e && !(e & PTE_SHARED)))
+    if (likely(e && !(e & (PTE_SHARED | PTE_U))))
         return next_table(e);
     if (!e && !make)
         return NULL;
     struct page *t;
-    if (!e || is_shared(e)) {
+    if (!e || is_huge(e) || is_shared(e)) {
         int k = !p->spare[1] ? 0 : 1;
         t = p->spare[k];
         p->spare[k] = NULL;
         DEBUG_ON(!t);
-        if (e) {
+        if (is_huge(e)) {
+            huge_split(e, t);
+            p->flush = true;
+        } else if (e) {
             copy_table(t, table_page(e), level - 1);
             p->old[level - 1] = table_page(e);
             p->flush |= (e & PTE_V) != 0;
@@ -241,12 +279,23 @@ bool path_reach(struct mm_struct *mm, u64 va, enum reach want, struct table_path
             return false;
         }
     }
-    bool make = want == REACH_MAKE;
+    bool make = want == REACH_MAKE || want == REACH_HUGE;
     pte_t *slot, *mid = own_entry(&mm->pgd[va_index(va, 2)], 2, make, p);
     *leaf = NULL;
     if (!mid || want == REACH_MID)
         return true;
     slot = &mid[va_index(va, 1)];
+    if (want == REACH_HUGE) {
+        *leaf = slot;
+        return true;
+    }
+    if (is_huge(*slot) && (want == REACH_LINK || (want == REACH_STORE && huge_sole(*slot)))) {
+        if (want == REACH_STORE)
+            __atomic_fetch_or(slot, PTE_W | PTE_D, __ATOMIC_RELAXED);
+        *leaf = slot;
+        p->huge = true;
+        return true;
+    }
     if (want != REACH_LINK) {
         *leaf = own_entry(slot, 1, make, p);
     } else if (*slot) {
@@ -288,11 +337,11 @@ int resolve_fault(struct mm_struct *mm, u64 va, struct page **held, pte_t *pte) 
     if (likely(leaf))
         return 0;
     struct table_path p = {0};
-    if (!path_reach(mm, va, held ? REACH_OWN : REACH_LINK, &p, &leaf))
+    if (!path_reach(mm, va, held ? REACH_STORE : REACH_LINK, &p, &leaf))
         return -ENOMEM;
     *pte = 0;
     if (leaf)
-        take_entry(leaf, pte, held);
+        take_entry(leaf, pte, p.huge ? NULL : held); /* a 2 MB page is either served now, or was split */
     path_done(mm, &p);
     return 0;
 }
@@ -316,6 +365,16 @@ int set_user_pte(struct mm_struct *mm, u64 va, pte_t pte, pte_t expected) {
     if (!path_reach(mm, va, REACH_MAKE, &p, &e))
         return -ENOMEM;
     r = store_pte(e, pte, expected);
+    path_done(mm, &p);
+    return r;
+}
+
+int set_huge_pte(struct mm_struct *mm, u64 va, pte_t pte) {
+    struct table_path p = {0};
+    pte_t *slot;
+    if (!path_reach(mm, va, REACH_HUGE, &p, &slot))
+        return -ENOMEM;
+    int r = store_pte(slot, pte, 0);
     path_done(mm, &p);
     return r;
 }

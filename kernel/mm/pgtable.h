@@ -12,40 +12,58 @@ static inline struct page *table_page(pte_t e) { return pa_to_page(pte_pa(e)); }
 static inline bool is_shared(pte_t e) {
     return (e & PTE_SHARED) && __atomic_load_n(&table_page(e)->refcount.v, __ATOMIC_ACQUIRE) > 1;
 }
+/* In a middle table, an entry that maps 2 MB itself (huge.c). Entries that point to tables never have U. */
+static inline bool is_huge(pte_t e) { return e & PTE_U; }
 static inline u64 table_end(u64 va, int level, u64 end) { /* of what a table of this level maps */
     u64 size = PAGE_SIZE << (9 * (level + 1)), next = ALIGN_DOWN(va, size) + size;
     return next < end ? next : end;
 }
 
+/* huge.c: its entry in a table that this one is copied from, or in a parent: it loses write permission, and one more
+ * points to the 2 MB page. Returns what the other entry shall be. */
+static inline pte_t share_huge(pte_t *e) {
+    __atomic_fetch_add(&table_page(*e)->inuse, 1, __ATOMIC_RELAXED);
+    return __atomic_and_fetch(e, ~(PTE_W | PTE_D), __ATOMIC_RELAXED);
+}
+/* An entry less points to it: the last makes it 512 pages, which go unless something else holds them. */
+void huge_put(struct page *head);
+/* No other entry points to it. Stable if the caller's own table has one. */
+static inline bool huge_sole(pte_t e) { return __atomic_load_n(&table_page(e)->inuse, __ATOMIC_ACQUIRE) == 1; }
+/* Fill the empty leaf table with what the entry e maps, whose place it takes. */
+void huge_split(pte_t e, struct page *leaf);
+
 /* An empty table, count 1; NULL: no memory. May sleep. */
 struct page *table_alloc(void);
 /* An empty table that is nobody's. */
 void table_free(struct page *t);
-/* Drop a reference; with the last one go the table and what it holds. level 1: of tables, 0: of pages. */
+/* Drop a reference; with the last one go the table and what it holds. level 1: of tables, 0: of pages; -1: it is no
+ * table but a 2 MB page. */
 void put_table(struct page *t, int level);
 /* A reference more, from an entry that is *e: both will be marked. The table's owner must flush if *e was valid. Returns
  * what the other entry shall be. */
-static inline pte_t share_table(pte_t *e) {
-    pte_t was = *e;
-    get_page(table_page(was));
+static inline pte_t share_entry(pte_t *e, pte_t was, struct page *table) {
+    get_page(table);
     if (!(was & PTE_SHARED)) /* marked and valid is sealed, and may stay */
         __atomic_store_n(e, was = (was & ~PTE_V) | PTE_SHARED, __ATOMIC_RELAXED);
     return was;
 }
+static inline pte_t share_table(pte_t *e) { return share_entry(e, *e, table_page(*e)); }
 /* Make a leaf table one through which nothing can be written; any sharer may. */
 void seal(struct page *leaf);
 
 /* What of the path to an address a caller wants. */
 enum reach {
-    REACH_LINK, /* the middle table its own, the leaf table valid, for loads */
+    REACH_LINK, /* the middle table its own, the leaf table valid, or a 2 MB page, for loads */
     REACH_MID,  /* the middle table its own */
     REACH_OWN,  /* both its own, where they exist */
     REACH_MAKE, /* both its own, made if missing */
+    REACH_STORE, /* as REACH_OWN; but a 2 MB page that no other entry points to stays one, and may be written to */
+    REACH_HUGE, /* the middle table its own, made if missing; what is found is its entry */
 };
 /* Tables on their way in and out: spare ones, and those that were replaced. */
 struct table_path {
     struct page *spare[2], *old[2];
-    bool flush, nofail;
+    bool flush, nofail, huge; /* huge: what was found is an entry of a middle table */
 };
 /* Have spare tables [0, n); false: no memory. May sleep. And give back those that were not needed. */
 bool take_spares(struct table_path *p, unsigned int n);
@@ -61,7 +79,7 @@ static inline pte_t *own_leaf(struct mm_struct *mm, u64 va) {
     if (!e || (e & PTE_SHARED))
         return NULL;
     e = next_table(e)[va_index(va, 1)];
-    return !e || (e & PTE_SHARED) ? NULL : &next_table(e)[va_index(va, 0)];
+    return !e || (e & (PTE_SHARED | PTE_U)) ? NULL : &next_table(e)[va_index(va, 0)];
 }
-/* The leaf entry of va, whoever's it is, or NULL. page_table_lock held. */
+/* The leaf entry of va, whoever's it is, or NULL, also where 2 MB are mapped. page_table_lock held. */
 pte_t *pte_lookup(struct mm_struct *mm, u64 va);

@@ -1,6 +1,6 @@
 /* tables [SEED [STEPS]]: a random program of map, touch, fork, exit, protect, move and unmap, in processes that fork
  * processes, held against a model of what each byte should be. Sparse memory of many leaf tables, dense memory of few,
- * memory that is wiped at fork, and two threads that store all the while. In tine's checked build all page tables are
+ * memory that is wiped at fork, superpages in seeds that are odd, and two threads that store all the while. In tine's checked build all page tables are
  * looked at after each step. Then truncation of a file that several generations have mapped. */
 #include "ktap.h"
 #include <pthread.h>
@@ -84,7 +84,7 @@ static void do_fork(int steps) {
     int st;
     waitpid(p, &st, 0);
     if (st)
-        wrong("a child found something", 0);
+        wrong(WIFSIGNALED(st) ? strsignal(WTERMSIG(st)) : "a child found something", 0);
 }
 static void step(int steps) {
     unsigned long len;
@@ -221,6 +221,10 @@ int main(int argc, char **argv) {
     wiped = mmap((void *)0x1400000000 + 16 * LEAF, WIPED * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     common = (char *)0x1800000000;
     madvise(wiped, WIPED * 4096, 18 /* WIPEONFORK */);
+    if (seed_of_run % 2) { /* superpages: some of the sparse memory, and the middle of the dense */
+        madvise(sparse, 20 * LEAF, MADV_HUGEPAGE);
+        madvise(dense, DENSE * 4096, MADV_HUGEPAGE);
+    }
     for (unsigned i = 0; i < SLOTS; i++)
         *slot(i) = model[i] = rnd(256);
     pthread_t t[2];

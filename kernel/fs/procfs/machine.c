@@ -41,9 +41,9 @@ static int show_meminfo(struct seq *s, struct task_struct *t) {
         s,
         "MemTotal:       %8lu kB\nMemFree:        %8lu kB\nMemAvailable:   %8lu kB\nBuffers:        %8u kB\n"
         "Cached:         %8lu kB\nDirty:          %8lu kB\nSlab:           %8lu kB\nKernelStack:    %8u kB\n"
-        "SwapTotal:      %8u kB\nSwapFree:       %8u kB\n",
+        "SwapTotal:      %8u kB\nSwapFree:       %8u kB\nAnonHugePages:  %8lu kB\n",
         total_pages * 4, free * 4, (free + cached) * 4, 0, cached * 4, nr_dirty_pages() * 4, slab * 4,
-        nr_threads * 16, 0, 0);
+        nr_threads * 16, 0, 0, nr_huge_pages() * 2048);
     return 0;
 }
 static int show_slabinfo(struct seq *s, struct task_struct *t) {
@@ -263,6 +263,23 @@ static int store_fork_tables(char *text, struct task_struct *t) {
     WRITE_ONCE(fork_copy_pages, share ? FORK_COPY_PAGES : PTRS_PER_TABLE);
     return 0;
 }
+/* As Linux's /sys/kernel/mm/transparent_hugepage/enabled. */
+static const char *const thp_names[] = {"never", "madvise", "always"};
+static int show_thp(struct seq *s, struct task_struct *t) {
+    (void)t;
+    for (unsigned int i = 3; i-- > 0;)
+        seq_printf(s, i == thp_mode ? "[%s]%c" : "%s%c", thp_names[i], i ? ' ' : '\n');
+    return 0;
+}
+static int store_thp(char *text, struct task_struct *t) {
+    (void)t;
+    for (unsigned int i = 0; i < 3; i++)
+        if (starts_with(text, thp_names[i])) {
+            WRITE_ONCE(thp_mode, i);
+            return 0;
+        }
+    return -EINVAL;
+}
 static int show_fork_copy(struct seq *s, struct task_struct *t) {
     (void)t;
     seq_printf(s, "%u\n", fork_copy_pages);
@@ -279,6 +296,7 @@ static int store_fork_copy(char *text, struct task_struct *t) {
 }
 static const struct entry vm_entries[] = {
     {"drop_caches", 0200, NULL, store_drop, NULL, NULL, NULL},
+    {"transparent_hugepage", 0644, show_thp, store_thp, NULL, NULL, NULL},
     {"fork_tables", 0644, show_fork_tables, store_fork_tables, NULL, NULL, NULL},
     {"fork_copy_pages", 0644, show_fork_copy, store_fork_copy, NULL, NULL, NULL},
     {0},
