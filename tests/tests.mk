@@ -47,6 +47,12 @@ $(B)/tests/oracle-init: tests/oracle/init.c
 # The same programs on Debian's Linux and on tine: two columns that must agree.
 oracle: all test-programs $(B)/tests/oracle-init
 	@$(PY) tests/oracle/oracle.py --init $(B)/tests/oracle-init --cpus $(CPUS) $(if $(T),--only '$(T)')
+$(B)/tests/oracle-disk: tests/oracle/disk.c
+	@mkdir -p $(@D)
+	$(Q)$(LCC) -static -O2 -Wall -Wno-unused-result -o $@ $<
+bench-disk: all $(B)/tests/oracle-disk
+	@$(PY) tests/oracle/disk.py
+.PHONY: bench-disk
 # One static Linux binary on Debian's Linux and on tine; and what fork costs against resident memory, as a plot in docs.
 bench-linux: all $(B)/tests/bench-linux $(B)/tests/true-linux
 	@$(PY) tests/oracle/bench.py $(if $(T),--only '$(T)')

@@ -15,23 +15,23 @@ int main(int argc, char **argv) {
     }
     for (int i = optind; i < argc || i == optind; i++) {
         const char *name = i < argc ? argv[i] : "-";
-        size_t n;
-        char *s = slurp(name, &n);
-        if (!s) {
+        FILE *f = strcmp(name, "-") ? fopen(name, "r") : stdin;
+        if (!f) {
             warn("%s", name);
             r = 1;
             continue;
         }
         if (argc - optind > 1)
             printf("%s==> %s <==\n", i > optind ? "\n" : "", name);
-        size_t end = 0;
-        if (bytes >= 0)
-            end = (size_t)bytes < n ? (size_t)bytes : n;
-        else
-            for (long k = 0; end < n && k < lines; end++)
-                k += s[end] == '\n';
-        fwrite(s, 1, end, stdout);
-        free(s);
+        int ch;
+        for (long left = bytes >= 0 ? bytes : lines; left > 0 && (ch = getc(f)) != EOF && putchar(ch) != EOF;)
+            left -= bytes >= 0 || ch == '\n';
+        if (ferror(f)) {
+            warn("%s", name);
+            r = 1;
+        }
+        if (f != stdin)
+            fclose(f);
     }
     return r;
 }

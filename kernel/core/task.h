@@ -139,6 +139,7 @@ struct task_struct {
     void *stack; /* top of the slot */
     struct fpu_state fpu;
     u32 task_flags;
+    struct blk_plug *plug; /* its own: requests that are kept back, or NULL */
     bool in_reclaim;
     u64 utime, stime, acct_stamp; /* ns */
     u64 min_flt;

@@ -1,6 +1,9 @@
 /* virtio-blk over virtio-mmio, version 2 (Virtual I/O Device specification 1.1, sections 4.2 and 5.2).
- * One split queue a disk; up to SLOTS requests in flight, each of three descriptors: header, data,
- * status. Requests that find no room wait in a list. */
+ * One split queue a disk; up to SLOTS requests in flight, each a chain of descriptors: header, data, status. The chain is in a
+ * table of its own (indirect, 2.6.5.3), with a piece of data for each request of those that are served as one; or, where the
+ * device has no such tables, in the ring, and then requests are served one by one. Requests that find no room wait in a
+ * list. The two sides tell each other from where on they want to hear (event index, 2.6.7 and 2.6.8): while the device
+ * is at work it needs no notice, and while we take answers no interrupt. */
 #include "../core/task.h"
 #include "../debug/debug.h"
 #include "../fs/fs.h"
@@ -36,9 +39,13 @@ enum {
 enum { ACKNOWLEDGE = 1, DRIVER_UP = 2, DRIVER_OK = 4, FEATURES_OK = 8, FAILED = 128 };
 #define F_RO BIT(5)
 #define F_FLUSH BIT(9)
+#define F_INDIRECT BIT(28)
+#define F_EVENT_IDX BIT(29)
 #define F_VERSION_1 BIT(32)
 #define DESC_NEXT 1
 #define DESC_WRITE 2
+#define DESC_INDIRECT 4
+#define MAX_PIECES 30
 
 struct desc {
     u64 addr;
@@ -70,8 +77,9 @@ struct virtio_blk {
     spinlock_t lock; /* the queue and the lists */
     struct queue *q;
     struct block_request *slot[SLOTS];
+    struct desc (*table)[MAX_PIECES + 2]; /* a chain for each slot; NULL: chains are in the ring */
     u16 seen;
-    bool can_flush;
+    bool can_flush, event_idx;
     struct list_head waiting;
 };
 static unsigned int nr_disks;
@@ -84,28 +92,53 @@ static bool start(struct virtio_blk *d, struct block_request *r) {
     if (s == SLOTS)
         return false;
     struct queue *q = d->q;
-    u32 i = s * 3, last = r->flush ? i + 1 : i + 2;
+    u32 first = d->table ? 0 : s * 3, i = first, head = d->table ? s : first;
+    struct desc *c = d->table ? d->table[s] : q->desc;
     d->slot[s] = r;
     q->header[s].type = r->flush ? 4 : r->write ? 1 : 0;
     q->header[s].sector = r->flush ? 0 : r->sector;
     q->status[s] = 0xff;
-    q->desc[i] = (struct desc){__pa(&q->header[s]), 16, DESC_NEXT, i + 1};
-    if (!r->flush)
-        q->desc[i + 1] = (struct desc){__pa(r->data), r->len, DESC_NEXT | (r->write ? 0 : DESC_WRITE), i + 2};
-    q->desc[last] = (struct desc){__pa(&q->status[s]), 1, DESC_WRITE, 0};
-    q->avail.ring[q->avail.idx % QUEUE_SIZE] = i;
-    smp_store_release(&q->avail.idx, (u16)(q->avail.idx + 1));
+    c[i] = (struct desc){__pa(&q->header[s]), 16, DESC_NEXT, i + 1};
+    for (struct block_request *o = r; o && !r->flush; o = o->next) {
+        i++;
+        c[i] = (struct desc){__pa(o->data), o->len, DESC_NEXT | (r->write ? 0 : DESC_WRITE), i + 1};
+    }
+    i++;
+    c[i] = (struct desc){__pa(&q->status[s]), 1, DESC_WRITE, 0};
+    if (d->table)
+        q->desc[s] = (struct desc){__pa(c), (i + 1) * sizeof(*c), DESC_INDIRECT, 0};
+    u16 old = q->avail.idx;
+    q->avail.ring[old % QUEUE_SIZE] = head;
+    smp_store_release(&q->avail.idx, (u16)(old + 1));
     smp_mb();
-    MMIO(d, NOTIFY) = 0;
+    if (!d->event_idx || READ_ONCE(q->used.event) == old) /* one is added at a time */
+        MMIO(d, NOTIFY) = 0;
     return true;
+}
+
+static void submit(struct block_device *b, struct block_request *r);
+/* What failed as one is tried piece by piece, so that only what is bad fails. */
+static void finish(struct block_device *b, struct block_request *r, bool ok) {
+    bool again = !ok && r->next;
+    for (struct block_request *next; r; r = next) {
+        next = r->next;
+        r->next = NULL;
+        r->ok = ok;
+        if (again)
+            submit(b, r);
+        else
+            r->done(r);
+    }
 }
 
 static void submit(struct block_device *b, struct block_request *r) {
     struct virtio_blk *d = b->private;
-    bool bad = !r->flush && (r->sector >= b->sectors || r->len > (b->sectors - r->sector) * 512);
+    u64 len = 0;
+    for (struct block_request *o = r; o; o = o->next)
+        len += o->len;
+    bool bad = !r->flush && (r->sector >= b->sectors || len > (b->sectors - r->sector) * 512);
     if (bad || (r->flush && !d->can_flush)) {
-        r->ok = !bad;
-        r->done(r);
+        finish(b, r, !bad);
         return;
     }
     u64 irq = spin_lock_irqsave(&d->lock);
@@ -119,8 +152,9 @@ static void interrupt(void *arg) {
     LIST_HEAD(finished);
     MMIO(d, INT_ACK) = MMIO(d, INT_STATUS) & 3;
     spin_lock(&d->lock);
+again:
     while (d->seen != smp_load_acquire(&d->q->used.idx)) {
-        u32 s = d->q->used.ring[d->seen++ % QUEUE_SIZE].id / 3;
+        u32 id = d->q->used.ring[d->seen++ % QUEUE_SIZE].id, s = d->table ? id : id / 3;
         struct block_request *r = s < SLOTS ? d->slot[s] : NULL;
         if (!r)
             continue; /* a device that answers what was not asked */
@@ -128,6 +162,10 @@ static void interrupt(void *arg) {
         d->slot[s] = NULL;
         list_add_tail(&r->link, &finished);
     }
+    WRITE_ONCE(d->q->avail.event, d->seen); /* an interrupt for the next; or is it there already? */
+    smp_mb();
+    if (d->seen != READ_ONCE(d->q->used.idx))
+        goto again;
     while (!list_empty(&d->waiting)) {
         struct block_request *r = list_first_entry(&d->waiting, struct block_request, link);
         list_del(&r->link);
@@ -140,7 +178,7 @@ static void interrupt(void *arg) {
     while (!list_empty(&finished)) {
         struct block_request *r = list_first_entry(&finished, struct block_request, link);
         list_del(&r->link);
-        r->done(r);
+        finish(&d->bdev, r, r->ok);
     }
 }
 
@@ -156,7 +194,8 @@ static void probe(u64 pa, u32 irq) {
     }
     struct virtio_blk *d = kzalloc(sizeof(*d), GFP_KERNEL);
     struct page *p = alloc_pages(1, GFP_KERNEL | GFP_ZERO);
-    if (!d || !p)
+    struct desc(*tables)[MAX_PIECES + 2] = kmalloc(SLOTS * sizeof(*tables), GFP_KERNEL);
+    if (!d || !p || !tables)
         panic("no memory for a disk");
     _Static_assert(sizeof(struct queue) <= 2 * PAGE_SIZE, "queue");
     d->base = base;
@@ -169,7 +208,7 @@ static void probe(u64 pa, u32 irq) {
     u64 f = MMIO(d, FEATURES);
     MMIO(d, FEATURES_SEL) = 1;
     f |= (u64)MMIO(d, FEATURES) << 32;
-    u64 want = f & (F_RO | F_FLUSH | F_VERSION_1);
+    u64 want = f & (F_RO | F_FLUSH | F_INDIRECT | F_EVENT_IDX | F_VERSION_1);
     MMIO(d, DRIVER_SEL) = 0;
     MMIO(d, DRIVER) = want;
     MMIO(d, DRIVER_SEL) = 1;
@@ -189,11 +228,14 @@ static void probe(u64 pa, u32 irq) {
     MMIO(d, QUEUE_READY) = 1;
     MMIO(d, STATUS) = ACKNOWLEDGE | DRIVER_UP | FEATURES_OK | DRIVER_OK;
     d->can_flush = want & F_FLUSH;
+    d->event_idx = want & F_EVENT_IDX;
+    d->table = want & F_INDIRECT ? tables : NULL;
     snprintf(d->name, sizeof(d->name), "vd%c", 'a' + nr_disks);
     d->bdev = (struct block_device){.name = d->name,
                                     .dev = makedev(254, nr_disks * 16),
                                     .sectors = MMIO(d, CONFIG) | (u64)MMIO(d, CONFIG + 4) << 32,
                                     .read_only = want & F_RO,
+                                    .max_pieces = d->table ? MAX_PIECES : 1,
                                     .submit = submit,
                                     .private = d};
     nr_disks++;

@@ -164,6 +164,40 @@ static void page_io_done(struct block_request *r) {
     else
         end_page_read(p, ok);
 }
+void blk_start_plug(struct blk_plug *plug) {
+    *plug = (struct blk_plug){0};
+    if (!current->plug)
+        current->plug = plug;
+}
+void blk_flush_plug(struct blk_plug *plug) {
+    struct block_request *r = plug->first;
+    plug->first = NULL;
+    if (r)
+        plug->b->submit(plug->b, r);
+}
+void blk_finish_plug(struct blk_plug *plug) {
+    if (current->plug != plug)
+        return;
+    current->plug = NULL;
+    blk_flush_plug(plug);
+}
+static void submit(struct block_device *b, struct block_request *r) {
+    struct blk_plug *plug = current->plug;
+    if (!plug || b->max_pieces < 2) {
+        b->submit(b, r);
+        return;
+    }
+    if (plug->first && plug->b == b && plug->pieces < b->max_pieces && plug->last->write == r->write &&
+        plug->last->sector + plug->last->len / 512 == r->sector) {
+        plug->last = plug->last->next = r;
+        plug->pieces++;
+        return;
+    }
+    blk_flush_plug(plug);
+    plug->b = b;
+    plug->first = plug->last = r;
+    plug->pieces = 1;
+}
 static int page_io(struct block_device *b, sector_t sector, struct page *p, bool write) {
     struct page_io *io = kmem_cache_alloc(request_cache, GFP_KERNEL | GFP_ZERO);
     if (!io) {
@@ -181,7 +215,7 @@ static int page_io(struct block_device *b, sector_t sector, struct page *p, bool
         if (!write)
             memset((u8 *)page_address(p) + io->r.len, 0, PAGE_SIZE - io->r.len);
     }
-    b->submit(b, &io->r);
+    submit(b, &io->r);
     return 0;
 }
 int block_read_page(struct block_device *b, sector_t s, struct page *p) { return page_io(b, s, p, false); }
@@ -198,6 +232,8 @@ static void flush_done(struct block_request *r) { complete(&container_of(r, stru
 int block_flush(struct block_device *b) {
     struct flush_io io = {.r = {.flush = true, .write = true, .done = flush_done}};
     init_completion(&io.done);
+    if (current->plug)
+        blk_flush_plug(current->plug);
     b->submit(b, &io.r);
     wait_for_completion(&io.done);
     return io.r.ok ? 0 : -EIO;

@@ -37,7 +37,7 @@ struct inode {
     bool dirty; /* attributes differ from the disk */
     bool hashed;
     struct list_head hash, sb_list, dirty_link; /* icache_lock */
-    void *private;
+    void *private;   /* the file system's: a FIFO's pipe, a device, an ext2 directory's filters */
     u32 fs_data[16]; /* ext2: block numbers */
     u32 fs_flags;
     u64 fs_block_group, version;
@@ -310,6 +310,7 @@ void devfs_init(void), tmpfs_init(void), procfs_init(void), ext2_init(void), pip
 /* --- block devices --- */
 struct block_request {
     struct list_head link;
+    struct block_request *next; /* served as one with this: the sectors that follow, the same direction */
     sector_t sector; /* 512 bytes */
     void *data;
     u32 len;
@@ -323,11 +324,22 @@ struct block_device {
     u64 dev; /* makedev */
     u64 sectors;
     bool read_only;
+    u32 max_pieces; /* so many requests may be served as one */
     void (*submit)(struct block_device *b, struct block_request *r);
     void *private;
     struct inode *inode; /* its page cache: blocks of file systems, and /dev/NAME */
     struct list_head link;
 };
+/* Between start and finish the caller's requests for sectors in a row are kept back, and go to the device as one. They go at
+ * once when it sleeps. One inside another: the outer counts. */
+struct blk_plug {
+    struct block_device *b;
+    struct block_request *first, *last; /* a chain, or NULL */
+    u32 pieces;
+};
+void blk_start_plug(struct blk_plug *plug);
+void blk_finish_plug(struct blk_plug *plug);
+void blk_flush_plug(struct blk_plug *plug); /* any context */
 void register_block_device(struct block_device *b);
 struct block_device *find_block_device(const char *name);
 struct block_device *block_device_by_dev(u64 dev);

@@ -97,7 +97,7 @@ void iput(struct inode *i) {
         if (__atomic_compare_exchange_n(&i->refcount.v, &v, v - 1, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
             return;
     /* The last user. Write what is dirty while it can still be found, then let go. */
-    if (i->i_nlink && i->sb->ops && i->sb->ops->write_inode && (i->dirty || i->i_data.nr_dirty))
+    if (i->i_nlink && i->sb->ops && i->sb->ops->write_inode && (i->dirty || i->i_data.dirty.n))
         sync_inode(i, false);
     spin_lock(&icache_lock);
     if (!atomic_dec_and_test(&i->refcount)) {

@@ -41,9 +41,27 @@ void end_page_read(struct page *p, bool ok) {
     page_set(p, ok ? PG_UPTODATE : PG_ERROR);
     unlock_page(p);
 }
+/* The mapping's lock is held. */
+static bool span_add(struct page_span *s, u64 index) {
+    bool first = !s->n++;
+    s->low = first ? index : min(s->low, index);
+    s->high = first ? index : max(s->high, index);
+    return first;
+}
+static void start_writeback(struct address_space *m, struct page *p) {
+    u64 irq = spin_lock_irqsave(&m->lock);
+    span_add(&m->writeback, p->index);
+    spin_unlock_irqrestore(&m->lock, irq);
+    get_page(p); /* end_page_writeback's */
+    page_set(p, PG_WRITEBACK);
+}
 void end_page_writeback(struct page *p, bool ok) {
-    if (!ok && p->mapping)
-        p->mapping->error = -EIO;
+    struct address_space *m = p->mapping; /* who takes the page out waits for this */
+    u64 irq = spin_lock_irqsave(&m->lock);
+    m->writeback.n--;
+    if (!ok)
+        m->error = -EIO;
+    spin_unlock_irqrestore(&m->lock, irq);
     page_flag_done(p, PG_WRITEBACK);
     put_page(p);
 }
@@ -104,40 +122,55 @@ struct page *grab_page(struct address_space *m, u64 index) {
     }
 }
 
-#define READAHEAD 16
+/* Start to read n pages, as far as they are not there. The one in the middle is marked: who comes to it has the next
+ * ones started (read_ahead), so that a reader in order seldom waits. NULL, or the first one, referenced, if `want`. */
+#define READAHEAD 32
+static struct page *start_reads(struct address_space *m, u64 index, u64 n, bool want) {
+    u64 last = DIV_ROUND_UP((u64)READ_ONCE(m->host->i_size), PAGE_SIZE);
+    struct page *first = NULL;
+    struct blk_plug plug;
+    blk_start_plug(&plug);
+    for (u64 i = index; i < index + n && ((want && i == index) || i < last); i++) {
+        bool keep = want && i == index;
+        struct page *p = keep ? NULL : find_get_page(m, i);
+        if (!p && (p = grab_page(m, i))) {
+            if (n > 1 && i == index + n / 2)
+                page_set(p, PG_READAHEAD);
+            if (page_test(p, PG_UPTODATE)) {
+                unlock_page(p);
+            } else {
+                page_clear(p, PG_ERROR);
+                m->ops->readpage(m->host, p);
+            }
+        }
+        if (!p)
+            break;
+        if (keep)
+            first = p;
+        else
+            put_page(p);
+    }
+    blk_finish_plug(&plug);
+    m->ahead = index + n;
+    return first;
+}
+static void read_ahead(struct address_space *m, struct page *p, u64 index) {
+    page_clear(p, PG_READAHEAD);
+    u64 from = READ_ONCE(m->ahead);
+    start_reads(m, from > index && from <= index + READAHEAD ? from : index + 1, READAHEAD, false);
+}
 struct page *read_mapping_page(struct address_space *m, u64 index) {
     for (;;) {
         struct page *p = find_get_page(m, index);
-        if (p && page_test(p, PG_UPTODATE))
+        if (p && page_test(p, PG_UPTODATE)) {
+            if (unlikely(page_test(p, PG_READAHEAD)))
+                read_ahead(m, p, index);
             return p;
+        }
         if (p)
             put_page(p);
-        /* Missing: start it and some that follow, then wait for the first. */
-        u64 last = DIV_ROUND_UP((u64)m->host->i_size, PAGE_SIZE);
-        u64 n = S_ISREG(m->host->i_mode) && m->ops->writepage ? READAHEAD : 1;
-        p = NULL;
-        for (u64 i = index; i < index + n && (i == index || i < last); i++) {
-            struct page *q = i == index ? NULL : find_get_page(m, i);
-            if (q) {
-                put_page(q);
-                continue;
-            }
-            if (!(q = grab_page(m, i))) {
-                if (i == index)
-                    return ERR_PTR(-ENOMEM);
-                break;
-            }
-            if (page_test(q, PG_UPTODATE)) {
-                unlock_page(q);
-            } else {
-                page_clear(q, PG_ERROR);
-                m->ops->readpage(m->host, q);
-            }
-            if (i == index)
-                p = q;
-            else
-                put_page(q);
-        }
+        if (!(p = start_reads(m, index, S_ISREG(m->host->i_mode) && m->ops->writepage ? READAHEAD / 2 : 1, true)))
+            return ERR_PTR(-ENOMEM);
         wait_on_page(p, PG_LOCKED);
         if (page_test(p, PG_UPTODATE))
             return p;
@@ -155,7 +188,7 @@ void set_page_dirty(struct page *p) {
     if (page_set(p, PG_DIRTY) || !m->ops->writepage)
         return;
     u64 irq = spin_lock_irqsave(&m->lock);
-    bool first = !m->nr_dirty++;
+    bool first = span_add(&m->dirty, p->index);
     spin_unlock_irqrestore(&m->lock, irq);
     atomic_inc(&nr_dirty);
     if (first)
@@ -165,7 +198,7 @@ static bool clear_dirty(struct address_space *m, struct page *p) {
     if (!page_clear(p, PG_DIRTY) || !m->ops->writepage)
         return false;
     u64 irq = spin_lock_irqsave(&m->lock);
-    m->nr_dirty--;
+    m->dirty.n--;
     spin_unlock_irqrestore(&m->lock, irq);
     atomic_dec(&nr_dirty);
     return true;
@@ -213,9 +246,11 @@ void truncate_pages(struct address_space *m, u64 first) {
 
 int writeback_mapping(struct address_space *m, bool wait) {
     struct page *p;
+    struct blk_plug plug;
     if (!m->ops || !m->ops->writepage) /* a FIFO has no pages */
         return 0;
-    for (u64 i = 0; READ_ONCE(m->nr_dirty) && (p = next_page(m, &i)); i++) {
+    blk_start_plug(&plug);
+    for (u64 i = READ_ONCE(m->dirty.low); READ_ONCE(m->dirty.n) && i <= READ_ONCE(m->dirty.high) && (p = next_page(m, &i)); i++) {
         if (page_test(p, PG_DIRTY)) {
             lock_page(p);
             wait_on_page(p, PG_WRITEBACK);
@@ -223,8 +258,7 @@ int writeback_mapping(struct address_space *m, bool wait) {
                 clear_dirty(m, p);
                 if (!list_empty(&m->i_mmap))
                     page_mkclean(m, p);
-                get_page(p); /* end_page_writeback's */
-                page_set(p, PG_WRITEBACK);
+                start_writeback(m, p);
                 int r = m->ops->writepage(m->host, p);
                 if (r)
                     m->error = r;
@@ -234,7 +268,8 @@ int writeback_mapping(struct address_space *m, bool wait) {
         }
         put_page(p);
     }
-    for (u64 i = 0; wait && (p = next_page(m, &i)); i++) {
+    blk_finish_plug(&plug);
+    for (u64 i = READ_ONCE(m->writeback.low); wait && READ_ONCE(m->writeback.n) && i <= READ_ONCE(m->writeback.high) && (p = next_page(m, &i)); i++) {
         wait_on_page(p, PG_WRITEBACK);
         put_page(p);
     }

@@ -40,6 +40,7 @@ _Static_assert(sizeof(struct page) == 64, "index arithmetic wants a power of two
 #define PG_REFERENCED BIT(6)
 #define PG_ERROR BIT(7)
 #define PG_TABLE BIT(8)
+#define PG_READAHEAD BIT(10) /* page cache: whoever comes here wants what follows soon */
 #define PG_SEALED BIT(9) /* a leaf table: no entry permits stores */
 static inline bool page_test(const struct page *p, u32 f) {
     return (__atomic_load_n(&p->flags, __ATOMIC_ACQUIRE) & f) != 0;
@@ -94,15 +95,20 @@ struct address_space_ops {
     /* Make sure [from, to) of the locked page can be stored: allocate its block. May sleep. */
     int (*prepare_write)(struct inode *inode, struct page *page, unsigned int from, unsigned int to);
 };
+/* So many pages, and indices between which they lie. */
+struct page_span {
+    u64 n, low, high;
+};
 struct address_space {
     struct inode *host;
     const struct address_space_ops *ops;
-    spinlock_t lock; /* pages, nr_dirty */
+    spinlock_t lock; /* pages, dirty, writeback */
     struct radix_tree pages;
-    u64 nr_dirty;
+    struct page_span dirty, writeback;
     struct mutex i_mmap_lock;
     struct list_head i_mmap; /* the VMAs that map it */
     s32 error;               /* a write that failed, until fsync reports it */
+    u64 ahead;               /* the page after the last that was read ahead; a hint */
 };
 void address_space_init(struct address_space *m, struct inode *host, const struct address_space_ops *ops);
 /* A referenced page or NULL. */

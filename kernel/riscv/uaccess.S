@@ -62,18 +62,26 @@ done:
     mv a0, a2
     ret
 
-/* u64 __clear_user(dst, n): bytes not cleared. */
+/* u64 __clear_user(dst, n): bytes not cleared. Where one of eight stores faults, the bytes before it are done one by one. */
 .globl __clear_user
 __clear_user:
     li t6, SSTATUS_SUM
     csrs sstatus, t6
+    li t1, 64
 1:  beqz a1, 3f
-    or t0, a0, a1
-    andi t0, t0, 7
+    andi t0, a0, 7
     bnez t0, 2f
-    TRY 3f, sd zero, (a0)
-    addi a0, a0, 8
-    addi a1, a1, -8
+    bltu a1, t1, 2f
+    TRY 2f, sd zero, (a0)
+    TRY 2f, sd zero, 8(a0)
+    TRY 2f, sd zero, 16(a0)
+    TRY 2f, sd zero, 24(a0)
+    TRY 2f, sd zero, 32(a0)
+    TRY 2f, sd zero, 40(a0)
+    TRY 2f, sd zero, 48(a0)
+    TRY 2f, sd zero, 56(a0)
+    addi a0, a0, 64
+    addi a1, a1, -64
     j 1b
 2:  TRY 3f, sb zero, (a0)
     addi a0, a0, 1

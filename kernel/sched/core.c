@@ -9,6 +9,7 @@
 #include "sched.h"
 #include "../core/task.h"
 #include "../debug/debug.h"
+#include "../fs/fs.h"
 #include <abi/errno.h>
 
 #define SLICE_NS 3000000UL
@@ -591,6 +592,8 @@ static void __schedule(bool preempted) {
 
 void schedule(void) {
     DEBUG_ON(current_thread->preempt_count || irqs_disabled());
+    if (unlikely(current->plug))
+        blk_flush_plug(current->plug);
     do {
         __schedule(false);
         local_irq_enable();

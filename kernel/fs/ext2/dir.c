@@ -1,4 +1,5 @@
-/* ext2 directories: records in the directory's own pages, found by going through them. */
+/* ext2 directories: records in the directory's own pages, found by going through them; those of a large directory only where
+ * the name may be (dirfilter.c). */
 #include "ext2.h"
 
 static u32 rec_need(u32 len) { return ALIGN_UP(8 + len, 4u); }
@@ -9,10 +10,12 @@ static bool rec_ok(const struct ext2_dirent *e, u32 off) {
 }
 static u64 pages(struct inode *dir) { return dir->i_size >> PAGE_SHIFT; }
 
-/* The record of a name, and the one before it in its block; *page is to be put. NULL: none. */
+/* The record of a name, and the one before it in its block; *page is to be put. NULL: none. Caller holds dir's lock. */
 static struct ext2_dirent *find(struct inode *dir, const char *name, u32 len, struct page **page,
                                 struct ext2_dirent **before) {
     for (u64 n = 0; n < pages(dir); n++) {
+        if (!dir_may_have(dir, n, name, len))
+            continue;
         struct page *p = read_mapping_page(&dir->i_data, n);
         if (IS_ERR(p))
             return (void *)p;
@@ -33,6 +36,7 @@ static struct ext2_dirent *find(struct inode *dir, const char *name, u32 len, st
             prev = e;
             off += e->rec_len;
         }
+        dir_learn(dir, n, page_address(p));
         put_page(p);
     }
     return NULL;
@@ -72,6 +76,9 @@ static int add(struct inode *dir, const char *name, u32 len, struct inode *i) {
     u32 need = rec_need(len);
     for (u64 n = 0;; n++) {
         struct page *p;
+        u32 most = 0;
+        if (n < pages(dir) && dir_room(dir, n) < need)
+            continue;
         if (n == pages(dir)) { /* one more block */
             if (!(p = grab_page(&dir->i_data, n)))
                 return -ENOMEM;
@@ -110,12 +117,15 @@ static int add(struct inode *dir, const char *name, u32 len, struct inode *i) {
                 e->file_type = type_of[IFTODT(i->i_mode)];
                 memcpy(e->name, name, len);
                 e->inode = i->i_ino;
+                dir_added(dir, n, name, len);
                 changed(dir, p);
                 put_page(p);
                 return 0;
             }
+            most = max(most, e->rec_len - own);
             off += e->rec_len;
         }
+        dir_set_room(dir, n, most);
         put_page(p);
     }
 }
@@ -128,6 +138,7 @@ static int erase(struct inode *dir, const char *name, u32 len) {
     if (prev)
         prev->rec_len += e->rec_len;
     e->inode = 0;
+    dir_set_room(dir, p->index, EXT2_BLOCK_SIZE);
     changed(dir, p);
     put_page(p);
     return 0;

@@ -516,6 +516,10 @@ struct inode *ext2_new_inode(struct inode *dir, u32 mode, u64 rdev) {
 
 /* The last use ended. No names left: the inode and its blocks are free. */
 void ext2_evict(struct inode *i) {
+    if (S_ISDIR(i->i_mode)) {
+        kfree(i->private);
+        i->private = NULL;
+    }
     if (!i->i_ino || i->i_nlink || !i->i_mode || (i->sb->flags & MS_RDONLY))
         return;
     if (has_blocks(i)) {
