@@ -138,6 +138,13 @@ def test_poweroff_from_a_shell_takes_the_account(machine):
     assert p.exitstatus == 0 and "still here\n" not in p.before
 
 
+def test_lock_counters(machine):
+    r = machine.run("cat /proc/sys/debug/lock_stat; stress -t 1 -p 4 > /dev/null; cat /proc/sys/debug/lock_stat; echo 0 > /proc/sys/debug/lock_stat; "
+                    "cat /proc/sys/debug/lock_stat", cpus=4, debug=True)
+    taken = [int(n) for n in re.findall(r"^tasklist +(\d+)", r.text, re.M)]
+    assert len(taken) == 3 and taken[1] > taken[0] + 50 and taken[2] < taken[1], r.text
+
+
 def test_profile_counts_every_instruction_and_draws(tmp_path):
     r = subprocess.run(["/usr/bin/python3", os.path.join(TOP, "scripts/profile.py"), "--kernel", os.path.join(BUILD, "kernel/tine.elf"), "--image",
                         os.path.join(BUILD, "fs.img"), "--build", str(tmp_path), "--only", "do_fork", "--", "forkdemo"], capture_output=True, text=True)

@@ -27,6 +27,9 @@ void leak_check(void);
 void end_init(void);
 /* tables.c: "ok", or what is wrong with some page table. May sleep. */
 const char *check_page_tables(void);
+/* locks.c: a line about a rank's locks since the last reset (times in microseconds); false: no such rank. Any context. */
+bool lock_stat(u32 rank, char *line, size_t size);
+void lock_stat_reset(void);
 /* A new kernel stack; and how deep a task's went, when it ends. */
 void stack_fill(void *top);
 void stack_measure(struct task_struct *t);
@@ -36,6 +39,8 @@ void stack_measure(struct task_struct *t);
 #else
 #define TEST_POINT(name) ((void)0)
 static inline const char *check_page_tables(void) { return "not checked"; }
+static inline bool lock_stat(u32 rank, char *line, size_t size) { return (void)rank, (void)line, (void)size, false; }
+static inline void lock_stat_reset(void) {}
 #define leak_baseline() ((void)0)
 #define leak_check() ((void)0)
 #define end_init() ((void)0)

@@ -8,12 +8,58 @@
 
 static struct {
     spinlock_t *held[16];
+    u64 since[16]; /* ticks: when each was taken */
+    u64 waited_since; /* when the one that it waits for was wanted; 0: it is free */
     u32 n;
     u32 base; /* held[base..] were taken by the interrupt that is being handled */
     bool in_irq;
 } held[MAX_HARTS];
 static bool by_irq[RANKS], irqs_on[RANKS],
     after[RANKS][RANKS]; /* after[a][b]: b was taken while a was held */
+
+/* What /proc/lock_stat shows, for each rank, counted by each hart for itself. Times in ticks. */
+static struct lock_stat {
+    u64 taken, contended, waited, waited_most, held, held_most;
+} stats[MAX_HARTS][RANKS];
+static const char *const rank_names[RANKS] = {
+    [RANK_NONE] = "none",
+    [RANK_TASKLIST] = "tasklist",
+    [RANK_SIGHAND] = "sighand",
+    [RANK_UART] = "uart",
+    [RANK_TTY] = "tty",
+    [RANK_FILES] = "files",
+    [RANK_EPOLL] = "epoll",
+    [RANK_FUTEX] = "futex",
+    [RANK_MOUNT] = "mount",
+    [RANK_DCACHE] = "dcache",
+    [RANK_ICACHE] = "icache",
+    [RANK_PAGE_TABLE] = "page_table",
+    [RANK_MAPPING] = "mapping",
+    [RANK_LRU] = "lru",
+    [RANK_OBJECT] = "object",
+    [RANK_DEVICE] = "device",
+    [RANK_WAITQ] = "waitq",
+    [RANK_RQ] = "rq",
+    [RANK_TIMER] = "timer",
+    [RANK_SLAB] = "slab",
+    [RANK_BUDDY] = "buddy",
+    [RANK_CONSOLE] = "console",
+};
+static u64 ticks_to_us(u64 t) { return t * 1000000 / timebase_hz; }
+bool lock_stat(u32 rank, char *line, size_t size) {
+    struct lock_stat s = {0};
+    if (rank >= RANKS)
+        return false;
+    for (u32 h = 0; h < nr_harts; h++) {
+        const struct lock_stat *o = &stats[h][rank];
+        s.taken += o->taken, s.contended += o->contended, s.waited += o->waited, s.held += o->held;
+        s.waited_most = max(s.waited_most, o->waited_most), s.held_most = max(s.held_most, o->held_most);
+    }
+    snprintf(line, size, "%-12s %12lu %12lu %12lu %12lu %12lu %12lu\n", rank_names[rank], s.taken, s.contended, ticks_to_us(s.waited),
+             ticks_to_us(s.waited_most), ticks_to_us(s.held), ticks_to_us(s.held_most));
+    return true;
+}
+void lock_stat_reset(void) { memset(stats, 0, sizeof(stats)); }
 
 static void unsafe(u32 outer, u32 inner) {
     if (by_irq[outer] && irqs_on[inner] && after[outer][inner])
@@ -46,12 +92,21 @@ void lock_check_take(spinlock_t *l) {
     }
     if (by_irq[l->rank] && irqs_on[l->rank])
         panic("lock order: rank %u is taken by interrupts and also with interrupts on", l->rank);
+    held[h].waited_since = READ_ONCE(l->locked) ? rdtime() : 0;
 }
 void lock_check_taken(spinlock_t *l) {
     u32 h = smp_processor_id();
     u64 irq = local_irq_save();
+    u64 now = rdtime(), waited = held[h].waited_since ? now - held[h].waited_since : 0;
+    struct lock_stat *s = &stats[h][l->rank];
+    s->taken++;
+    s->contended += held[h].waited_since != 0;
+    s->waited += waited;
+    s->waited_most = max(s->waited_most, waited);
+    held[h].waited_since = 0;
     l->owner = h + 1;
     BUG_ON(held[h].n == ARRAY_SIZE(held[h].held));
+    held[h].since[held[h].n] = now;
     held[h].held[held[h].n++] = l;
     local_irq_restore(irq);
 }
@@ -62,9 +117,12 @@ void lock_check_drop(spinlock_t *l) {
     l->owner = 0;
     for (u32 i = held[h].n; i-- > 0;)
         if (held[h].held[i] == l) {
+            u64 ticks = rdtime() - held[h].since[i];
+            stats[h][l->rank].held += ticks;
+            stats[h][l->rank].held_most = max(stats[h][l->rank].held_most, ticks);
             held[h].n--;
             for (; i < held[h].n; i++)
-                held[h].held[i] = held[h].held[i + 1];
+                held[h].held[i] = held[h].held[i + 1], held[h].since[i] = held[h].since[i + 1];
             break;
         }
     local_irq_restore(irq);

@@ -315,7 +315,23 @@ static int show_page_tables(struct seq *s, struct task_struct *t) {
     seq_printf(s, "%s\n", check_page_tables());
     return 0;
 }
+static int show_lock_stat(struct seq *s, struct task_struct *t) {
+    char line[128];
+    (void)t;
+    seq_printf(s, "%-12s %12s %12s %12s %12s %12s %12s\n", "rank", "taken", "contended", "wait-us", "wait-max", "held-us", "held-max");
+    for (u32 r = 1; lock_stat(r, line, sizeof(line)); r++)
+        seq_printf(s, "%s", line);
+    return 0;
+}
+static int store_lock_stat(char *text, struct task_struct *t) {
+    (void)t;
+    if (*text != '0')
+        return -EINVAL;
+    lock_stat_reset();
+    return 0;
+}
 static const struct entry debug_entries[] = {
+    {"lock_stat", 0600, show_lock_stat, store_lock_stat, NULL, NULL, NULL},
     {"page_tables", 0400, show_page_tables, NULL, NULL, NULL, NULL},
     {"test_point", 0600, show_test_point, store_test_point, NULL, NULL, NULL}, {0}};
 static const struct entry sys_entries[] = {
