@@ -1,7 +1,10 @@
 """gdb-multiarch over QEMU's stub, by the project's own .gdbinit, as the README's tour does it."""
 import os
+import re
 import socket
 import subprocess
+
+import pytest
 
 import conftest
 
@@ -53,6 +56,99 @@ def test_a_fork_in_gdb(machine):
     finally:
         p.kill()
         p.wait()
+
+
+class Session:
+    """A machine that waits for gdb, and the output of one gdb on it."""
+
+    def __init__(self, machine, append, cpus, commands, debug=False):
+        port = free_port()
+        with open(os.path.join(machine.tmp, "console"), "w") as console:
+            p = subprocess.Popen(machine.command(append, cpus=cpus, debug=debug, extra=("-gdb", f"tcp:127.0.0.1:{port}", "-S")),
+                                 stdin=subprocess.DEVNULL, stdout=console, stderr=console)
+            try:
+                self.text = gdb(commands, port)
+                self.status = p.wait(20)
+            finally:
+                p.kill()
+                p.wait()
+
+    def expect(self, *wanted):
+        """These, in this order; regular expressions."""
+        at = 0
+        for want in wanted:
+            m = re.compile(want, re.M).search(self.text, at)
+            assert m, f"{want!r} is not in gdb's output after what came before it:\n{self.text}"
+            at = m.end()
+
+
+@pytest.mark.parametrize("cpus", [1, 4])
+def test_fork_walk(machine, cpus):
+    s = Session(machine, "quiet init=/bin/forkdemo", cpus, "tine fork-walk\ntine fork-walk all\ntine symbols 1\ntine bt 1\ntine bt 3\ndetach")
+    s.expect(r"^1\. trap_entry .*task 1 \(forkdemo\)", r"ecall at .*\(fork\)", r"^2\. sys_fork", r"sepc 0x\w+ \(after the ecall\)", r"^3\. copy_process", r"exit_signal 17",
+             r"^4\. copy_thread", r"mm +a copy", r"cred +shared, 2 users", r"^5\. wake_up_new_task", r"pid 3, process 3, linked, state N",
+             r"ra = ret_from_fork", r"page tables: [1-9]\d* of the child's own", r"^6\. ret_from_fork .*task 3", r"before it ran", r"^7\. schedule_tail .*task 3",
+             r"lock, .* is held; preempt_count 1", r"^8\. user mode", r"^9\. user mode", "the fork is over", "symbols of .*forkdemo", r"task 1 \(forkdemo\)",
+             r"task 3 \(forkdemo\)")
+    assert len(re.findall(r"the child\]\n.*a0 = 0, ", s.text)) == 1 and len(re.findall(r"the parent\]\n.*a0 = 3, ", s.text)) == 1, s.text
+    assert re.search(r"user   #0 .* main\+\d+ \(user/forkdemo.c", s.text), s.text
+    assert s.status == 0, "forkdemo ends well after gdb has gone"
+
+
+LOOK = """
+break sys_fork
+continue
+tine ps
+tine task 1
+tine task
+tine bt
+tine trapframe 1
+tine vma 1
+tine files 1
+tine pt 1 0x10000
+tine pt 0 swapper_pg_dir
+tine pt 1 0x20000000
+tine csr
+tine rq
+tine waitq
+tine waitq &child_reaper->signal->wait_chldexit
+tine locks
+tine dmesg 2
+tine out
+tine ps
+tine into
+delete
+tine task 77
+tine pt 1
+tine waitq init_task
+tine bt nonsense(
+detach
+"""
+
+
+@pytest.mark.parametrize("cpus", [1, 4])
+def test_every_command_in_gdb(machine, cpus):
+    s = Session(machine, """init=/bin/sh -- -c 'sleep 9 & sh -c "sleep 0.2; forkdemo; true"; kill %1; wait'""", cpus, LOOK)
+    s.expect("Breakpoint 1, sys_fork", r"^ +0 +0 +0 R", r"^ +1 +1 +0 [SD] .* sh +\S*wait", r"flusher", r"forkdemo",
+             r"^task 1 \(sh\)", r"state S", r"mm .*used by 1$", r"uid 0", r"^task \d+ \(forkdemo\)", r"runs on hart", r"kernel #0 .*sys_fork", r"kernel #1",
+             r"user   #0", r"a7 0{13}104", r"^mm 0x", r"r-xp /bin/sh", r"\[vdso\]", r"grows down", r"^  +0 rw .*/console", r"cwd /",
+             r"root, 1 GB each", r"leaf table", r"counted \d+ times?", r"root, 1 GB each: at \S+ is \S+: V", r"2 MB at physical|a page at physical", r"nothing: a touch here",
+             r"supervisor mode", r"system call from user mode", r"stvec .*trap_entry", r"Sv39.*of process \d+ \(forkdemo\)", r"^hart 0: \d+ runnable",
+             r"do_wait|wait", r"1 wait there", r"\d+ held or waited for", r"vda:", r"\(forkdemo\) in user mode at", r"forkdemo", r"at trap_entry", "there is no task 77",
+             "wants a pid and an address", "init_task is no wait queue", "tine bt: ")
+    assert "Python Exception" not in s.text, s.text
+
+
+def test_a_programs_own_breakpoint_in_gdb(machine):
+    """In one process alone, though its parent and its sibling run the same code; and its symbols come at exec."""
+    s = Session(machine, "quiet init=/bin/sh -- -c 'true; forkdemo; true'", 2, "tine symbols auto\nbreak sys_fork\ncontinue\n"
+                "tine ubreak current->pid snprintf\ninfo symbol main\ndelete 1\ncontinue\ntine bt\ndelete\ncontinue")
+    s.expect("symbols of each program", "hit Breakpoint 1", "main in section .text of .*forkdemo", "hit Breakpoint .*snprintf", r"user   #0 .*snprintf", r"user   #1 .*main")
+
+
+def test_locks_of_the_checked_build_in_gdb(machine):
+    s = Session(machine, "quiet init=/bin/forkdemo", 2, "file build/kernel-debug/tine.elf\nbreak *attach_pid\ncontinue\ncontinue\ntine locks\ndelete\ndetach", debug=True)
+    s.expect("hit Breakpoint 1", r"hart \d holds tasklist tasklist_lock")
 
 
 def test_core_file_in_gdb(machine, tmp_path):

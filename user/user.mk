@@ -1,6 +1,6 @@
 # Programs: one file each, or one folder (sh), linked with lib/ and picolibc.
 PICO ?= /usr/lib/picolibc/riscv64-unknown-elf
-UCFLAGS := -std=gnu17 -march=rv64gc -mabi=lp64d -mcmodel=medany -O2 -g -Wall -Wextra -Werror -Wno-sign-compare \
+UCFLAGS := -std=gnu17 -march=rv64gc -mabi=lp64d -mcmodel=medany -O2 -g -fno-omit-frame-pointer -Wall -Wextra -Werror -Wno-sign-compare \
     -ftls-model=local-exec -fno-common -Iuser/include -Iinclude -I$(B)/include -isystem $(PICO)/include
 UPROG := $(patsubst user/%.c,$(B)/user/%,$(wildcard user/*.c)) $(B)/user/sh
 ULIB := $(B)/user/lib/start.S.o $(B)/user/lib/sys.c.o $(B)/user/lib/util.c.o $(B)/user/lib/thread.c.o

@@ -1,0 +1,295 @@
+"""What all commands share: the kernel's lists and tasks, memory of any process, addresses as names."""
+import struct
+
+import gdb
+
+PAGE = 4096
+# Kernel addresses are below 0: gdb gives and takes them as unsigned.
+MASK = (1 << 64) - 1
+
+
+class Prefix(gdb.Command):
+    """Commands that know tine: `tine ps` for the tasks, `tine fork-walk` to follow a fork. `help tine NAME` explains each."""
+
+    def __init__(self):
+        super().__init__("tine", gdb.COMMAND_USER, gdb.COMPLETE_NONE, True)
+
+
+class Command(gdb.Command):
+    """A command `tine NAME`: run(words) does it. What goes wrong is said in one line."""
+    name = ""
+
+    def __init__(self):
+        super().__init__("tine " + self.name, gdb.COMMAND_DATA)
+
+    def invoke(self, text, tty):
+        self.dont_repeat()
+        try:
+            raise_hart()
+            self.run(gdb.string_to_argv(text))
+        except gdb.MemoryError as e:
+            raise gdb.GdbError(f"tine {self.name}: memory cannot be read: {e}")
+        except LookupError as e:
+            raise gdb.GdbError(f"tine {self.name}: {e.args[0] if e.args else e}")
+        finally:
+            lower_hart()
+
+
+# QEMU reads memory with the rights of the selected hart, and a hart in user mode may not see the kernel. So while a command runs
+# such a hart counts as in supervisor mode; before the machine goes on it is what it was.
+raised = None
+
+
+def raise_hart():
+    global raised
+    t = gdb.selected_thread()
+    if t and not raised and reg("priv") == 0:
+        gdb.execute("set $priv = 1")
+        raised = t
+
+
+def lower_hart():
+    global raised
+    if raised and raised.is_valid():
+        was = gdb.selected_thread()
+        raised.switch()
+        gdb.execute("set $priv = 0")
+        was.switch()
+    raised = None
+
+
+def number(word):
+    try:
+        v = gdb.parse_and_eval(word)
+        return int(v.address if v.type.code in (gdb.TYPE_CODE_ARRAY, gdb.TYPE_CODE_FUNC) else v) & MASK
+    except gdb.error as e:
+        raise LookupError(str(e))
+
+
+def say(text=""):
+    gdb.write(text + "\n")
+
+
+def value(expr):
+    return gdb.parse_and_eval(expr)
+
+
+def static(file, name):
+    """A static variable of a file of the kernel."""
+    try:
+        return gdb.parse_and_eval(f"'kernel/{file}'::{name}")
+    except gdb.error:
+        raise LookupError(f"this kernel has no {name} in kernel/{file}")
+
+
+def address(v):
+    return int(v.address if v.type.code != gdb.TYPE_CODE_PTR else v) & MASK
+
+
+def container(link, type_name, member):
+    """The structure whose `member`, maybe of a member (se.node), lies at the address link."""
+    t = gdb.lookup_type("struct " + type_name)
+    offset, at = 0, t
+    for part in member.split("."):
+        field = next(f for f in at.fields() if f.name == part)
+        offset, at = offset + field.bitpos // 8, field.type
+    return gdb.Value((link - offset) & MASK).cast(t.pointer()).dereference()
+
+
+def each(head, type_name, member, most=100000):
+    """The entries of a list."""
+    first, at = address(head), address(head["next"])
+    for _ in range(most):
+        if at == first:
+            return
+        entry = container(at, type_name, member)
+        yield entry
+        at = address(gdb.Value(at).cast(gdb.lookup_type("struct list_head").pointer()).dereference()["next"])
+    raise LookupError("a list has no end: it is being changed, or it is broken")
+
+
+def each_node(root, type_name, member):
+    """The entries of a red-black tree, in order."""
+    def visit(node):
+        if node:
+            n = gdb.Value(node).cast(gdb.lookup_type("struct rb_node").pointer()).dereference()
+            yield from visit(address(n["left"]))
+            yield container(node, type_name, member)
+            yield from visit(address(n["right"]))
+    yield from visit(address(root["node"]))
+
+
+def harts():
+    return int(value("nr_harts"))
+
+
+def rq(h):
+    return static("sched/core.c", f"rqs[{h}]")
+
+
+def processes():
+    yield from each(value("task_list"), "task_struct", "tasks")
+
+
+def threads(process):
+    yield from each(process["signal"]["thread_head"], "task_struct", "thread_link")
+
+
+def tasks():
+    """All tasks, and the idle ones, which have pid 0."""
+    seen = set()
+    for h in range(harts()):
+        idle = rq(h)["idle"]
+        if idle:
+            seen.add(address(idle))
+            yield idle.dereference()
+    for p in processes():
+        for t in threads(p):
+            if address(t) not in seen:
+                yield t
+
+
+def find_task(word):
+    """By pid, or an expression whose value is a task's address; nothing: the one that this hart runs."""
+    if word is None:
+        return current()
+    n = number(word)
+    if n > 1 << 32:
+        return gdb.Value(n).cast(gdb.lookup_type("struct task_struct").pointer()).dereference()
+    for t in tasks():
+        if int(t["pid"]) == n:
+            return t
+    raise LookupError(f"there is no task {n}")
+
+
+def reg(name):
+    return int(gdb.parse_and_eval("$" + name)) & MASK
+
+
+def in_user():
+    t = gdb.selected_thread()
+    return reg("priv") == 0 or (raised is not None and t.ptid == raised.ptid)
+
+
+def current():
+    """What the selected hart runs: tp in the kernel, sscratch while it is in user mode or just leaves it."""
+    at = reg("tp")
+    if not at >> 63:
+        at = reg("sscratch")
+    if not at >> 63:
+        raise LookupError("this hart runs nothing yet")
+    return gdb.Value(at).cast(gdb.lookup_type("struct task_struct").pointer()).dereference()
+
+
+def running_on(task):
+    """The hart that runs it, or None."""
+    for h in range(harts()):
+        if address(rq(h)["curr"]) == address(task):
+            return h
+    return None
+
+
+def thread_of(task):
+    """The gdb thread (QEMU's hart) that runs the task, or None. The selected thread stays what it is."""
+    was, found = gdb.selected_thread(), None
+    for t in gdb.selected_inferior().threads():
+        t.switch()
+        try:
+            if address(current()) == address(task):
+                found = t
+        except LookupError:
+            pass
+    was.switch()
+    return found
+
+
+def comm(task):
+    return task["comm"].string("ascii", "replace")
+
+
+def symbol(pc):
+    """`function+offset (file:line)`, as far as it is known."""
+    name = gdb.execute(f"info symbol {pc:#x}", to_string=True).split(" in section")[0].strip()
+    if name.startswith("No symbol"):
+        return f"{pc:#x}"
+    line = gdb.find_pc_line(pc)
+    at = f" ({line.symtab.filename}:{line.line})" if line.symtab and line.line else ""
+    return name.replace(" + ", "+") + at
+
+
+def read(at, n):
+    return bytes(gdb.selected_inferior().read_memory(at, n))
+
+
+def read_u64(at):
+    return struct.unpack("<Q", read(at, 8))[0]
+
+
+def direct(pa):
+    """Where the kernel has the physical address mapped."""
+    return (pa + PAGE_OFFSET) & MASK
+
+
+PAGE_OFFSET = 0xffffffc000000000  # kernel/riscv/csr.h: all memory is mapped from here on
+
+
+def walk(root, va):
+    """[(level, address of the entry, entry)] from the root down to a leaf, or to where it ends."""
+    out, table = [], root
+    for level in (2, 1, 0):
+        slot = table + ((va >> (12 + 9 * level)) & 511) * 8
+        e = read_u64(slot)
+        out.append((level, slot, e))
+        if not e or e & 0x1e:  # nothing, or a leaf: it has R, W or X, or U
+            break
+        table = direct((e >> 10 << 12) & ((1 << 56) - 1))
+    return out
+
+
+def physical(mm, va):
+    """The physical address of va in an address space, whoever runs; None: nothing is mapped."""
+    level, _, e = walk(address(mm["pgd"]), va)[-1]
+    if not e & 0x1e:
+        return None
+    size = PAGE << (9 * level)
+    return ((e >> 10 << 12) & ((1 << 56) - 1)) + va % size
+
+
+def read_user(mm, va, n):
+    out = b""
+    while n:
+        pa, part = physical(mm, va), min(n, PAGE - va % PAGE)
+        if pa is None:
+            raise LookupError(f"nothing is mapped at {va:#x}")
+        out += read(direct(pa), part)
+        va, n = va + part, n - part
+    return out
+
+
+def at_entry(pc):
+    """pc is in a function's first instructions, before it has a frame of its own."""
+    name = gdb.execute(f"info symbol {pc:#x}", to_string=True).split(" in section")[0].strip()
+    return not name.startswith("No symbol") and (" + " not in name or int(name.rsplit(" + ", 1)[1]) < 4)
+
+
+def backtrace(fp, pc, load, low=None, high=None, most=50, ra=None):
+    """Frames by frame pointers: gcc keeps s0's caller at fp - 16 and the return address at fp - 8. ra: the register, for a
+function that has just been called."""
+    out = [pc] if pc else []
+    if ra and at_entry(pc):
+        out.append(ra)
+    for _ in range(most):
+        if fp < 4096 or fp % 8 or (low is not None and not low < fp <= high):
+            break
+        try:
+            frame = load(fp - 16, 16)
+        except (gdb.MemoryError, LookupError):
+            break
+        up, pc = struct.unpack("<QQ", frame)
+        if pc < PAGE:
+            break
+        out.append(pc)
+        if up <= fp:
+            break
+        fp = up
+    return out
