@@ -70,6 +70,28 @@ def is_task(at):
     return lambda: address(core.current()) == at
 
 
+def step_alone():
+    """One instruction of this hart while the others stand still. To continue from an address where a breakpoint is to be, gdb would
+step by itself, and a breakpoint that another hart comes to just then is lost at times."""
+    core.lower_hart()
+    gdb.execute("set scheduler-locking on")
+    try:
+        gdb.execute("stepi", to_string=True)
+    finally:
+        gdb.execute("set scheduler-locking off")
+
+
+def to_user(tasks_at):
+    """Run until one of the tasks executes in user mode, where it came from; which. QEMU does not stop after a step over sret."""
+    places = []
+    for at in tasks_at:
+        pc = int(tasks.trapframe(task_at(at))["sepc"]) & core.MASK
+        places.append((f"*{pc:#x}", (lambda at: lambda: core.in_user() and core.reg("sscratch") == at)(at)))
+    if core.in_user() and f"*{core.reg('pc'):#x}" in [p for p, _ in places]:
+        step_alone()
+    return tasks_at[run_to(*places)]
+
+
 class Walk:
     """The stops of one fork, in order."""
 
@@ -140,17 +162,14 @@ class Walk:
         say(f"   the run queue's lock, taken by the task before, is {'held' if int(rq['lock']['locked']) else 'free'}; preempt_count {int(c['ti']['preempt_count'])}")
         yield
 
-        frame = {self.child: int(its["sepc"]) & core.MASK, self.parent: int(mine["sepc"]) & core.MASK}
-        n = 8
-        while frame:
-            who = list(frame)
-            i = run_to(*((f"*{frame[w]:#x}", (lambda w: lambda: core.in_user() and core.reg("sscratch") == w)(w)) for w in who))
-            which = who[i]
+        left, n = [self.child, self.parent], 8
+        while left:
+            which = to_user(left)
             say(f"{n}. user mode   [hart {int(task_at(which)['ti']['cpu'])}, the {'child' if which == self.child else 'parent'}]")
             say(f"   pc {core.symbol(core.reg('pc'))}, a0 = {core.reg('a0')}, sp {core.reg('sp'):#x}")
-            del frame[which]
+            left.remove(which)
             n += 1
-            if frame:
+            if left:
                 yield
         say("the fork is over")
 
@@ -230,10 +249,7 @@ class Out(core.Command):
         if core.in_user():
             raise LookupError("this hart is in user mode already")
         t = core.current()
-        at = address(t)
-        run_to(("*restore", lambda: core.reg("tp") == at and core.reg("sscratch") == at))
-        pc = int(tasks.trapframe(t)["sepc"]) & core.MASK
-        run_to((f"*{pc:#x}", lambda: core.in_user() and core.reg("sscratch") == at))
+        to_user([address(t)])
         say(f"task {int(t['pid'])} ({core.comm(t)}) in user mode at {core.symbol(core.reg('pc'))}, a0 = {core.reg('a0'):#x}")
 
 
