@@ -119,6 +119,10 @@ $(B)/make_exit.so: scripts/make_exit.c
 	$(Q)gcc -shared -fPIC -O1 -Wall -Wextra -Werror -o $@ $<
 run: all
 	@$(run-and-exit $(RUN_LINE))$(RUN_LINE)
+# What happened while a command ran, as text, for Perfetto, and as a picture: build/trace.
+trace: all
+	@$(PY) scripts/trace.py --kernel $(KERNEL) --image $(RUN_IMG) --build $(B) --cpus $(CPUS) --mem $(MEM) $(if $(EVENTS),--events $(EVENTS)) -- '$(subst ','\'',$(value CMD))'
+.PHONY: trace
 fs.img: $(B)/fs.img
 	@:
 
@@ -146,7 +150,7 @@ clean:
 	@rm -rf $(B) compile_commands.json
 help:
 	@echo "make [qemu|run CMD=...|qemu-gdb|qemu-cmd|test [T=name]|bench|fs.img EXTRA=dir|deps|clean]"
-	@echo "     [oracle|bench-linux|bench-update|profile CMD=... ONLY=function|curve|boots N=500|seeds N=1000|fuzz]"
+	@echo "     [trace CMD=... EVENTS=fork,sched|oracle|bench-linux|bench-disk|bench-update|profile CMD=... ONLY=function|curve|boots N=500|seeds N=1000|fuzz]"
 	@echo "variables: CPUS= MEM= ICOUNT=1 IMG= EXTRA= APPEND= DEBUG=1 SEED= BUSYBOX=1 CROSS= V=1"
 
 -include $(shell find $(K) -name '*.d' 2>/dev/null)

@@ -3,6 +3,7 @@
 import argparse
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ p.add_argument("--mem", default="256M")
 p.add_argument("--append", default="")
 p.add_argument("--icount", action="store_true")
 p.add_argument("--plugin", help="a QEMU plugin and its arguments")
+p.add_argument("--keep", help="leave the image, as the command left it, there")
 p.add_argument("command", nargs="+")
 a = p.parse_args()
 command = " ".join(a.command)
@@ -49,6 +51,8 @@ with tempfile.TemporaryDirectory() as d:
         sys.stdout.buffer.write(re.sub(rb"\r+\n", b"\n", chunk[:len(chunk) - len(held)]))
         sys.stdout.buffer.flush()
     status = proc.wait()
+    if a.keep:
+        shutil.move(root, a.keep)
     if not started:
         sys.stdout.buffer.write(tail)
 sys.exit(status)

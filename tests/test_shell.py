@@ -112,3 +112,10 @@ def test_garbage_on_the_console(machine):
 def test_script(machine, script, want):
     r = machine.run(script, cpus=1)
     assert r.text.strip() == want
+
+
+def test_what_cannot_be_written_is_said(machine):
+    r = machine.run("echo x > /dev/full; echo $?; ls / > /dev/full; echo $?; echo 5 > /proc/sys/kernel/pid_max; echo $?; head -c 3 /dev/zero | wc -c; "
+                    "cat /dev/zero | head -c 5 | wc -c")
+    assert r.text.split("\n")[:8] == ["sh: echo: write error: No space left on device", "1", "ls: write error: No space left on device", "1",
+                                      "sh: echo: write error: Invalid argument", "1", "3", "5"], r.text

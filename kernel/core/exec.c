@@ -2,6 +2,7 @@
  * only when all that can fail is done does the old one go. */
 #include "task.h"
 #include "../debug/debug.h"
+#include "../debug/trace.h"
 #include "../fs/fs.h"
 #include "../lib/elfcheck.h"
 #include <abi/elf.h>
@@ -506,6 +507,7 @@ static void begin_program(struct mm_struct *mm, struct image *im, struct cred *c
     tf->sepc = entry;
     tf->sp = sp;
     tf->sstatus = SSTATUS_SPIE | SSTATUS_UXL_64;
+    TRACE(exec, entry, 0, 0);
 }
 
 static int do_execve(int dfd, const char *name, struct strings argv, struct strings envp) {

@@ -2,6 +2,7 @@
  * and the last trace goes when somebody has read the exit status. */
 #include "task.h"
 #include "../debug/debug.h"
+#include "../debug/trace.h"
 #include "../fs/fs.h"
 #include <abi/errno.h>
 
@@ -54,6 +55,7 @@ static void unlink_task(struct task_struct *t) {
 
 void release_task(struct task_struct *t) {
     struct task_struct *leader = NULL;
+    TRACE(reap, t->pid, t->exit_code, 0);
     READ_TASKS(irq);
     struct signal_struct *s = t->signal;
     struct sighand_struct *sighand = t->sighand;
@@ -200,6 +202,7 @@ __noreturn void do_exit(s32 code) {
     struct task_struct *t = current;
     if (t->task_flags & PF_IDLE)
         panic("the idle task ends");
+    TRACE(exit, code, 0, 0);
     bool init = t == child_reaper || (t->tgid == 1 && t->signal->nr_threads == 1);
     u64 irq = spin_lock_irqsave(&t->sighand->lock);
     if (unlikely(t->signal->core_dumper && t->signal->core_dumper != t))

@@ -8,6 +8,7 @@
 #include "futex.h"
 #include "task.h"
 #include "../debug/debug.h"
+#include "../debug/trace.h"
 #include "../fs/fs.h"
 #include <abi/errno.h>
 #include <clone_flags.h>
@@ -436,8 +437,11 @@ static void wait_for_vfork_done(struct task_struct *child, struct completion *vf
 long do_fork(struct kernel_clone_args *args) {
     struct completion vfork; /* D4 */
     struct task_struct *p = copy_process(args);
-    if (IS_ERR(p))
+    if (IS_ERR(p)) {
+        TRACE(fork_fail, PTR_ERR(p), 0, 0);
         return PTR_ERR(p);
+    }
+    TRACE(fork, p->pid, p->tgid, args->flags);
     pid_t pid = p->pid; /* D3: p may be gone once it is woken */
     if (args->flags & CLONE_VFORK) {
         init_completion(&vfork);

@@ -3,6 +3,7 @@
  * again under the bucket's lock, so a wake between the caller's look and its sleep is not lost. */
 #include "futex.h"
 #include "../debug/debug.h"
+#include "../debug/trace.h"
 #include "../fs/fs.h"
 #include <abi/errno.h>
 
@@ -73,6 +74,7 @@ static int wake_bucket(struct bucket *b, const struct futex_key *k, int n, u32 b
 static long futex_wake(u64 uaddr, bool shared, int n, u32 bitset) {
     struct futex_key k;
     int r = futex_get_key(uaddr, shared, &k);
+    TRACE(futex_wake, uaddr, n, 0);
     if (r || !bitset)
         return r ? r : -EINVAL;
     struct bucket *b = bucket_of(&k);
@@ -111,6 +113,7 @@ static long futex_wait(u64 uaddr, bool shared, u32 val, u64 deadline, u32 bitset
     u32 now;
     if (!bitset)
         return -EINVAL;
+    TRACE(futex_wait, uaddr, val, 0);
     for (;;) {
         int r = futex_get_key(uaddr, shared, &w.key);
         if (r)

@@ -1,6 +1,7 @@
 /* The kernel begins in C here: start_kernel on the boot hart, then kernel_init as process 1. */
 #include "task.h"
 #include "../debug/debug.h"
+#include "../debug/trace.h"
 #include "../drivers/drivers.h"
 #include "../fs/fs.h"
 #include <abi/errno.h>
@@ -10,6 +11,7 @@ static const char *init_argv[64] = {init_path};
 static const char *const init_env[] = {"HOME=/root", "PATH=/bin:/sbin:/usr/bin:/usr/sbin", "TERM=linux",
                                        NULL};
 static bool custom_init, want_selftest, root_ro;
+static char *trace_events;
 bool init_may_end;
 static s32 init_status = -1;
 
@@ -49,6 +51,8 @@ static void parse_args(char *s) {
         } else if (starts_with(w, "seed=")) {
             sched_seed = strtoul(w + 5, NULL, 10);
             harts_take_turns = true;
+        } else if (starts_with(w, "trace=")) {
+            trace_events = w + 6;
         } else if (!strcmp(w, "turns")) {
             harts_take_turns = true;
         } else if (!strcmp(w, "selftest")) {
@@ -93,6 +97,8 @@ static int kernel_init(void *arg) {
         else
             path_put(&p);
     }
+    if (trace_events && trace_command(trace_events))
+        printk("trace=%s: no such event or group\n", trace_events);
     leak_baseline();
     struct file *con = file_open(AT_FDCWD, "/dev/console", O_RDWR, 0);
     if (IS_ERR(con))

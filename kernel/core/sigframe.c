@@ -1,6 +1,7 @@
 /* Signal delivery: choosing a signal, its action, the frame on the user stack, rt_sigreturn. */
 #include "task.h"
 #include "../debug/debug.h"
+#include "../debug/trace.h"
 #include "../fs/fs.h"
 #include "signal.h"
 #include <abi/errno.h>
@@ -166,6 +167,7 @@ void do_signal(struct trapframe *tf) {
         u64 mask = current->restore_sigmask ? current->saved_sigmask : current->blocked;
         current->restore_sigmask = false;
         restart_call(tf, &a);
+        TRACE(signal_deliver, sig, a.handler, 0);
         if (setup_frame(sig, &a, &info, mask, tf)) {
             if (sig == SIGSEGV) {
                 u64 fl = spin_lock_irqsave(&current->sighand->lock);

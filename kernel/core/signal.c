@@ -3,6 +3,7 @@
  * stays. */
 #include "task.h"
 #include "../debug/debug.h"
+#include "../debug/trace.h"
 #include "../fs/fs.h"
 #include "signal.h"
 #include <abi/errno.h>
@@ -135,6 +136,7 @@ int send_signal_locked(int sig, const struct abi_siginfo *info, struct task_stru
         return 0;
     if (t == child_reaper && sig == SIGKILL)
         return 0;
+    TRACE(signal_send, sig, t->pid, 0);
     prepare_stop_cont(t, sig);
     /* A blocked signal is kept even if ignored: the program may change its mind before it unblocks. */
     if (ignored(t, sig) && !(t->blocked & M(sig)))

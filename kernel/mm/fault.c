@@ -1,6 +1,7 @@
 /* Page faults: a page is made, found in the cache, or copied, at the first touch. */
 #include "../core/task.h"
 #include "../debug/debug.h"
+#include "../debug/trace.h"
 #include "../fs/fs.h"
 #include "pgtable.h"
 #include <abi/errno.h>
@@ -161,6 +162,7 @@ static int write_fault(struct vm_area *v, u64 va, pte_t old) {
     if (p != zero_page)
         copy_page(page_address(copy), page_address(p));
     atomic_inc(&mm->cow_faults);
+    TRACE(cow, va, page_to_pa(p), page_to_pa(copy));
     TEST_POINT("cow-copied");
     return install(v, va, copy, flags, old, NULL);
 }
@@ -211,6 +213,7 @@ int handle_mm_fault(struct mm_struct *mm, u64 va, u32 access) {
         }
         up_read(&mm->mmap_lock);
     } while (r == -EAGAIN);
+    TRACE(fault, va, access, r);
     return r;
 }
 

@@ -1,6 +1,7 @@
 /* Traps in C: interrupts, system calls, faults, and the work due before going back to user mode. */
 #include "../core/task.h"
 #include "../debug/debug.h"
+#include "../debug/trace.h"
 #include "../drivers/drivers.h"
 #include "../core/syscall.h"
 #include <abi/errno.h>
@@ -58,6 +59,7 @@ void show_regs(const struct trapframe *tf) {
 static void do_irq(struct trapframe *tf) {
     preempt_disable();
     u32 base = lock_check_irq_enter();
+    TRACE(irq, tf->scause & ~SCAUSE_INTERRUPT, 0, 0);
     switch (tf->scause & ~SCAUSE_INTERRUPT) {
     case IRQ_S_TIMER:
         count_irq(0);
@@ -214,7 +216,7 @@ void do_work_pending(struct trapframe *tf) {
     }
 }
 
-void do_syscall(struct trapframe *tf) {
+static inline void call_table(struct trapframe *tf) {
     u64 n = tf->a7;
     account_time(false);
     tf->sepc += 4;
@@ -230,4 +232,16 @@ void do_syscall(struct trapframe *tf) {
         r = table[n](tf->a0, tf->a1, tf->a2, tf->a3, tf->a4, tf->a5);
     tf->a0 = r;
     account_time(true);
+}
+static noinline void traced_syscall(struct trapframe *tf) {
+    u64 n = tf->a7;
+    TRACE(syscall, n, tf->a0, tf->a1);
+    call_table(tf);
+    TRACE(sysret, n, tf->a0, 0);
+}
+void do_syscall(struct trapframe *tf) {
+    if (unlikely(READ_ONCE(trace_mask) & (1UL << TRACE_syscall | 1UL << TRACE_sysret)))
+        traced_syscall(tf);
+    else
+        call_table(tf);
 }

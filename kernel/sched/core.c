@@ -9,6 +9,7 @@
 #include "sched.h"
 #include "../core/task.h"
 #include "../debug/debug.h"
+#include "../debug/trace.h"
 #include "../fs/fs.h"
 #include <abi/errno.h>
 
@@ -293,6 +294,7 @@ bool try_to_wake_up(struct task_struct *p, u32 mask) {
         rq = dest;
     }
     WRITE_ONCE(p->state, TASK_RUNNING);
+    TRACE(wakeup, p->pid, to, 0);
     place_sleeper(rq, p);
     enqueue(rq, p);
     check_preempt(rq, p, mask & TASK_SYNC);
@@ -329,6 +331,7 @@ void wake_up_new_task(struct task_struct *p, u64 clone_flags) {
     struct rq *rq = &rqs[to];
     spin_lock(&rq->lock);
     WRITE_ONCE(p->ti.cpu, to);
+    TRACE(wakeup_new, p->pid, to, 0);
     if (to != here)
         move_vruntime(p, rq);
     else
@@ -389,6 +392,7 @@ static void migrate(struct task_struct *p, struct rq *from, struct rq *to) {
     from->nr_running--;
     move_vruntime(p, to);
     WRITE_ONCE(p->ti.cpu, to - rqs);
+    TRACE(migrate, p->pid, from - rqs, to - rqs);
     enqueue(to, p);
 }
 
@@ -580,6 +584,7 @@ static void __schedule(bool preempted) {
         return;
     }
     account_time(true);
+    TRACE(switch, prev->pid, next->pid, preempted ? TASK_RUNNING : prev->state);
     rq->curr = next;
     rq->switches++;
     next->se.on_cpu = true;

@@ -193,10 +193,17 @@ int closedir(DIR *d) {
     return r;
 }
 
+static int out_error; /* errno of the first write of stdout that failed: the buffer itself forgets it */
+static ssize_t out_write(int fd, const void *b, size_t n) {
+    ssize_t r = write(fd, b, n);
+    if (r < 0 && !out_error)
+        out_error = errno;
+    return r;
+}
 static char out_buf[4096], in_buf[4096];
 static struct __file_bufio in_f = FDEV_SETUP_BUFIO(0, in_buf, sizeof(in_buf), read, write, lseek, close,
                                                    __SRD, 0),
-                           out_f = FDEV_SETUP_BUFIO(1, out_buf, sizeof(out_buf), read, write, lseek, close,
+                           out_f = FDEV_SETUP_BUFIO(1, out_buf, sizeof(out_buf), read, out_write, lseek, close,
                                                     __SWR, 0);
 static int err_put(char c, FILE *f) {
     (void)f;
@@ -205,7 +212,20 @@ static int err_put(char c, FILE *f) {
 static FILE err_f = FDEV_SETUP_STREAM(err_put, NULL, NULL, _FDEV_SETUP_WRITE);
 FILE *const stdin = &in_f.xfile.cfile.file, *const stdout = &out_f.xfile.cfile.file, *const stderr = &err_f;
 
-static void flush(void) { fflush(stdout); }
+int stdout_failed(void) {
+    fflush(stdout);
+    int e = out_error;
+    out_error = 0;
+    return e;
+}
+static void flush(void) { /* at exit: what was printed and could not be written is no success */
+    int e = stdout_failed();
+    if (!e || e == EPIPE)
+        return;
+    errno = e;
+    warn("write error");
+    _exit(1);
+}
 
 /* The thread block of a new thread: the initial image of .tdata at tp, as the psABI's variant I has it. */
 void init_tls(void *block) {

@@ -224,6 +224,12 @@ static int run_command(struct node *n) {
             } else {
                 bool was;
                 r = builtin(w.n, w.v, &was);
+                int e = stdout_failed();
+                if (e) {
+                    errno = e;
+                    warn("%s: write error", w.v[0]);
+                    r = r ? r : 1;
+                }
             }
         }
         fflush(stdout);

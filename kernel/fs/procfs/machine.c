@@ -1,6 +1,7 @@
 /* procfs: files about the machine. */
 #include "../../core/task.h"
 #include "../../debug/debug.h"
+#include "../../debug/trace.h"
 #include "../../drivers/drivers.h"
 #include "../fs.h"
 #include "procfs.h"
@@ -339,7 +340,16 @@ static const struct entry sys_entries[] = {
     {"vm", S_IFDIR | 0555, NULL, NULL, vm_entries, NULL, NULL},
     {IS_DEBUG ? "debug" : NULL, S_IFDIR | 0555, NULL, NULL, debug_entries, NULL, NULL},
     {0}};
+static int show_trace(struct seq *s, struct task_struct *t) {
+    (void)t;
+    return trace_show(s);
+}
+static int store_trace(char *text, struct task_struct *t) {
+    (void)t;
+    return trace_command(text);
+}
 static const struct entry root_entries[] = {
+    {"trace", 0600, show_trace, store_trace, NULL, NULL, NULL},
     {"self", S_IFLNK | 0777, NULL, NULL, NULL, NULL, self_link},
     {"thread-self", S_IFLNK | 0777, NULL, NULL, NULL, NULL, thread_self_link},
     {"mounts", S_IFLNK | 0777, NULL, NULL, NULL, NULL, mounts_link},

@@ -1,0 +1,96 @@
+"""Trace points: what they say, what they cost when off, and the pictures that are made of them."""
+import json
+import os
+import re
+import shutil
+import subprocess
+import xml.etree.ElementTree
+
+import pytest
+from conftest import BUILD, TOP, tail
+
+BROWSER = next((b for b in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if b), None)
+
+
+def events(text):
+    return [m.groups() for m in re.finditer(r"^(\d+) (\d+) (\d+) (.*?) (\w+) (\w+=.*)$", text, re.M)]
+
+
+def test_a_fork_in_the_trace(machine):
+    r = machine.run("echo fork,switch > /proc/trace; forkdemo > /dev/null; echo off > /proc/trace; cat /proc/trace; echo ---; cat /proc/trace; "
+                    "echo clear > /proc/trace; echo; echo ---; cat /proc/trace", cpus=2)
+    first, again, cleared = r.text.split("---\n")
+    seen = events(first)
+    forks = [(int(e[2]), e[3], int(re.search(r"child=(\d+)", e[5]).group(1))) for e in seen if e[4] == "fork"]
+    assert [f[1] for f in forks] == ["sh", "forkdemo"] and forks[0][2] == forks[1][0], first
+    child = forks[1][2]
+    order = [e[4] for e in seen if e[4] == "fork" and f"child={child} " in e[5] or e[4] == "switch" and f"next={child} " in e[5] or
+             e[4] == "exit" and int(e[2]) == child or e[4] == "reap" and f"pid={child} " in e[5]]
+    assert order[:2] == ["fork", "switch"] and order[-2:] == ["exit", "reap"] and order.count("exit") == 1, first
+    times = [int(e[0]) for e in seen]
+    assert times == sorted(times) and {e[4] for e in seen} <= {"fork", "exec", "exit", "reap", "switch"}, first
+    assert events(again) == seen and not events(cleared), "off: nothing more is written; clear: nothing is left"
+
+
+def test_trace_commands(machine):
+    machine.add("/dev/null", "/etc/rc")
+    r = machine.run("cd /proc; echo nonsense > trace; echo fork,nonsense > trace; echo size=100 > trace; echo size=64 > trace; echo syscall > trace; "
+                    "echo size=128 > trace; find / > /dev/null; echo off > trace; cat trace | wc -l; head -1 trace; runas 1000 cat /proc/trace", cpus=1)
+    assert r.text.count("Invalid argument") == 3 and r.text.count("busy") == 1 and "\n65\n" in r.text, r.text
+    assert "# ns hart pid name event; on:\n" in r.text and "Permission denied" in r.text, r.text
+    r = machine.qemu("quiet trace=fork init=/bin/sh -- -c 'true; cat /proc/trace; /bin/true'", cpus=2)
+    assert [e for e in events(r.text) if e[4] == "fork"], tail(r.text)
+
+
+@pytest.fixture(scope="module")
+def picture(tmp_path_factory):
+    build = tmp_path_factory.mktemp("build")
+    r = subprocess.run(["/usr/bin/python3", os.path.join(TOP, "scripts/trace.py"), "--kernel", os.path.join(BUILD, "kernel/tine.elf"), "--image",
+                        os.path.join(BUILD, "fs.img"), "--build", str(build), "--", "forkdemo; sleep 0.01 & ls / | wc -l; wait; exit 7"], capture_output=True, text=True)
+    assert r.returncode == 7, r.stdout + r.stderr
+    return build / "trace"
+
+
+def test_trace_for_perfetto(picture):
+    trace = json.load(open(picture / "trace.json"))["traceEvents"]
+    tracks = {(e["pid"], e["tid"]): e["args"]["name"] for e in trace if e["name"] == "thread_name"}
+    assert {"hart 0", "hart 1"} <= set(tracks.values()) and sum(n.startswith("forkdemo ") for n in tracks.values()) == 2, tracks
+    last = {}
+    for e in sorted((e for e in trace if e["ph"] == "X" and e["pid"] == 1), key=lambda e: e["ts"]):
+        assert e["ts"] >= last.get(e["tid"], 0) - 1e-6 and e["dur"] >= 0, "a hart runs one task at a time"
+        last[e["tid"]] = e["ts"] + e["dur"]
+    begun = {e["id"]: e for e in trace if e["ph"] == "s"}
+    ended = {e["id"]: e for e in trace if e["ph"] == "f"}
+    forks = [i for i, e in begun.items() if e["name"] == "fork"]
+    assert len(forks) >= 5 and set(begun) == set(ended) and all(begun[i]["ts"] <= ended[i]["ts"] for i in begun)
+    calls = [e["name"] for e in trace if e["ph"] == "b"]
+    assert {"clone", "execve", "wait4", "exit_group"} <= set(calls), set(calls)
+
+
+def test_process_tree_picture(picture):
+    svg = xml.etree.ElementTree.parse(picture / "tree.svg").getroot()
+    ns = "{http://www.w3.org/2000/svg}"
+    tasks = [g.find(ns + "text").text for g in svg.iter(ns + "g") if g.get("class") == "task"]
+    assert tasks[0].startswith("sh ") and sum(t.startswith("forkdemo") for t in tasks) == 2 and any(t.startswith("wc ") for t in tasks), tasks
+    assert len([p for p in svg.iter(ns + "path") if p.get("class") == "fork"]) == len(tasks) - 1, "a line from each parent to its child"
+
+
+@pytest.mark.skipif(not BROWSER, reason="no Chromium here (apt install chromium)")
+def test_process_tree_picture_in_a_browser(picture, tmp_path):
+    """The browser lays it out: each task's bar is visible, inside the picture, and a child's begins where its parent's is."""
+    look = """<script>addEventListener('load', () => {
+        const box = e => { const r = e.getBoundingClientRect(); return [r.left, r.top, r.right, r.bottom].map(Math.round); };
+        document.title = JSON.stringify({all: box(document.querySelector('svg')), tasks: [...document.querySelectorAll('g.task')].map(g => [g.id, box(g.querySelector('rect'))]),
+            run: [...document.querySelectorAll('svg > rect title')].length, errors: document.querySelectorAll('parsererror').length}); });</script>"""
+    page = tmp_path / "page.html"
+    page.write_text(f"<html><body>{(picture / 'tree.svg').read_text()}{look}</body></html>")
+    r = subprocess.run([BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1400,900", f"--user-data-dir={tmp_path}/profile", "--dump-dom", f"file://{page}"],
+                       capture_output=True, text=True, timeout=90)
+    seen = json.loads(re.search(r"<title>(.*?)</title>\s*</head>", r.stdout, re.S).group(1))
+    left, top, right, bottom = seen["all"]
+    assert not seen["errors"] and seen["run"] > 5 and len(seen["tasks"]) >= 6, seen
+    rows = [box for _, box in seen["tasks"]]
+    for l, t, r_, b in rows:
+        assert left <= l < r_ <= right and top <= t < b <= bottom, seen
+    assert all(a[3] <= b[1] for a, b in zip(rows, rows[1:])), "rows do not overlap"
+    assert all(rows[0][0] <= l for l, _, _, _ in rows), "nothing is older than the shell"
