@@ -42,6 +42,12 @@ def test_trace_commands(machine):
     assert [e for e in events(r.text) if e[4] == "fork"], tail(r.text)
 
 
+def test_a_panic_shows_the_last_events(machine):
+    r = machine.qemu("trace=fork init=/bin/sh -- -c 'true; /bin/true; echo a > /proc/sysrq-trigger'", debug=True)
+    last = re.search(r"kernel panic.*the last trace events:\n(.*)end of panic", r.text, re.S)
+    assert last and re.findall(r"\) (fork|exec|exit|reap) ", last.group(1))[-4:] == ["fork", "exec", "exit", "reap"], tail(r.text)
+
+
 @pytest.fixture(scope="module")
 def picture(tmp_path_factory):
     build = tmp_path_factory.mktemp("build")

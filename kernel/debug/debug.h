@@ -30,6 +30,8 @@ const char *check_page_tables(void);
 /* locks.c: a line about a rank's locks since the last reset (times in microseconds); false: no such rank. Any context. */
 bool lock_stat(u32 rank, char *line, size_t size);
 void lock_stat_reset(void);
+/* For a panic: what each hart holds goes to the log. */
+void lock_dump(void);
 /* A new kernel stack; and how deep a task's went, when it ends. */
 void stack_fill(void *top);
 void stack_measure(struct task_struct *t);
@@ -41,6 +43,7 @@ void stack_measure(struct task_struct *t);
 static inline const char *check_page_tables(void) { return "not checked"; }
 static inline bool lock_stat(u32 rank, char *line, size_t size) { return (void)rank, (void)line, (void)size, false; }
 static inline void lock_stat_reset(void) {}
+#define lock_dump() ((void)0)
 #define leak_baseline() ((void)0)
 #define leak_check() ((void)0)
 #define end_init() ((void)0)

@@ -60,6 +60,11 @@ bool lock_stat(u32 rank, char *line, size_t size) {
              ticks_to_us(s.waited_most), ticks_to_us(s.held), ticks_to_us(s.held_most));
     return true;
 }
+void lock_dump(void) {
+    for (u32 h = 0; h < nr_harts; h++)
+        for (u32 i = 0; i < held[h].n; i++)
+            printk("hart %u holds %s at %p\n", h, rank_names[held[h].held[i]->rank], (void *)held[h].held[i]);
+}
 void lock_stat_reset(void) { memset(stats, 0, sizeof(stats)); }
 
 static void unsafe(u32 outer, u32 inner) {

@@ -4,6 +4,7 @@
 #include "../drivers/drivers.h"
 #include "../fs/fs.h"
 #include "debug.h"
+#include "trace.h"
 
 void log_break_lock(void);
 static s32 panic_hart = -1;
@@ -108,6 +109,8 @@ static __noreturn void die(struct trapframe *tf, const char *fmt, va_list ap) {
         cpu_relax();
     if (stopped < others)
         printk("%u hart(s) did not answer\n", others - stopped);
+    lock_dump();
+    trace_dump();
     printk("end of panic\n");
     machine_power_off(255);
 }

@@ -126,6 +126,32 @@ static bool get(const struct ring *r, u64 n, struct trace_entry *e) {
     return READ_ONCE(from->number) == n;
 }
 
+void trace_dump(void) {
+    static struct trace_entry last[20]; /* by time, newest first */
+    u64 at[MAX_HARTS];
+    u32 n = 0;
+    WRITE_ONCE(trace_mask, 0);
+    for (unsigned int h = 0; h < nr_harts; h++)
+        at[h] = ring_size ? rings[h].next : 0;
+    for (; n < ARRAY_SIZE(last); n++) {
+        int best = -1;
+        struct trace_entry e;
+        for (unsigned int h = 0; h < nr_harts; h++)
+            if (at[h] && get(&rings[h], at[h], &e) && (best < 0 || e.time > last[n].time))
+                last[n] = e, best = h;
+        if (best < 0)
+            break;
+        at[best]--;
+    }
+    if (n)
+        printk("the last trace events:\n");
+    while (n-- > 0) {
+        char text[96];
+        snprintf(text, sizeof(text), events[last[n].event].format, last[n].a, last[n].b, last[n].c);
+        printk("  %lu pid %d (%s) %s %s\n", last[n].time, last[n].pid, last[n].comm, events[last[n].event].name, text);
+    }
+}
+
 int trace_show(struct seq *s) {
     struct merge {
         u64 at, end; /* the last that was shown, or skipped; where to end */

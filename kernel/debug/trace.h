@@ -44,6 +44,8 @@ void trace_write(enum trace_event e, u64 a, u64 b, u64 c); /* any context */
 /* on, off, clear, size=N (entries for each hart, while off), or groups and events with commas between: those are on, the others
  * off. 0, -EINVAL, -EBUSY, -ENOMEM. May sleep. */
 int trace_command(char *text);
+/* For a panic: the newest entries of all harts go to the log. Any context; nobody writes any more. */
+void trace_dump(void);
 struct seq;
 /* The newest entries of all harts by time, a line each: ns, hart, pid, name, event, its numbers. May sleep. */
 int trace_show(struct seq *s);
