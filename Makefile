@@ -103,6 +103,12 @@ qemu: all
 qemu-gdb: all
 	@echo "waiting for gdb: run gdb-multiarch in this folder"
 	@$(QEMU_LINE) -s -S
+REPLAY = $(PY) scripts/replay.py --kernel $(KERNEL) --image $(RUN_IMG) --build $(B) --mem $(MEM) --append '$(subst ','\'',$(value APPEND))'
+qemu-record: all
+	@$(REPLAY) record
+qemu-replay:
+	@$(REPLAY) replay
+.PHONY: qemu-record qemu-replay
 qemu-cmd:
 	@echo '$(QEMU_LINE)'
 RUN_LINE = $(PY) scripts/run.py $(if $(ICOUNT)$(SEED),--icount) --kernel $(KERNEL) --image $(RUN_IMG) --cpus $(CPUS) --mem $(MEM) \
@@ -149,7 +155,7 @@ format:
 clean:
 	@rm -rf $(B) compile_commands.json
 help:
-	@echo "make [qemu|run CMD=...|qemu-gdb|qemu-cmd|test [T=name]|bench|fs.img EXTRA=dir|deps|clean]"
+	@echo "make [qemu|run CMD=...|qemu-gdb|qemu-record|qemu-replay|qemu-cmd|test [T=name]|bench|fs.img EXTRA=dir|deps|clean]"
 	@echo "     [trace CMD=... EVENTS=fork,sched|oracle|bench-linux|bench-disk|bench-update|profile CMD=... ONLY=function|curve|boots N=500|seeds N=1000|fuzz]"
 	@echo "variables: CPUS= MEM= ICOUNT=1 IMG= EXTRA= APPEND= DEBUG=1 SEED= BUSYBOX=1 CROSS= V=1"
 

@@ -3,7 +3,9 @@ import os
 import re
 import socket
 import subprocess
+import time
 
+import pexpect
 import pytest
 
 import conftest
@@ -149,6 +151,53 @@ def test_a_programs_own_breakpoint_in_gdb(machine):
 def test_locks_of_the_checked_build_in_gdb(machine):
     s = Session(machine, "quiet init=/bin/forkdemo", 2, "file build/kernel-debug/tine.elf\nbreak *attach_pid\ncontinue\ncontinue\ntine locks\ndelete\ndetach", debug=True)
     s.expect("hit Breakpoint 1", r"hart \d holds tasklist tasklist_lock")
+
+
+@pytest.fixture
+def recording(machine):
+    """A run with a shell that was typed into, recorded."""
+    words = ["/usr/bin/python3", os.path.join(conftest.TOP, "scripts/replay.py"), "--kernel", os.path.join(conftest.BUILD, "kernel/tine.elf"), "--image", machine.image,
+             "--build", machine.tmp]
+    p = pexpect.spawn(words[0], [*words[1:], "record"], timeout=60, encoding="utf-8", codec_errors="replace", echo=False)
+    p.expect("/root # ")
+    for c in "forkdemo\r":  # QEMU's recording takes a key at a time
+        p.send(c)
+        time.sleep(0.02)
+    p.expect("Child Complete.*/root # ")
+    for c in "poweroff\r":
+        p.send(c)
+        time.sleep(0.02)
+    p.expect(pexpect.EOF)
+    p.close()
+    assert p.exitstatus == 0
+    port = free_port()
+    with open(os.path.join(machine.tmp, "replayed"), "w") as out:
+        r = subprocess.Popen([*words, "replay", "--port", str(port)], stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
+        yield port, os.path.join(machine.tmp, "replayed")
+        os.killpg(r.pid, 9)
+        r.wait()
+
+
+def test_backwards_in_time(recording):
+    port, console = recording
+    for _ in range(100):
+        if "waiting for gdb" in open(console).read():
+            break
+        time.sleep(0.1)
+    time.sleep(0.3)
+    out = gdb("tine when\nbreak sys_fork\ncontinue\ntine when\nprint/x $sp\ntine rstep\ntine rstep 9\nbreak copy_thread\ntine goto 14700000\ntine rcontinue\n"
+              "tine rcontinue\ndelete\nbreak sys_fork\ntine goto 0\ncontinue\ntine when\nprint/x $sp\ntine when-changed &total_forks\nbt 3\ntine when-changed &saved_nothing\n"
+              "tine goto 9000000000\ndelete\ncontinue", port, timeout=120)
+    n = [int(x) for x in re.findall(r"^instruction (\d+)", out, re.M)]
+    assert len(n) == 10, out
+    at = n[1]
+    assert n[0] == 0 and at > 1000000 and n[2:4] == [at - 1, at - 10] and n[4] == 14700000, out
+    back = re.findall(r"^instruction \d+: (\S+)", out, re.M)[5:7]
+    assert n[6] < n[5] < n[4] and all(b.startswith(("copy_thread", "copy_process", "sys_fork")) for b in back), out
+    assert n[7] == 0 and n[8] == at and len(set(re.findall(r"^\$\d+ = (0x\w+)$", out, re.M))) == 1, "the same moment, the same stack: " + out
+    assert n[9] < at and re.search(r"was stored to just before this.*\n.*copy_process|link_child", out) and "No symbol" in out, out
+    assert "the recording ends before instruction 9000000000" in out, out
+    assert "I am the child: fork gave me 0" in open(console).read(), "the replay has the typed command's output"
 
 
 def test_core_file_in_gdb(machine, tmp_path):

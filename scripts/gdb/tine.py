@@ -9,6 +9,7 @@ import tinegdb.core as core  # noqa: E402
 
 core.Prefix()
 import tinegdb.memory  # noqa: E402
+import tinegdb.replay  # noqa: E402
 import tinegdb.sched  # noqa: E402
 import tinegdb.tasks  # noqa: E402
 import tinegdb.walk  # noqa: E402,F401

@@ -58,6 +58,27 @@ def lower_hart():
     raised = None
 
 
+class Quiet:
+    """Stops that are a command's own doing are not announced (gdb 13 and newer)."""
+
+    def __enter__(self):
+        self.set("on")
+
+    def __exit__(self, *error):
+        self.set("off")
+
+    @staticmethod
+    def set(how):
+        if gdb.VERSION >= "13":
+            gdb.execute(f"set suppress-cli-notifications {how}")
+
+
+def forget_hart():
+    """The machine goes: there is nothing to put back."""
+    global raised
+    raised = None
+
+
 def number(word):
     try:
         v = gdb.parse_and_eval(word)

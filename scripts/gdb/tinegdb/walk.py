@@ -74,14 +74,12 @@ def step_alone():
     """One instruction of this hart while the others stand still. To continue from an address where a breakpoint is to be, gdb would
 step by itself, and a breakpoint that another hart comes to just then is lost at times."""
     core.lower_hart()
-    quiet = [c for c in ("set scheduler-locking {}", "set suppress-cli-notifications {}") if "suppress" not in c or gdb.VERSION >= "13"]
-    for c in quiet:
-        gdb.execute(c.format("on"))
+    gdb.execute("set scheduler-locking on")
     try:
-        gdb.execute("stepi", to_string=True)
+        with core.Quiet():
+            gdb.execute("stepi", to_string=True)
     finally:
-        for c in quiet:
-            gdb.execute(c.format("off"))
+        gdb.execute("set scheduler-locking off")
 
 
 def to_user(tasks_at):
