@@ -157,6 +157,8 @@ int sync_inode(struct inode *i, bool wait) {
         int e = i->sb->ops->write_inode(i);
         r = r ? r : e;
     }
+    if (READ_ONCE(i->i_data.dirty.n))
+        make_dirty(i); /* pages that were stored to behind us: it is not the first, so nobody else says so */
     return r;
 }
 
