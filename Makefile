@@ -146,8 +146,7 @@ check-tools:
 	@$(QEMU) --version | awk '{split($$4,v,"."); if (v[1] < 7) {print "QEMU " $$4 " is too old: 7.0 or newer is needed"; exit 1}; exit 0}'
 
 compile_commands.json: $(KERNEL) Makefile
-	$(Q)$(PY) -c 'import json,sys,os; print(json.dumps([dict(directory=os.getcwd(),file=f,arguments=sys.argv[1].split()+["-c",f]) for f in sys.argv[2].split()],indent=0))' \
-	    '$(CC) $(KCFLAGS)' '$(filter %.c,$(KSRC))' > $@
+	$(Q)$(PY) scripts/compile_commands.py $@ '$(subst ','\'',$(CC) $(filter-out -DCONFIG_DEBUG,$(KCFLAGS)) -DCONFIG_DEBUG)' $(filter %.c,$(KSRC)) -- '$(subst ','\'',$(UCC) $(UCFLAGS) -fno-builtin)' $(wildcard user/*.c user/*/*.c)
 
 format:
 	@find kernel user include tests -name "*.[ch]" | xargs clang-format --style=file -i

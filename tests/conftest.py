@@ -1,9 +1,7 @@
 """Boot tine under QEMU for tests. Each test has its own copy of the image and its own QEMU, killed at the end."""
 import os
 import re
-import shutil
 import subprocess
-import sys
 
 import pexpect
 import pytest

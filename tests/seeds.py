@@ -4,7 +4,6 @@ seed is one interleaving, which the command that is said repeats exactly."""
 import concurrent.futures
 import os
 import re
-import subprocess
 import sys
 import tempfile
 import time

@@ -1,8 +1,6 @@
 """What the documents say is held against the source: every flag and every row of the checklist has a test that names it."""
-import glob
 import os
 import re
-import subprocess
 import sys
 
 from conftest import TOP

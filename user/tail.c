@@ -36,8 +36,13 @@ int main(int argc, char **argv) {
         fwrite(s + from, 1, n - from, stdout);
         if (follow) {
             int fd = open(name, O_RDONLY);
+            if (fd < 0) {
+                warn("%s", name);
+                return 1;
+            }
             lseek(fd, n, 0);
-            for (fflush(stdout); fd >= 0; usleep(200000))
+            fflush(stdout);
+            for (;; usleep(200000))
                 copy_fd(fd, 1);
         }
         free(s);
