@@ -111,17 +111,22 @@ static long fcntl_lock(struct file *f, u64 cmd, u64 arg) {
     if (copy_from_user(&u, arg, sizeof(u)))
         return -EFAULT;
     s64 base = u.whence == 0 ? 0 : u.whence == 1 ? f->pos : u.whence == 2 ? f->inode->i_size : -1;
-    if (base < 0 || u.type < F_RDLCK || u.type > F_UNLCK || base + u.start < 0)
+    s64 start, last;
+    if (base < 0 || u.type < F_RDLCK || u.type > F_UNLCK)
         return -EINVAL;
+    if (__builtin_add_overflow(base, u.start, &start))
+        return -EOVERFLOW;
+    if (start < 0)
+        return -EINVAL;
+    if (__builtin_add_overflow(start, u.len > 0 ? u.len - 1 : u.len, &last)) /* of a length below 0: the first */
+        return -EOVERFLOW;
     struct file_lock l = {.inode = f->inode,
                           .owner = current->files,
                           .posix = true,
                           .write = u.type == F_WRLCK,
-                          .start = base + u.start,
+                          .start = u.len < 0 ? last : start,
                           .pid = current->tgid};
-    l.end = u.len > 0 ? l.start + u.len - 1 : u.len == 0 ? 0x7fffffffffffffff : l.start - 1;
-    if (u.len < 0)
-        l.start += u.len;
+    l.end = u.len > 0 ? last : u.len == 0 ? 0x7fffffffffffffff : start - 1;
     if (l.start < 0 || l.end < l.start)
         return -EINVAL;
     if (cmd == F_GETLK) {

@@ -268,6 +268,7 @@ void flush_tlb_range(struct mm_struct *mm, u64 start, u64 end);
 
 /* --- user memory --- Any address is allowed: a bad one is -EFAULT. May sleep, unless page faults are
  * disabled, when a page that is not mapped is -EFAULT too. */
+/* Words of 4 and 8 bytes that are aligned on both sides are copied whole. */
 u64 __copy_user(void *dst, const void *src, u64 n);
 u64 __clear_user(void *dst, u64 n);
 long __strncpy_user(char *dst, const char *src, u64 n);

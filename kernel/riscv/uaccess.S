@@ -17,8 +17,8 @@ __copy_user:
     li t6, SSTATUS_SUM
     csrs sstatus, t6
     or t0, a0, a1
-    andi t0, t0, 7
-    bnez t0, bytes
+    andi t1, t0, 7
+    bnez t1, 4f
     li t5, 64
 1:  bltu a2, t5, 2f
     TRY bytes, ld t0, 0(a1)
@@ -42,13 +42,23 @@ __copy_user:
     addi a2, a2, -64
     j 1b
 2:  li t5, 8
-3:  bltu a2, t5, bytes
+3:  bltu a2, t5, 5f
     TRY bytes, ld t0, 0(a1)
     TRY bytes, sd t0, 0(a0)
     addi a0, a0, 8
     addi a1, a1, 8
     addi a2, a2, -8
     j 3b
+4:  andi t0, t0, 3
+    bnez t0, bytes
+5:  li t5, 4                /* an aligned word is copied whole: a futex's must never be read in pieces */
+6:  bltu a2, t5, bytes
+    TRY bytes, lw t0, 0(a1)
+    TRY bytes, sw t0, 0(a0)
+    addi a0, a0, 4
+    addi a1, a1, 4
+    addi a2, a2, -4
+    j 6b
 bytes:
     beqz a2, done
     TRY done, lb t0, (a1)

@@ -126,6 +126,16 @@ int main(void) {
     fcntl(lk, F_SETLK, &fl);
     waitpid(k, &st, 0);
     OK(st == 0, "fcntl locks exclude, tell who, and wait");
+    const long top = 0x7fffffffffffffff;
+    struct flock far = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = top, .l_len = 1}; /* found by the fuzzer */
+    OK(fcntl(lk, F_SETLK, &far) == 0, "a lock of the last byte that can be");
+    far.l_len = 2;
+    FAILS(fcntl(lk, F_SETLK, &far), EOVERFLOW, "a lock that goes past it is EOVERFLOW");
+    lseek(lk, 7, SEEK_SET);
+    far = (struct flock){.l_type = F_UNLCK, .l_whence = SEEK_CUR, .l_start = top, .l_len = 1};
+    FAILS(fcntl(lk, F_SETLK, &far), EOVERFLOW, "so is one that begins there, from where the file is");
+    far = (struct flock){.l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = 5, .l_len = -top - 1};
+    FAILS(fcntl(lk, F_SETLK, &far), EINVAL, "one that begins before the first byte is EINVAL");
     char *q = mmap(NULL, 12288, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     q[8192] = 9;
     OK(munmap(q + 4096, 4096) == 0 && q[8192] == 9, "munmap of the middle");

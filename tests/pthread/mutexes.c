@@ -39,6 +39,27 @@ static int race(pthread_mutex_t *m) {
         pthread_join(t[i], NULL);
     return counter == 18000;
 }
+/* A futex's word is read whole, or a value is seen that it never had. (Thread ids above 255 found this, by a PI lock.) */
+static volatile int toggling;
+static unsigned word __attribute__((aligned(8)));
+static void *toggle(void *a) {
+    while (toggling)
+        __atomic_store_n(&word, word ? 0 : 0x11223344, __ATOMIC_SEQ_CST);
+    return a;
+}
+static int never_torn(void) {
+    const unsigned torn[] = {0x44, 0x3344, 0x223344, 0x11000000, 0x11220000, 0x11223300};
+    struct timespec none = {0};
+    pthread_t t;
+    int bad = 0;
+    toggling = 1;
+    pthread_create(&t, NULL, toggle, NULL);
+    for (int i = 0; i < 60000; i++)
+        bad |= syscall(SYS_futex, &word, 128 /* WAIT, private */, torn[i % 6], &none, NULL, 0) != -1 || errno != EAGAIN;
+    toggling = 0;
+    pthread_join(t, NULL);
+    return !bad;
+}
 static pthread_mutex_t pi;
 static volatile int stage, spun, done;
 static void rt(int prio) {
@@ -129,6 +150,12 @@ int main(void) {
     OK(pthread_mutex_lock(s) == EOWNERDEAD, "robust: also when a process is killed while another waits");
     waitpid(p, NULL, 0);
 
+    OK(never_torn(), "a futex's word is never read in pieces");
+    for (int i = 0; i < 300; i++) /* ids of more than one byte */
+        if (!(p = fork()))
+            _exit(0);
+        else
+            waitpid(p, NULL, 0);
     pi = make(PTHREAD_MUTEX_NORMAL, PTHREAD_PRIO_INHERIT, 0, 0);
     pthread_mutex_lock(&pi);
     OK(pthread_mutex_trylock(&pi) == EBUSY, "priority-inheriting: trylock of a held one is EBUSY");
