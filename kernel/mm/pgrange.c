@@ -49,12 +49,17 @@ static void count_table(struct page *t, int level, s64 *pages, s64 *files) {
             *files += pa_to_page(pte_pa(*e))->mapping != NULL;
     }
 }
+/* Does one entry map the 2 MB around va? page_table_lock held. */
+static bool huge_at(struct mm_struct *mm, u64 va) {
+    pte_t mid = mm->pgd[va_index(va, 2)];
+    return mid && is_huge(next_table(mid)[va_index(va, 1)]);
+}
 static void count_range(struct mm_struct *mm, u64 start, u64 end, s64 *pages, s64 *files) {
     spin_lock(&mm->page_table_lock);
     for (u64 va = start; va < end;) {
-        pte_t *e = pte_lookup(mm, va), mid = mm->pgd[va_index(va, 2)];
-        u64 next = table_end(va, mid ? 0 : 1, end);
-        if (mid && is_huge(next_table(mid)[va_index(va, 1)]))
+        pte_t *e = pte_lookup(mm, va);
+        u64 next = table_end(va, mm->pgd[va_index(va, 2)] ? 0 : 1, end);
+        if (huge_at(mm, va))
             *pages += PTRS_PER_TABLE;
         for (; e && va < next; va += PAGE_SIZE, e++)
             if (*e) {
@@ -293,8 +298,7 @@ int split_huge_at(struct mm_struct *mm, u64 va) {
     if (!(va & (LEAF_SPAN - 1)))
         return 0;
     spin_lock(&mm->page_table_lock);
-    pte_t mid = mm->pgd[va_index(va, 2)];
-    bool huge = mid && is_huge(next_table(mid)[va_index(va, 1)]);
+    bool huge = huge_at(mm, va);
     spin_unlock(&mm->page_table_lock);
     return huge ? own_path(mm, va, REACH_OWN) : 0;
 }

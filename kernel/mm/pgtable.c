@@ -157,32 +157,11 @@ pte_t *pte_lookup(struct mm_struct *mm, u64 va) {
     return &t[va_index(va, 0)];
 }
 
-/* What e, an entry of a middle table, says of the page of va. */
-static pte_t huge_part(pte_t e, u64 va) { return e + (va_index(va, 0) << 10); }
-struct page *follow_page(struct mm_struct *mm, u64 va, bool store) {
-    struct page *p = NULL;
-    pte_t e = 0, *t = mm->pgd;
-    spin_lock(&mm->page_table_lock);
-    for (int level = 2; level >= 0; level--) {
-        if (!(e = READ_ONCE(t[va_index(va, level)])))
-            break;
-        if (level == 1 && is_huge(e)) {
-            e = huge_part(e, va);
-            break;
-        }
-        t = next_table(e);
-    }
-    if ((e & PTE_V) && (!store || (e & PTE_W)))
-        get_page(p = pa_to_page(pte_pa(e)));
-    spin_unlock(&mm->page_table_lock);
-    return p;
-}
-
-pte_t pte_peek(struct mm_struct *mm, u64 va, u32 *sharers) {
+/* The entry of va, that of a 2 MB page's part too, and *sharers as pte_peek says. page_table_lock held. */
+static pte_t look(struct mm_struct *mm, u64 va, u32 *sharers) {
     u32 most = 0;
     pte_t e = 0, *t = mm->pgd;
     *sharers = 0;
-    spin_lock(&mm->page_table_lock);
     for (int level = 2; level >= 0; level--) {
         e = READ_ONCE(t[va_index(va, level)]);
         if (!level)
@@ -191,8 +170,7 @@ pte_t pte_peek(struct mm_struct *mm, u64 va, u32 *sharers) {
             break;
         if (level == 1 && is_huge(e)) {
             *sharers = max(most, table_page(e)->inuse);
-            e = huge_part(e, va);
-            break;
+            return e + (va_index(va, 0) << 10);
         }
         most = max(most, (u32)atomic_read(&table_page(e)->refcount)); /* of the table, or at last the page */
         if (level)
@@ -200,8 +178,23 @@ pte_t pte_peek(struct mm_struct *mm, u64 va, u32 *sharers) {
         else
             *sharers = most;
     }
+    return e;
+}
+pte_t pte_peek(struct mm_struct *mm, u64 va, u32 *sharers) {
+    spin_lock(&mm->page_table_lock);
+    pte_t e = look(mm, va, sharers);
     spin_unlock(&mm->page_table_lock);
     return e;
+}
+struct page *follow_page(struct mm_struct *mm, u64 va, bool store) {
+    struct page *p = NULL;
+    u32 sharers;
+    spin_lock(&mm->page_table_lock);
+    pte_t e = look(mm, va, &sharers);
+    if ((e & PTE_V) && (!store || (e & PTE_W)))
+        get_page(p = pa_to_page(pte_pa(e)));
+    spin_unlock(&mm->page_table_lock);
+    return p;
 }
 
 /* How many tables are needed to reach va. */

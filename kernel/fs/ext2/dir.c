@@ -13,8 +13,9 @@ static u64 pages(struct inode *dir) { return dir->i_size >> PAGE_SHIFT; }
 /* The record of a name, and the one before it in its block; *page is to be put. NULL: none. Caller holds dir's lock. */
 static struct ext2_dirent *find(struct inode *dir, const char *name, u32 len, struct page **page,
                                 struct ext2_dirent **before) {
+    u32 hash = dir_hash(name, len);
     for (u64 n = 0; n < pages(dir); n++) {
-        if (!dir_may_have(dir, n, name, len))
+        if (!dir_may_have(dir, n, hash))
             continue;
         struct page *p = read_mapping_page(&dir->i_data, n);
         if (IS_ERR(p))
@@ -117,7 +118,7 @@ static int add(struct inode *dir, const char *name, u32 len, struct inode *i) {
                 e->file_type = type_of[IFTODT(i->i_mode)];
                 memcpy(e->name, name, len);
                 e->inode = i->i_ino;
-                dir_added(dir, n, name, len);
+                dir_added(dir, n, dir_hash(name, len));
                 changed(dir, p);
                 put_page(p);
                 return 0;

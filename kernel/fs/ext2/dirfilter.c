@@ -18,7 +18,7 @@ struct dir_filters {
     struct dir_filter block[];
 };
 
-static u32 hash(const char *name, u32 len) {
+u32 dir_hash(const char *name, u32 len) {
     u32 h = 0x811c9dc5u;
     for (u32 i = 0; i < len; i++)
         h = (h ^ (u8)name[i]) * 0x01000193u;
@@ -55,9 +55,9 @@ static struct dir_filter *filter(struct inode *dir, u64 n) {
     return &d->block[n];
 }
 
-bool dir_may_have(struct inode *dir, u64 n, const char *name, u32 len) {
+bool dir_may_have(struct inode *dir, u64 n, u32 hash) {
     struct dir_filter *f = filter(dir, n);
-    return !f || !f->known || has(f, hash(name, len));
+    return !f || !f->known || has(f, hash);
 }
 void dir_learn(struct inode *dir, u64 n, const void *block) {
     struct dir_filter *f = filter(dir, n);
@@ -67,15 +67,15 @@ void dir_learn(struct inode *dir, u64 n, const void *block) {
     for (u32 off = 0; off < EXT2_BLOCK_SIZE;) {
         const struct ext2_dirent *e = (const void *)((const u8 *)block + off);
         if (e->inode)
-            set(f, hash(e->name, e->name_len));
+            set(f, dir_hash(e->name, e->name_len));
         off += e->rec_len;
     }
     f->known = true;
 }
-void dir_added(struct inode *dir, u64 n, const char *name, u32 len) {
+void dir_added(struct inode *dir, u64 n, u32 hash) {
     struct dir_filter *f = filter(dir, n);
     if (f)
-        set(f, hash(name, len));
+        set(f, hash);
 }
 u32 dir_room(struct inode *dir, u64 n) {
     struct dir_filter *f = filter(dir, n);
