@@ -260,18 +260,18 @@ static int iterate(struct file *f, struct dir_context *ctx) {
 }
 static const struct file_operations dir_fops = {.iterate = iterate};
 
-static ssize_t proc_read(struct file *f, struct iov_iter *it, loff_t *pos) {
-    struct node *n = NODE(f->inode);
-    struct seq *s = f->private;
-    if (!n->e->show)
-        return -EINVAL;
-    if (!s || *pos == 0) {
-        if (s) { /* read again: of this moment */
-            s->len = 0;
-            s->failed = false;
-        } else if (!(s = f->private = kzalloc(sizeof(*s), GFP_KERNEL))) {
-            return -ENOMEM;
-        }
+static int proc_open(struct inode *i, struct file *f) {
+    (void)i;
+    struct seq *s = f->private = kzalloc(sizeof(*s), GFP_KERNEL);
+    if (!s)
+        return -ENOMEM;
+    mutex_init(&s->lock);
+    return 0;
+}
+static ssize_t read_text(struct node *n, struct seq *s, struct iov_iter *it, loff_t *pos) {
+    if (!s->buf || *pos == 0) { /* from the start: of this moment */
+        s->len = 0;
+        s->failed = false;
         if (n->t && !n->t->sighand && n->t->exit_state == EXIT_DEAD)
             return -ESRCH;
         int r = n->e->show(s, n->t);
@@ -283,6 +283,16 @@ static ssize_t proc_read(struct file *f, struct iov_iter *it, loff_t *pos) {
     size_t want = min(it->count, s->len - *pos), c = copy_to_iter(s->buf + *pos, want, it);
     *pos += c;
     return c ? (ssize_t)c : -EFAULT;
+}
+static ssize_t proc_read(struct file *f, struct iov_iter *it, loff_t *pos) {
+    struct node *n = NODE(f->inode);
+    struct seq *s = f->private;
+    if (!n->e->show)
+        return -EINVAL;
+    mutex_lock(&s->lock);
+    ssize_t r = read_text(n, s, it, pos);
+    mutex_unlock(&s->lock);
+    return r;
 }
 static ssize_t proc_write(struct file *f, struct iov_iter *it, loff_t *pos) {
     struct node *n = NODE(f->inode);
@@ -306,7 +316,7 @@ static void proc_release(struct file *f) {
     kfree(s);
 }
 static const struct file_operations file_fops = {
-    .read = proc_read, .write = proc_write, .release = proc_release};
+    .open = proc_open, .read = proc_read, .write = proc_write, .release = proc_release};
 
 static int statfs(struct super_block *sb, struct statfs *st) {
     (void)sb;

@@ -5,6 +5,7 @@
 
 /* Text that grows. */
 struct seq {
+    struct mutex lock; /* readers of one open file, by pread at the same time too */
     char *buf;
     size_t len, size;
     bool failed;
