@@ -107,6 +107,11 @@ def address(v):
     return int(v.address if v.type.code != gdb.TYPE_CODE_PTR else v) & MASK
 
 
+def struct_at(at, type_name):
+    """The structure at an address."""
+    return gdb.Value(at).cast(gdb.lookup_type("struct " + type_name).pointer()).dereference()
+
+
 def container(link, type_name, member):
     """The structure whose `member`, maybe of a member (se.node), lies at the address link."""
     t = gdb.lookup_type("struct " + type_name)
@@ -114,7 +119,7 @@ def container(link, type_name, member):
     for part in member.split("."):
         field = next(f for f in at.fields() if f.name == part)
         offset, at = offset + field.bitpos // 8, field.type
-    return gdb.Value((link - offset) & MASK).cast(t.pointer()).dereference()
+    return struct_at((link - offset) & MASK, type_name)
 
 
 def each(head, type_name, member, most=100000):
@@ -125,7 +130,7 @@ def each(head, type_name, member, most=100000):
             return
         entry = container(at, type_name, member)
         yield entry
-        at = address(gdb.Value(at).cast(gdb.lookup_type("struct list_head").pointer()).dereference()["next"])
+        at = address(struct_at(at, "list_head")["next"])
     raise LookupError("a list has no end: it is being changed, or it is broken")
 
 
@@ -133,7 +138,7 @@ def each_node(root, type_name, member):
     """The entries of a red-black tree, in order."""
     def visit(node):
         if node:
-            n = gdb.Value(node).cast(gdb.lookup_type("struct rb_node").pointer()).dereference()
+            n = struct_at(node, "rb_node")
             yield from visit(address(n["left"]))
             yield container(node, type_name, member)
             yield from visit(address(n["right"]))
@@ -170,13 +175,16 @@ def tasks():
                 yield t
 
 
+def task_of(words):
+    """The task that a command's first word names; without one, the one that this hart runs."""
+    return find_task(words[0]) if words else current()
+
+
 def find_task(word):
-    """By pid, or an expression whose value is a task's address; nothing: the one that this hart runs."""
-    if word is None:
-        return current()
+    """By pid, or an expression whose value is a task's address."""
     n = number(word)
     if n > 1 << 32:
-        return gdb.Value(n).cast(gdb.lookup_type("struct task_struct").pointer()).dereference()
+        return struct_at(n, "task_struct")
     for t in tasks():
         if int(t["pid"]) == n:
             return t
@@ -199,7 +207,7 @@ def current():
         at = reg("sscratch")
     if not at >> 63:
         raise LookupError("this hart runs nothing yet")
-    return gdb.Value(at).cast(gdb.lookup_type("struct task_struct").pointer()).dereference()
+    return struct_at(at, "task_struct")
 
 
 def running_on(task):
@@ -254,6 +262,10 @@ def direct(pa):
 PAGE_OFFSET = 0xffffffc000000000  # kernel/riscv/csr.h: all memory is mapped from here on
 
 
+def pte_pa(e):
+    return (e >> 10 << 12) & ((1 << 56) - 1)
+
+
 def walk(root, va):
     """[(level, address of the entry, entry)] from the root down to a leaf, or to where it ends."""
     out, table = [], root
@@ -263,7 +275,7 @@ def walk(root, va):
         out.append((level, slot, e))
         if not e or e & 0x1e:  # nothing, or a leaf: it has R, W or X, or U
             break
-        table = direct((e >> 10 << 12) & ((1 << 56) - 1))
+        table = direct(pte_pa(e))
     return out
 
 
@@ -273,7 +285,7 @@ def physical(mm, va):
     if not e & 0x1e:
         return None
     size = PAGE << (9 * level)
-    return ((e >> 10 << 12) & ((1 << 56) - 1)) + va % size
+    return pte_pa(e) + va % size
 
 
 def read_user(mm, va, n):

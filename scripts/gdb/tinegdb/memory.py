@@ -36,7 +36,7 @@ table or page that it names, and whether that table is shared or sealed (docs/pa
             if not e:
                 say("    nothing: a touch here is a page fault, which the VMA decides about")
                 return
-            pa = (e >> 10 << 12) & ((1 << 56) - 1)
+            pa = core.pte_pa(e)
             user = va < 1 << 38
             if not e & 0x1e:
                 if not user:

@@ -57,7 +57,7 @@ class Task(core.Command):
     name = "task"
 
     def run(self, words):
-        t = core.find_task(words[0] if words else None)
+        t = core.task_of(words)
         on, parent = core.running_on(t), t["real_parent"]
         say(f"task {int(t['pid'])} ({core.comm(t)}) at {address(t):#x}, of process {int(t['tgid'])}, child of "
             f"{int(parent['pid']) if parent else 0}")
@@ -84,7 +84,7 @@ class Trapframe(core.Command):
     name = "trapframe"
 
     def run(self, words):
-        t = core.find_task(words[0] if words else None)
+        t = core.task_of(words)
         if int(t["task_flags"]) & 1:
             say("a kernel thread: it has no user registers")
         else:
@@ -94,7 +94,7 @@ class Trapframe(core.Command):
 
 
 def trapframe(t):
-    return gdb.Value(int(t["ti"]["kernel_sp"]) & core.MASK).cast(gdb.lookup_type("struct trapframe").pointer()).dereference()
+    return core.struct_at(int(t["ti"]["kernel_sp"]) & core.MASK, "trapframe")
 
 
 def show_trapframe(t):
@@ -115,7 +115,7 @@ is the first frame alone). `tine symbols PID` gives the program's functions name
     name = "bt"
 
     def run(self, words):
-        t = core.find_task(words[0] if words else None)
+        t = core.task_of(words)
         say(f"task {int(t['pid'])} ({core.comm(t)}):")
         user = None
         if core.running_on(t) is not None:
@@ -151,7 +151,7 @@ class Vma(core.Command):
     name = "vma"
 
     def run(self, words):
-        t = core.find_task(words[0] if words else None)
+        t = core.task_of(words)
         mm = t["mm"]
         if not mm:
             raise LookupError("a kernel thread has no address space of its own")
@@ -181,7 +181,7 @@ class Files(core.Command):
     name = "files"
 
     def run(self, words):
-        t = core.find_task(words[0] if words else None)
+        t = core.task_of(words)
         files = t["files"]
         if not files:
             raise LookupError("it has no descriptors (it ended)")
@@ -260,7 +260,7 @@ Programs are looked for in build/user, build/tests and the folders of $tine_prog
                 Symbols.at_exec.commands = "silent\npython tinegdb.tasks.follow_exec()\ncontinue"
             say("the symbols of each program that is started will be loaded")
             return
-        say(f"symbols of {load_symbols(core.find_task(words[0] if words else None))}")
+        say(f"symbols of {load_symbols(core.task_of(words))}")
 
 
 class UserBreak(gdb.Breakpoint):

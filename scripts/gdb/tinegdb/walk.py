@@ -22,7 +22,7 @@ def flag_names(flags):
 
 
 def task_at(at):
-    return gdb.Value(at).cast(gdb.lookup_type("struct task_struct").pointer()).dereference()
+    return core.struct_at(at, "task_struct")
 
 
 def here():
@@ -126,7 +126,7 @@ class Walk:
 
         run_to(("*copy_process", is_task(self.parent)))
         self.title(3, "copy_process")
-        args = gdb.Value(core.reg("a0")).cast(gdb.lookup_type("struct kernel_clone_args").pointer()).dereference()
+        args = core.struct_at(core.reg("a0"), "kernel_clone_args")
         say(f"   kernel_clone_args: flags {int(args['flags']):#x}, {flag_names(int(args['flags']))}, exit_signal {int(args['exit_signal'])}")
         say(f"   {int(core.value('nr_threads'))} threads are there, {int(core.value('max_threads'))} may be; {int(core.value('total_forks'))} forks so far")
         yield
@@ -199,7 +199,7 @@ class Walk:
                 continue
             shared, own = shared + (e >> 9 & 1), own + (~e >> 9 & 1)
             if e >> 9 & 1 == 0:
-                middle = core.direct((e >> 10 << 12) & ((1 << 56) - 1))
+                middle = core.direct(core.pte_pa(e))
                 for word in memoryview(core.read(middle, 4096)).cast("Q"):
                     if word and not word & 0x1e:
                         shared, own = shared + (word >> 9 & 1), own + (~word >> 9 & 1)
