@@ -25,7 +25,23 @@ class Result:
 
 
 def tail(text, n=40):
-    return "\n".join(text.splitlines()[-n:])
+    return "\n".join(re.sub("\ufffd+", "\ufffd", text).splitlines()[-n:])
+
+
+def what_hangs(socket, debug):
+    """Of a machine that did not end: its tasks, locks, what each hart and each sleeper is doing."""
+    def gdb(*commands):
+        r = subprocess.run(["gdb-multiarch", "-nx", "-batch", "-ex", "set architecture riscv:rv64", "-ex", "source scripts/gdb/tine.py", "-ex",
+                            f"target remote {socket}", *(w for c in commands for w in ("-ex", c))] +
+                           [os.path.join(BUILD, "kernel-debug" if debug else "kernel", "tine.elf")],
+                           cwd=TOP, text=True, capture_output=True, timeout=60)
+        return r.stdout + r.stderr
+    try:
+        ps = gdb("tine ps", "tine rq", "tine locks", "tine waitq", "thread apply all bt 16")
+        pids = re.findall(r"^ *([1-9]\d*) ", ps, re.M)[:12]
+        return ps + gdb(*(f"tine bt {pid}" for pid in pids))
+    except subprocess.TimeoutExpired:
+        return "gdb did not answer"
 
 
 class Machine:
@@ -50,11 +66,18 @@ class Machine:
 
     def qemu(self, append="", timeout=60, **options):
         """Run to power-off. Result of QEMU's status and the console."""
+        socket = os.path.join(self.tmp, "gdb")
+        options["extra"] = (*options.get("extra", ()), "-chardev", f"socket,id=gdb,path={socket},server=on,wait=off", "-gdb", "chardev:gdb")
+        p = subprocess.Popen(self.command(append, **options), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         try:
-            p = subprocess.run(self.command(append, **options), stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout)
-        except subprocess.TimeoutExpired as e:
-            raise Hang(f"no power-off within {timeout} s; the console's tail:\n" + tail((e.stdout or b"").decode(errors="replace"))) from None
-        return Result(p.returncode, p.stdout.decode(errors="replace").replace("\r", "") + p.stderr.decode(errors="replace"))
+            out, err = p.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            state = what_hangs(socket, options.get("debug"))
+            p.kill()
+            out, err = p.communicate()
+            raise Hang(f"no power-off within {timeout} s; gdb sees:\n{state}\nthe console's tail:\n"
+                       + tail(out.decode(errors="replace"))) from None
+        return Result(p.returncode, out.decode(errors="replace").replace("\r", "") + err.decode(errors="replace"))
 
     def run(self, command, timeout=60, quiet=True, **options):
         """Run one shell command as init. A panic fails the test."""

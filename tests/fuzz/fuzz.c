@@ -432,7 +432,7 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: fuzz SEED CALLS [UID] [WORKERS]\n");
         return 2;
     }
-    long seed = atol(argv[1]), want = atol(argv[2]), made = 0, batches = 0, slow = 0;
+    long seed = atol(argv[1]), want = atol(argv[2]), made = 0, batches = 0, slow = 0, refused = 0;
     uid = argc > 3 ? atoi(argv[3]) : 0;
     int workers = argc > 4 ? atoi(argv[4]) : 3, per = 400;
     shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -470,6 +470,8 @@ int main(int argc, char **argv) {
                         signal(sig, SIG_DFL);
                     child(s, per, w);
                 }
+                if (pids[w] < 0) /* no room: what batches left behind goes, and the slot is tried again */
+                    pids[w] = 0, refused++, kill(-1, SIGKILL);
                 since[w] = 0, at[w] = shared->made[w];
             } else if (ticked && at[w] == shared->made[w]) {
                 if (++since[w] > 50) /* stopped, or waiting with its alarm gone: a quarter second is enough */
@@ -514,7 +516,7 @@ int main(int argc, char **argv) {
                             : 0)) /* a hart may hold the address space it ran last */
             printf("leak: %s %ld -> %ld\n", must[i], a, b), lost = 1;
     }
-    printf("fuzz: seed %ld, uid %d: %ld calls in %ld batches, %ld stuck and ended%s\n", seed, uid, made,
-           batches, slow, lost ? ", LEAKS" : "");
+    printf("fuzz: seed %ld, uid %d: %ld calls in %ld batches, %ld stuck and ended, %ld forks refused%s\n", seed, uid,
+           made, batches, slow, refused, lost ? ", LEAKS" : "");
     return lost;
 }
