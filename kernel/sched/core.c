@@ -73,7 +73,6 @@ static u32 seeded(u32 n) {
 }
 #define SEEDED_TICK (5000 + (u64)seeded(195000)) /* ns */
 
-static void push_one(void);
 static void slice_end(struct timer *t);
 static u64 slice_of(const struct task_struct *p) { return p->se.policy == SCHED_RR ? RR_SLICE_NS : SLICE_NS; }
 
@@ -95,6 +94,11 @@ static u64 slice_left(const struct rq *rq, const struct task_struct *p) {
     if (unlikely(is_rt(p)) && !rt_used_up(rq))
         left = min(left, sched_rt_runtime_us * 1000UL - rq->rt_used);
     return left;
+}
+/* On this hart, interrupts off. */
+static void end_slice_by(struct rq *rq, u64 at) {
+    if (READ_ONCE(rq->slice.hart) < 0 || rq->slice.expires > at)
+        timer_start(&rq->slice, at);
 }
 /* A task wants the hart that p has, from now on: p's slice is to end. One that is being timed already goes on: who has
  * not used its slice up when the time comes gets the rest (slice_end). */
@@ -238,6 +242,9 @@ static unsigned int select_hart(const struct task_struct *p, unsigned int prev) 
     unsigned int best = __builtin_ctzl(allowed), self = smp_processor_id();
     if ((allowed & BIT(prev)) && hart_idle(prev))
         return prev;
+    /* A child that ends wakes its parent: this hart is as good as free. */
+    if (prev == self && (allowed & BIT(self)) && (current->task_flags & PF_EXITING) && READ_ONCE(rqs[self].nr_running) == 1)
+        return self;
     u32 least = ~0u;
     for (u64 m = allowed; m; m &= m - 1) {
         unsigned int h = __builtin_ctzl(m);
@@ -326,7 +333,7 @@ void wake_up_new_task(struct task_struct *p, u64 clone_flags) {
     u64 irq = local_irq_save();
     preempt_disable();
     unsigned int here = smp_processor_id(), to = here;
-    if (!(p->se.affinity & BIT(here)) || (!first && nr_harts > 1))
+    if (!(p->se.affinity & BIT(here)) || (!first && !(clone_flags & CLONE_VFORK) && nr_harts > 1))
         to = select_hart(p, here);
     struct rq *rq = &rqs[to];
     spin_lock(&rq->lock);
@@ -357,21 +364,32 @@ void wake_up_new_task(struct task_struct *p, u64 clone_flags) {
     /* The parent still wants to run. A child that execs or ends soon gives it this hart back; only if it goes on does
      * the parent go to an idle hart (slice_end): an IPI and cold translations for each fork cost more than they gain. */
     if (to == here && nr_harts > 1 && !sched_seed && any_idle(current->se.affinity & ~BIT(here)))
-        timer_start(&rq->slice, ktime_get() + FORK_GRACE_NS);
+        end_slice_by(rq, ktime_get() + FORK_GRACE_NS);
     local_irq_restore(irq);
     preempt_enable();
 }
 
-/* A task waiting in `from` that hart `self` may run, or NULL. from->lock held. */
-static struct task_struct *stealable(struct rq *from, unsigned int self) {
+/* A task that ran a moment ago stays beside the one that runs: its turn may come at once (a parent whose child ends), and
+ * what it needs is there. */
+static u64 may_go_at(const struct task_struct *p, const struct rq *from) {
+    return from->nr_running > 2 ? 0 : p->se.exec_start + FORK_GRACE_NS;
+}
+
+/* A task waiting in `from` that hart `self` may run now, or NULL; *soon is when there may be one. from->lock held. */
+static struct task_struct *stealable(struct rq *from, unsigned int self, u64 *soon) {
     struct task_struct *p;
+    u64 now = ktime_get();
     for (int l = 0; from->nr_rt && l < RT_LEVELS; l++)
         list_for_each_entry(p, &from->rt[l],
                             se.rt_link) if ((p->se.affinity & BIT(self)) && !p->se.on_cpu) return p;
     for (struct rb_node *n = rb_first(&from->fair); n; n = rb_next(n)) {
         p = rb_entry(n, struct task_struct, se.node);
-        if ((p->se.affinity & BIT(self)) && !p->se.on_cpu)
+        if (!(p->se.affinity & BIT(self)) || p->se.on_cpu)
+            continue;
+        u64 at = may_go_at(p, from);
+        if (at <= now)
             return p;
+        *soon = min(*soon, at);
     }
     return NULL;
 }
@@ -398,10 +416,11 @@ static void migrate(struct task_struct *p, struct rq *from, struct rq *to) {
 
 /* At a slice's end: the waiting task that has had least goes where there are fewer tasks. Where the difference is
  * one, only if those there have had more: so the surplus task wanders between the harts at the pace at which
- * they drift apart, and in the long run all tasks get the same. */
-static void push_one(void) {
+ * they drift apart, and in the long run all tasks get the same. Returns when to look again, or FOREVER. */
+static u64 push_one(void) {
     struct rq *rq = this_rq(), *dest = rq;
     unsigned int self = rq - rqs;
+    u64 again = FOREVER;
     for (unsigned int i = 1; i < nr_harts && READ_ONCE(rq->nr_running) > 1; i++) {
         struct rq *other = &rqs[(self + i) % nr_harts];
         u32 n = READ_ONCE(other->nr_running), least = READ_ONCE(dest->nr_running);
@@ -409,14 +428,14 @@ static void push_one(void) {
             dest = other;
     }
     if (dest == rq)
-        return;
+        return again;
     /* In an interrupt, and nothing that must be done now: it does not wait for the other hart. (Where harts take turns
      * that one could hold its lock at each of our turns.) */
     spin_lock(&rq->lock);
     if (!spin_trylock_raw(&dest->lock)) {
         spin_unlock_raw(&rq->lock);
         preempt_enable_no_resched();
-        return;
+        return again;
     }
     lock_check_taken(&dest->lock);
     update_curr(dest); /* a task alone there has no slices */
@@ -426,10 +445,16 @@ static void push_one(void) {
     if (n && (dest->nr_running + 1 < rq->nr_running || (dest->nr_running < rq->nr_running &&
                                                         (s64)(dest->min_vruntime - rq->min_vruntime) > 0))) {
         struct task_struct *p = rb_entry(n, struct task_struct, se.node);
-        migrate(p, rq, dest);
-        check_preempt(dest, p, false);
+        u64 at = may_go_at(p, rq);
+        if (at <= ktime_get()) {
+            migrate(p, rq, dest);
+            check_preempt(dest, p, false);
+        } else {
+            again = at;
+        }
     }
     unlock_both(rq, dest);
+    return again;
 }
 
 /* In an interrupt, on the hart that runs current. */
@@ -445,28 +470,31 @@ static void slice_end(struct timer *t) {
     preempt_enable_no_resched();
     if (alone && !sched_seed)
         return;
-    push_one();
+    u64 again = push_one();
     if (used)
         set_tif(current, TIF_NEED_RESCHED);
     else
-        timer_start(t, ktime_get() + left);
+        timer_start(t, min(again, ktime_get() + left));
 }
 
 /* An idle hart takes a task that waits elsewhere. Called with no lock, interrupts off. */
 static bool steal(struct rq *rq) {
     unsigned int self = rq - rqs;
+    u64 soon = FOREVER;
     for (unsigned int i = 1; i < nr_harts; i++) {
         struct rq *from = &rqs[(self + i) % nr_harts];
         if (READ_ONCE(from->nr_running) < 2)
             continue;
         lock_both(from, rq);
-        struct task_struct *p = stealable(from, self);
+        struct task_struct *p = stealable(from, self, &soon);
         if (p)
             migrate(p, from, rq);
         unlock_both(from, rq);
         if (p)
             return true;
     }
+    if (soon != FOREVER) /* idle until then, and another look */
+        end_slice_by(rq, soon);
     return false;
 }
 
