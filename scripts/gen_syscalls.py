@@ -10,12 +10,13 @@ with open(header, "w") as f:
         f.write(f"#define SYS_{name} {number}\n")
 with open(table, "w") as f:
     f.write('/* Generated from kernel/core/syscalls.list. */\n#include "core/syscall.h"\n')
-    for _, name in calls:
+    for name in ["ni_syscall"] + [name for _, name in calls]:
         f.write(f"long sys_{name}();\n")
-    for symbol, low, high, base in (("syscall_table[SYSCALL_COUNT]", 0, 1024, 0),
-                                    ("syscall_table_legacy[SYSCALL_LEGACY_COUNT]", 1024, 4096, 1024)):
-        f.write(f"const syscall_fn {symbol} = {{\n")
-        for number, name in calls:
-            if low <= int(number) < high:
-                f.write(f"    [{int(number) - base}] = (syscall_fn)sys_{name},\n")
+    of = {int(number): name for number, name in calls}
+    for symbol, base, count in (("syscall_table", 0, "SYSCALL_COUNT"), ("syscall_table_legacy", 1024, "SYSCALL_LEGACY_COUNT")):
+        size = {"SYSCALL_COUNT": 460, "SYSCALL_LEGACY_COUNT": 64}[count]
+        f.write(f"_Static_assert({count} == {size}, \"scripts/gen_syscalls.py and syscall.h agree\");\n")
+        f.write(f"const syscall_fn {symbol}[{count} + 1] = {{\n")
+        for n in range(size + 1):
+            f.write(f"    (syscall_fn)sys_{of.get(n + base, 'ni_syscall') if n < size else 'ni_syscall'},\n")
         f.write("};\n")

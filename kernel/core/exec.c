@@ -504,6 +504,7 @@ static void begin_program(struct mm_struct *mm, struct image *im, struct cred *c
     mm->undumpable = secure;
     struct trapframe *tf = task_trapframe(t);
     memset(tf, 0, sizeof(*tf));
+    set_tif(current, TIF_RESTORE_ALL);
     tf->sepc = entry;
     tf->sp = sp;
     tf->sstatus = SSTATUS_SPIE | SSTATUS_UXL_64;

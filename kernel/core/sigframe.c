@@ -67,6 +67,7 @@ long sys_rt_sigreturn(void) {
     }
     const struct abi_sigcontext *sc = &f->uc.uc_mcontext;
     memcpy(tf, sc->regs, sizeof(sc->regs));
+    set_tif(current, TIF_RESTORE_ALL);
     tf->sepc = sc->pc;
     local_irq_disable();
     memcpy(current->fpu.f, sc->f, sizeof(sc->f));

@@ -24,6 +24,15 @@ struct file *fget(u64 fd) {
     }
     return f;
 }
+struct fd fdget(u64 fd) {
+    struct files_struct *t = current->files;
+    if (unlikely(smp_load_acquire(&t->refcount.v) != 1)) {
+        struct file *f = fget(fd);
+        return (struct fd){f, f != NULL};
+    }
+    struct file *f = (u32)fd < t->size ? slot_file(t->fd[(u32)fd]) : NULL;
+    return (struct fd){f && !(f->mode & FMODE_PATH) ? f : NULL, false};
+}
 
 static int grow(struct files_struct *t, u32 want) { /* t->lock held; dropped and taken again */
     u32 size = max(64u, t->size);

@@ -239,8 +239,19 @@ extern struct mount *root_mount;
 /* --- file.c --- */
 struct file *fget(u64 fd); /* counted or NULL; refuses O_PATH */
 struct file *fget_raw(u64 fd);
+/* A file for one system call. While no other task has the descriptor table nobody can take the file out of it: then it is not
+ * counted. fdget refuses O_PATH; .file is NULL for a bad descriptor. Not to be kept beyond the call. */
+struct fd {
+    struct file *file;
+    bool counted;
+};
+struct fd fdget(u64 fd);
 static inline void get_file(struct file *f) { atomic_inc(&f->refcount); }
 void fput(struct file *f);
+static inline void fdput(struct fd f) {
+    if (f.counted)
+        fput(f.file);
+}
 struct file *alloc_file(const struct file_operations *op, u32 flags);
 /* A file with no name, for pipes, eventfd and so on. */
 struct file *anon_file(const struct file_operations *op, void *private, u32 flags, const char *name);

@@ -56,7 +56,8 @@ ssize_t kernel_write(struct file *f, const void *buf, size_t n, loff_t pos) {
 #define RW_MAX 0x7ffff000UL
 /* One of the eight calls: at `pos` if positioned, else at the file's own offset. */
 static long do_rw(u64 fd, struct iov_iter *it, bool write, bool positioned, loff_t at) {
-    struct file *f = fget(fd);
+    struct fd slot = fdget(fd);
+    struct file *f = slot.file;
     if (!f)
         return -EBADF;
     long r;
@@ -74,7 +75,7 @@ static long do_rw(u64 fd, struct iov_iter *it, bool write, bool positioned, loff
         loff_t none = 0;
         r = write ? vfs_write(f, it, &none) : vfs_read(f, it, &none);
     }
-    fput(f);
+    fdput(slot);
     return r;
 }
 static long rw_buf(u64 fd, u64 buf, u64 n, bool write, bool positioned, loff_t at) {
@@ -170,7 +171,8 @@ loff_t generic_llseek(struct file *f, loff_t off, int whence) {
     return f->pos = off;
 }
 long sys_lseek(u64 fd, u64 off, u64 whence) {
-    struct file *f = fget(fd);
+    struct fd slot = fdget(fd);
+    struct file *f = slot.file;
     if (!f)
         return -EBADF;
     long r = -ESPIPE;
@@ -179,7 +181,7 @@ long sys_lseek(u64 fd, u64 off, u64 whence) {
         r = (f->f_op->llseek ? f->f_op->llseek : generic_llseek)(f, off, (s32)whence);
         mutex_unlock(&f->pos_lock);
     }
-    fput(f);
+    fdput(slot);
     return r;
 }
 

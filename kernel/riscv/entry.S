@@ -21,45 +21,49 @@ trap_entry:
     ld sp, TASK_KERNEL_SP(tp)
     SAVE_REGS
     csrrw t0, sscratch, zero        /* the user's tp */
-    sd t0, 24(sp)
     ld t1, TASK_TRAP_SP(tp)
+    sd t0, 24(sp)
     sd t1, 8(sp)
-    csrr s1, sepc
-    csrr s2, sstatus
-    csrr s3, scause
-    sd s1, TF_SEPC(sp)
-    sd s2, TF_SSTATUS(sp)
+    csrr t0, sepc
+    csrr t1, sstatus
+    csrr t2, scause
+    sd t1, TF_SSTATUS(sp)
+    sd t2, TF_SCAUSE(sp)
+    li t3, 8                        /* EXC_ECALL_U */
     mv a0, sp
-    li t2, 8                        /* EXC_ECALL_U */
-    li s0, 0                        /* frame pointer chain ends here */
-    bne s3, t2, 1f
+    bne t2, t3, 1f
+    addi t0, t0, 4                  /* behind the ecall */
+    sd t0, TF_SEPC(sp)
     csrsi sstatus, SSTATUS_SIE
     call do_syscall
-    j ret_to_user
-1:  csrr t0, stval
-    sd s3, TF_SCAUSE(sp)
-    sd t0, TF_STVAL(sp)
-    call do_trap
-
-.globl ret_to_user
 ret_to_user:
     csrci sstatus, SSTATUS_SIE
     lw t0, TASK_FLAGS(tp)
-    bnez t0, 2f
+    bnez t0, work_pending
+to_user:
     csrw sscratch, tp
-restore:
+restore:                            /* not s0 to s11: C code has kept them */
     ld t0, TF_SEPC(sp)
     ld t1, TF_SSTATUS(sp)
     csrw sepc, t0
     csrw sstatus, t1
-    .irp n, 1,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+    .irp n, 1,3,4,5,6,7,10,11,12,13,14,15,16,17,28,29,30,31
     ld x\n, 8*(\n-1)(sp)
     .endr
     ld sp, 8(sp)
     sret
-2:  mv a0, sp
-    call do_work_pending            /* interrupts off on entry and return */
+1:  csrr t1, stval
+    sd t0, TF_SEPC(sp)
+    sd t1, TF_STVAL(sp)
+    call do_trap
     j ret_to_user
+work_pending:                       /* and what has changed the frame; interrupts off on entry and return */
+    mv a0, sp
+    call do_work_pending
+    .irp n, 8,9,18,19,20,21,22,23,24,25,26,27
+    ld x\n, 8*(\n-1)(sp)
+    .endr
+    j to_user
 
 from_kernel:
     csrr tp, sscratch
@@ -75,14 +79,14 @@ from_kernel:
     ld t1, TASK_TRAP_SP(tp)
     sd t1, 8(sp)
     li t0, SSTATUS_SUM
-    csrrc s2, sstatus, t0
-    csrr s1, sepc
-    csrr s3, scause
-    csrr t0, stval
-    sd s1, TF_SEPC(sp)
-    sd s2, TF_SSTATUS(sp)
-    sd s3, TF_SCAUSE(sp)
-    sd t0, TF_STVAL(sp)
+    csrrc t0, sstatus, t0
+    csrr t1, sepc
+    csrr t2, scause
+    csrr t3, stval
+    sd t0, TF_SSTATUS(sp)
+    sd t1, TF_SEPC(sp)
+    sd t2, TF_SCAUSE(sp)
+    sd t3, TF_STVAL(sp)
     mv a0, sp
     call do_trap
     j restore
@@ -114,11 +118,12 @@ ret_from_fork:
     mv s2, s0
     li s0, 0
     call schedule_tail
-    beqz s2, ret_to_user
+    beqz s2, 1f
     mv a0, s1
     jalr s2
     call kthread_return             /* exits, or returns after an exec to enter user mode */
-    j ret_to_user
+1:  csrci sstatus, SSTATUS_SIE
+    j work_pending
 
 /* struct task_struct *__switch_to(prev, next): returns prev, on next's stack. */
 .globl __switch_to

@@ -45,6 +45,7 @@ struct thread_info {
 };
 #define TIF_NEED_RESCHED 1u
 #define TIF_SIGPENDING 2u
+#define TIF_RESTORE_ALL 4u /* the system call has changed the user's s0 to s11 in its frame */
 
 register struct task_struct *current asm("tp");
 #define current_thread ((struct thread_info *)current)

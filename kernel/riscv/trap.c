@@ -213,24 +213,21 @@ void do_work_pending(struct trapframe *tf) {
             do_signal(tf);
         }
         local_irq_disable();
+        clear_tif(current, TIF_RESTORE_ALL);
     }
 }
 
+long sys_ni_syscall(void) { return -ENOSYS; }
 static inline void call_table(struct trapframe *tf) {
     u64 n = tf->a7;
-    account_time(false);
-    tf->sepc += 4;
-    tf->orig_a0 = tf->a0;
-    tf->scause = EXC_ECALL_U;
-    long r = -ENOSYS;
     const syscall_fn *table = syscall_table;
-    if (n >= SYSCALL_LEGACY_BASE)
-        n -= SYSCALL_LEGACY_BASE, table = syscall_table_legacy, n = n < SYSCALL_LEGACY_COUNT ? n : ~0UL;
-    else if (n >= SYSCALL_COUNT)
-        n = ~0UL;
-    if (n != ~0UL && table[n])
-        r = table[n](tf->a0, tf->a1, tf->a2, tf->a3, tf->a4, tf->a5);
-    tf->a0 = r;
+    account_time(false);
+    tf->orig_a0 = tf->a0;
+    if (unlikely(n >= SYSCALL_COUNT)) {
+        table = syscall_table_legacy;
+        n = min(n - SYSCALL_LEGACY_BASE, (u64)SYSCALL_LEGACY_COUNT); /* the last one: none has this number */
+    }
+    tf->a0 = table[n](tf->a0, tf->a1, tf->a2, tf->a3, tf->a4, tf->a5);
     account_time(true);
 }
 static noinline void traced_syscall(struct trapframe *tf) {

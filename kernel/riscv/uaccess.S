@@ -10,7 +10,22 @@
 .endm
 
 .text
-/* u64 __copy_user(dst, src, n): returns the bytes not copied. 64 bytes a round where both pointers are
+/* 64 bytes at an offset of src (a1) to dst (a0), by t0 to t3 and a4 to a7. */
+.macro WORDS_64 op, base, at
+    TRY bytes, \op t0, \at(\base)
+    TRY bytes, \op t1, \at+8(\base)
+    TRY bytes, \op t2, \at+16(\base)
+    TRY bytes, \op t3, \at+24(\base)
+    TRY bytes, \op a4, \at+32(\base)
+    TRY bytes, \op a5, \at+40(\base)
+    TRY bytes, \op a6, \at+48(\base)
+    TRY bytes, \op a7, \at+56(\base)
+.endm
+.macro COPY_64 at
+    WORDS_64 ld, a1, \at
+    WORDS_64 sd, a0, \at
+.endm
+/* u64 __copy_user(dst, src, n): returns the bytes not copied. 256, then 64 bytes a round where both pointers are
  * 8-aligned; a round that faults is done again bytewise, so that the count is exact. */
 .globl __copy_user
 __copy_user:
@@ -19,28 +34,23 @@ __copy_user:
     or t0, a0, a1
     andi t1, t0, 7
     bnez t1, 4f
-    li t5, 64
-1:  bltu a2, t5, 2f
-    TRY bytes, ld t0, 0(a1)
-    TRY bytes, ld t1, 8(a1)
-    TRY bytes, ld t2, 16(a1)
-    TRY bytes, ld t3, 24(a1)
-    TRY bytes, ld a4, 32(a1)
-    TRY bytes, ld a5, 40(a1)
-    TRY bytes, ld a6, 48(a1)
-    TRY bytes, ld a7, 56(a1)
-    TRY bytes, sd t0, 0(a0)
-    TRY bytes, sd t1, 8(a0)
-    TRY bytes, sd t2, 16(a0)
-    TRY bytes, sd t3, 24(a0)
-    TRY bytes, sd a4, 32(a0)
-    TRY bytes, sd a5, 40(a0)
-    TRY bytes, sd a6, 48(a0)
-    TRY bytes, sd a7, 56(a0)
+    li t5, 256
+    bltu a2, t5, 7f
+1:  COPY_64 0
+    COPY_64 64
+    COPY_64 128
+    COPY_64 192
+    addi a0, a0, 256
+    addi a1, a1, 256
+    addi a2, a2, -256
+    bgeu a2, t5, 1b
+7:  li t5, 64
+8:  bltu a2, t5, 2f
+    COPY_64 0
     addi a0, a0, 64
     addi a1, a1, 64
     addi a2, a2, -64
-    j 1b
+    j 8b
 2:  li t5, 8
 3:  bltu a2, t5, 5f
     TRY bytes, ld t0, 0(a1)
