@@ -17,7 +17,7 @@ void pid_get(pid_t nr), pid_put(pid_t nr);
 extern char init_stack[];
 
 static struct fs_struct init_fs = {.refcount = {1}, .lock = SPINLOCK_INIT(RANK_FILES), .umask = 022};
-static struct files_struct init_files = {.refcount = {1}, .lock = SPINLOCK_INIT(RANK_FILES)};
+static struct files_struct init_files;
 static struct sighand_struct init_sighand = {.refcount = {1}, .lock = SPINLOCK_INIT(RANK_SIGHAND)};
 static struct signal_struct init_signal = {.refcount = {1}, .nr_threads = 1};
 struct task_struct init_task = {
@@ -50,6 +50,7 @@ void fork_init(void) {
     task_cache = kmem_cache_create("task_struct", sizeof(struct task_struct));
     signal_cache = kmem_cache_create("signal_struct", sizeof(struct signal_struct));
     sighand_cache = kmem_cache_create("sighand_struct", sizeof(struct sighand_struct));
+    fdtable_init(&init_files);
     files_cache = kmem_cache_create("files_struct", sizeof(struct files_struct));
     max_threads = (max_pfn - min_pfn) / (8 * STACK_SIZE / PAGE_SIZE); /* C6: stacks take at most 1/8 */
     max_threads = max(max_threads, 64u);
@@ -102,7 +103,7 @@ void put_task(struct task_struct *t) {
 }
 
 struct files_struct *alloc_files_struct(void) {
-    return kmem_cache_alloc(files_cache, GFP_KERNEL | GFP_ZERO);
+    return kmem_cache_alloc(files_cache, GFP_KERNEL);
 }
 
 static long copy_files(u64 flags, struct task_struct *p) { /* C15 */

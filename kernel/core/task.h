@@ -54,13 +54,17 @@ void put_cred(struct cred *c);
 bool in_group(const struct cred *c, gid_t gid);
 
 /* C15: descriptors. Shared by CLONE_FILES. */
+#define FIRST_SLOTS 64
 struct files_struct {
     atomic_t refcount;
     spinlock_t lock;
-    u32 size; /* slots */
+    u32 size; /* slots there is room for */
+    u32 top;  /* slots used up to now: those from here on have never been written */
+    u32 next; /* no slot below is free */
     struct file **fd;
-    u64 *cloexec; /* bit map */
-    u32 next;     /* no slot below is free */
+    u64 *cloexec;                       /* bit map */
+    u64 first_cloexec;                  /* for as many slots as most processes use, */
+    struct file *first_fd[FIRST_SLOTS]; /* what fd and cloexec point to */
 };
 /* C16: current directory, root, umask. Shared by CLONE_FS. */
 struct fs_struct {

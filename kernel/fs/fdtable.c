@@ -11,7 +11,7 @@ struct file *fget_raw(u64 fd) {
     struct files_struct *t = current->files;
     struct file *f = NULL;
     spin_lock(&t->lock);
-    if ((u32)fd < t->size && (f = slot_file(t->fd[(u32)fd])))
+    if ((u32)fd < t->top && (f = slot_file(t->fd[(u32)fd])))
         get_file(f);
     spin_unlock(&t->lock);
     return f;
@@ -30,17 +30,24 @@ struct fd fdget(u64 fd) {
         struct file *f = fget(fd);
         return (struct fd){f, f != NULL};
     }
-    struct file *f = (u32)fd < t->size ? slot_file(t->fd[(u32)fd]) : NULL;
+    struct file *f = (u32)fd < t->top ? slot_file(t->fd[(u32)fd]) : NULL;
     return (struct fd){f && !(f->mode & FMODE_PATH) ? f : NULL, false};
 }
 
-static int grow(struct files_struct *t, u32 want) { /* t->lock held; dropped and taken again */
-    u32 size = max(64u, t->size);
+static void free_slots(struct files_struct *t, struct file **fd, u64 *cloexec) {
+    if (fd == t->first_fd)
+        return;
+    kfree(fd);
+    kfree(cloexec);
+}
+/* t->lock held; dropped and taken again. */
+static int grow(struct files_struct *t, u32 want) {
+    u32 size = FIRST_SLOTS;
     while (size <= want)
         size *= 2;
     spin_unlock(&t->lock);
-    struct file **fd = kzalloc(size * sizeof(*fd), GFP_KERNEL);
-    u64 *bits = kzalloc(size / 8, GFP_KERNEL);
+    struct file **fd = kmalloc(size * sizeof(*fd), GFP_KERNEL);
+    u64 *bits = kmalloc(size / 8, GFP_KERNEL);
     spin_lock(&t->lock);
     if (!fd || !bits || size <= t->size) {
         bool fine = fd && bits;
@@ -50,20 +57,23 @@ static int grow(struct files_struct *t, u32 want) { /* t->lock held; dropped and
         spin_lock(&t->lock);
         return fine ? 0 : -ENOMEM;
     }
-    if (t->size) {
-        memcpy(fd, t->fd, t->size * sizeof(*fd));
-        memcpy(bits, t->cloexec, t->size / 8);
-    }
     struct file **old = t->fd;
     u64 *old_bits = t->cloexec;
+    memcpy(fd, old, t->top * sizeof(*fd));
+    memcpy(bits, old_bits, DIV_ROUND_UP(t->top, 64) * 8);
     t->fd = fd;
     t->cloexec = bits;
     t->size = size;
     spin_unlock(&t->lock);
-    kfree(old);
-    kfree(old_bits);
+    free_slots(t, old, old_bits);
     spin_lock(&t->lock);
     return 0;
+}
+
+/* Slot fd, for which there is room, is about to be used. t->lock held. */
+static void reach(struct files_struct *t, u32 fd) {
+    for (; t->top <= fd; t->top++)
+        t->fd[t->top] = NULL;
 }
 
 int take_fd(u32 from, u32 flags) {
@@ -73,11 +83,12 @@ int take_fd(u32 from, u32 flags) {
     spin_lock(&t->lock);
     for (;;) {
         u32 fd = max(from, t->next);
-        while (fd < t->size && t->fd[fd])
+        while (fd < t->top && t->fd[fd])
             fd++;
         if (fd >= limit)
             break;
         if (fd < t->size) {
+            reach(t, fd);
             t->fd[fd] = RESERVED;
             if (from <= t->next)
                 t->next = fd + 1;
@@ -123,38 +134,34 @@ int fd_with_file(struct file *f, u32 flags) {
     return fd;
 }
 
+void fdtable_init(struct files_struct *t) {
+    spin_lock_init(&t->lock, RANK_FILES);
+    atomic_set(&t->refcount, 1);
+    t->fd = t->first_fd;
+    t->cloexec = &t->first_cloexec;
+    t->size = FIRST_SLOTS;
+    t->top = t->next = 0;
+}
 int dup_fd(struct files_struct *from, struct files_struct *to) {
-    spin_lock_init(&to->lock, RANK_FILES);
-    atomic_set(&to->refcount, 1);
-    for (;;) {
-        u32 size = READ_ONCE(from->size);
-        struct file **fd = size ? kzalloc(size * sizeof(*fd), GFP_KERNEL) : NULL;
-        u64 *bits = size ? kzalloc(size / 8, GFP_KERNEL) : NULL;
-        if (size && (!fd || !bits)) {
-            kfree(fd);
-            kfree(bits);
-            return -ENOMEM;
-        }
-        spin_lock(&from->lock);
-        if (size != from->size) {
-            spin_unlock(&from->lock);
-            kfree(fd);
-            kfree(bits);
-            continue;
-        }
-        for (u32 i = 0; i < size; i++) {
-            if (from->fd[i] && (fd[i] = slot_file(from->fd[i])))
-                get_file(fd[i]);
-        }
-        if (size)
-            memcpy(bits, from->cloexec, size / 8);
-        to->next = 0;
+    fdtable_init(to);
+    spin_lock(&from->lock);
+    for (u32 top; (top = from->top) > to->size; spin_lock(&from->lock)) {
         spin_unlock(&from->lock);
-        to->fd = fd;
-        to->cloexec = bits;
-        to->size = size;
-        return 0;
+        spin_lock(&to->lock);
+        int r = grow(to, top - 1);
+        spin_unlock(&to->lock);
+        if (r) {
+            free_slots(to, to->fd, to->cloexec);
+            return r;
+        }
     }
+    for (u32 i = 0; i < from->top; i++)
+        if ((to->fd[i] = slot_file(from->fd[i])))
+            get_file(to->fd[i]);
+    memcpy(to->cloexec, from->cloexec, DIV_ROUND_UP(from->top, 64) * 8);
+    to->top = from->top;
+    spin_unlock(&from->lock);
+    return 0;
 }
 static void close_file(struct file *f) {
     if (f->inode)
@@ -164,14 +171,13 @@ static void close_file(struct file *f) {
 void put_files(struct files_struct *t) {
     if (!t || !atomic_dec_and_test(&t->refcount))
         return;
-    for (u32 i = 0; i < t->size; i++)
+    for (u32 i = 0; i < t->top; i++)
         if (slot_file(t->fd[i])) {
             if (t->fd[i]->inode)
                 posix_lock_release(t->fd[i]->inode, t);
             fput(t->fd[i]);
         }
-    kfree(t->fd);
-    kfree(t->cloexec);
+    free_slots(t, t->fd, t->cloexec);
     free_files_struct(t);
 }
 int unshare_files(void) {
@@ -192,7 +198,7 @@ int unshare_files(void) {
     return 0;
 }
 void close_on_exec(struct files_struct *t) {
-    for (u32 fd = 0; fd < t->size; fd++) {
+    for (u32 fd = 0; fd < t->top; fd++) {
         if (!(fd % 64) && !READ_ONCE(t->cloexec[fd / 64])) { /* nobody else changes an exec's table */
             fd += 63;
             continue;
@@ -208,7 +214,7 @@ void close_on_exec(struct files_struct *t) {
 static long do_close(u32 fd) {
     struct files_struct *t = current->files;
     spin_lock(&t->lock);
-    struct file *f = fd < t->size && slot_file(t->fd[fd]) ? clear_slot(t, fd) : NULL;
+    struct file *f = fd < t->top && slot_file(t->fd[fd]) ? clear_slot(t, fd) : NULL;
     spin_unlock(&t->lock);
     if (!f)
         return -EBADF;
@@ -220,13 +226,13 @@ long sys_close_range(u64 first, u64 last, u64 flags) {
     struct files_struct *t = current->files;
     if ((u32)first > (u32)last || (flags & ~4UL))
         return -EINVAL;
-    for (u32 fd = first; fd <= (u32)last && fd < t->size; fd++) {
+    for (u32 fd = first; fd <= (u32)last && fd < t->top; fd++) {
         if (!(flags & 4)) {
             do_close(fd);
             continue;
         }
         spin_lock(&t->lock);
-        if (fd < t->size && t->fd[fd])
+        if (fd < t->top && t->fd[fd])
             t->cloexec[fd / 64] |= BIT(fd % 64);
         spin_unlock(&t->lock);
     }
@@ -250,6 +256,8 @@ long sys_dup3(u64 ofd, u64 nfd, u64 flags) {
     int r = 0;
     while (to >= t->size && !r)
         r = grow(t, to);
+    if (!r)
+        reach(t, to);
     if (!r && t->fd[to] == RESERVED)
         r = -EBUSY;
     struct file *old = NULL;

@@ -261,7 +261,8 @@ int take_fd(u32 from,
 void put_unused_fd(int fd);
 void fd_install(int fd, struct file *f);     /* takes the reference */
 int fd_with_file(struct file *f, u32 flags); /* installs, or drops f and returns -errno */
-int dup_fd(struct files_struct *from, struct files_struct *to);
+void fdtable_init(struct files_struct *t); /* an empty table, counted once */
+int dup_fd(struct files_struct *from, struct files_struct *to); /* to: not initialised yet */
 void close_on_exec(struct files_struct *f);
 int unshare_files(void);
 ssize_t vfs_read(struct file *f, struct iov_iter *it, loff_t *pos);

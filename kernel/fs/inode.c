@@ -44,7 +44,10 @@ struct inode *new_inode(struct super_block *sb) {
     return i;
 }
 
-static void destroy(struct inode *i) { kmem_cache_free(inode_cache, i); }
+static void destroy(struct inode *i) {
+    radix_destroy(&i->i_data.pages);
+    kmem_cache_free(inode_cache, i);
+}
 
 /* A new inode comes locked: the caller fills it and calls unlock_new_inode. */
 struct inode *iget(struct super_block *sb, u64 ino, bool *is_new) {

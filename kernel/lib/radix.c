@@ -27,6 +27,23 @@ void *radix_lookup(const struct radix_tree *t, u64 index) {
     return n;
 }
 
+static struct radix_node *node_alloc(struct radix_tree *t) {
+    struct radix_node *n = t->spare;
+    t->spare = NULL;
+    return n ? n : kzalloc(sizeof(*n), GFP_ATOMIC);
+}
+/* n holds nothing: all of it is zero. */
+static void node_free(struct radix_tree *t, struct radix_node *n) {
+    if (t->spare)
+        kfree(n);
+    else
+        t->spare = n;
+}
+void radix_destroy(struct radix_tree *t) {
+    kfree(t->spare);
+    t->spare = NULL;
+}
+
 /* Free the nodes on the way to index that hold nothing, and tops that lead to slot 0 alone. */
 static void prune(struct radix_tree *t, u64 index) {
     struct radix_node *path[12] = {0};
@@ -35,7 +52,7 @@ static void prune(struct radix_tree *t, u64 index) {
         path[l] = n;
     for (l = 0; l < t->height && (!path[l] || !path[l]->used); l++)
         if (path[l]) {
-            kfree(path[l]);
+            node_free(t, path[l]);
             if (l + 1 < t->height) {
                 path[l + 1]->slot[slot_of(index, l + 1)] = NULL;
                 path[l + 1]->used--;
@@ -48,14 +65,16 @@ static void prune(struct radix_tree *t, u64 index) {
         struct radix_node *top = t->root;
         t->root = top->slot[0];
         t->height--;
-        kfree(top);
+        top->slot[0] = NULL;
+        top->used = 0;
+        node_free(t, top);
     }
 }
 
 int radix_insert(struct radix_tree *t, u64 index, void *item) {
     struct radix_node *n;
     if (!t->root) {
-        t->root = kzalloc(sizeof(*n), GFP_ATOMIC);
+        t->root = node_alloc(t);
         if (!t->root)
             return -ENOMEM;
         t->height = 1;
@@ -63,7 +82,7 @@ int radix_insert(struct radix_tree *t, u64 index, void *item) {
             t->height++;
     }
     while (index > max_index(t->height)) {
-        if (!(n = kzalloc(sizeof(*n), GFP_ATOMIC)))
+        if (!(n = node_alloc(t)))
             goto out_of_memory;
         n->slot[0] = t->root;
         n->used = 1;
@@ -74,7 +93,7 @@ int radix_insert(struct radix_tree *t, u64 index, void *item) {
     for (unsigned int l = t->height - 1; l > 0; l--) {
         void **s = &n->slot[slot_of(index, l)];
         if (!*s) {
-            if (!(*s = kzalloc(sizeof(*n), GFP_ATOMIC)))
+            if (!(*s = node_alloc(t)))
                 goto out_of_memory;
             n->used++;
         }

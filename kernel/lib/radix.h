@@ -6,6 +6,7 @@
 struct radix_node;
 struct radix_tree {
     struct radix_node *root;
+    struct radix_node *spare; /* the last node that became empty: a tree that goes to and fro asks for no memory */
     unsigned int height; /* levels below root; 0: empty */
     u64 count;
 };
@@ -13,7 +14,9 @@ struct radix_tree {
 void *radix_lookup(const struct radix_tree *t, u64 index);
 /* -ENOMEM, -EEXIST or 0. May allocate without sleeping. */
 int radix_insert(struct radix_tree *t, u64 index, void *item);
-/* Returns what was there, or NULL. Frees nodes that become empty. */
+/* Returns what was there, or NULL. Frees nodes that become empty, but for one. */
 void *radix_delete(struct radix_tree *t, u64 index);
+/* An empty tree is given up. */
+void radix_destroy(struct radix_tree *t);
 /* The first item with index >= *index; stores its index. NULL if none. */
 void *radix_next(const struct radix_tree *t, u64 *index);

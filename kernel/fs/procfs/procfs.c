@@ -204,7 +204,7 @@ static int iterate(struct file *f, struct dir_context *ctx) {
         for (; ctx->pos - 2 < 65536; ctx->pos++) {
             struct file *o = task_file(n->t, ctx->pos - 2);
             if (!o) {
-                if (!n->t->files || ctx->pos - 2 >= n->t->files->size)
+                if (!n->t->files || ctx->pos - 2 >= n->t->files->top)
                     return 0;
                 continue;
             }

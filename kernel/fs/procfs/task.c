@@ -233,7 +233,7 @@ struct file *task_file(struct task_struct *t, u32 fd) {
     if (!fs)
         return NULL;
     spin_lock(&fs->lock);
-    if (fd < fs->size && (u64)fs->fd[fd] > 1)
+    if (fd < fs->top && (u64)fs->fd[fd] > 1)
         get_file(f = fs->fd[fd]);
     spin_unlock(&fs->lock);
     put_files(fs);

@@ -185,8 +185,8 @@ class Files(core.Command):
         files = t["files"]
         if not files:
             raise LookupError("it has no descriptors (it ended)")
-        say(f"files {address(files):#x}, shared by {int(files['refcount']['v'])}, {int(files['size'])} slots")
-        for fd in range(int(files["size"])):
+        say(f"files {address(files):#x}, shared by {int(files['refcount']['v'])}, {int(files['top'])} slots")
+        for fd in range(int(files["top"])):
             f = files["fd"][fd]
             if not f:
                 continue
