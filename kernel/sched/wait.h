@@ -59,6 +59,7 @@ u64 ktime_get(void);
     ({                                                                                                       \
         struct wait_queue_entry _w = {.task = current, .func = default_wake, .exclusive = excl};             \
         long _r = 0;                                                                                         \
+        const u64 _until = (deadline);                                                                       \
         INIT_LIST_HEAD(&_w.link);                                                                            \
         for (;;) {                                                                                           \
             prepare_to_wait(q, &_w, state_);                                                                 \
@@ -68,11 +69,11 @@ u64 ktime_get(void);
                 _r = -4; /* EINTR */                                                                         \
                 break;                                                                                       \
             }                                                                                                \
-            if ((deadline) != FOREVER && ktime_get() >= (deadline)) {                                        \
+            if (_until != FOREVER && ktime_get() >= _until) {                                                \
                 _r = -110; /* ETIMEDOUT */                                                                   \
                 break;                                                                                       \
             }                                                                                                \
-            schedule_until(deadline);                                                                        \
+            schedule_until(_until);                                                                          \
             if (cond) /* mostly: then it need not go back into the queue */                                  \
                 break;                                                                                       \
         }                                                                                                    \
