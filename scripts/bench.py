@@ -37,7 +37,8 @@ if a.update:
     with open(a.update, "w") as f:
         f.write(f"# Instruction counts of make bench, by scripts/bench.py --update; make test fails where one grows by more than 5 %.\ncompiler {compiler()}\n")
         f.writelines(f"{n:10} {name}\n" for name, n in {**count, **big}.items())
-    sys.exit(f"{a.update} written: commit it with the reason")
+    print(f"{a.update} written: commit it with the reason")
+    sys.exit()
 if a.check:
     lines = [line.split(None, 1) for line in open(a.check) if not line.startswith("#")]
     if lines[0][1].strip() != compiler():

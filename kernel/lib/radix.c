@@ -27,6 +27,14 @@ void *radix_lookup(const struct radix_tree *t, u64 index) {
     return n;
 }
 
+void *const *radix_run(const struct radix_tree *t, u64 index, u32 *n) {
+    void *node = index <= max_index(t->height) ? t->root : NULL;
+    for (unsigned int l = t->height; node && l-- > 1;)
+        node = ((struct radix_node *)node)->slot[slot_of(index, l)];
+    *n = SLOTS - slot_of(index, 0);
+    return node ? &((struct radix_node *)node)->slot[slot_of(index, 0)] : NULL;
+}
+
 static struct radix_node *node_alloc(struct radix_tree *t) {
     struct radix_node *n = t->spare;
     t->spare = NULL;

@@ -12,6 +12,8 @@ struct radix_tree {
 };
 
 void *radix_lookup(const struct radix_tree *t, u64 index);
+/* The *n items from index on, some of them NULL, that are side by side; NULL: these *n are not there. At least one. */
+void *const *radix_run(const struct radix_tree *t, u64 index, u32 *n);
 /* -ENOMEM, -EEXIST or 0. May allocate without sleeping. */
 int radix_insert(struct radix_tree *t, u64 index, void *item);
 /* Returns what was there, or NULL. Frees nodes that become empty, but for one. */

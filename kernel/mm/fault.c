@@ -80,14 +80,20 @@ static void map_around(struct vm_area *v, u64 va, pte_t flags) {
     u64 start = max(ALIGN_DOWN(va, FAULT_AROUND), v->start), end = min(ALIGN_DOWN(va, FAULT_AROUND) + FAULT_AROUND, v->end);
     u64 index = v->pgoff + ((start - v->start) >> PAGE_SHIFT), limit = DIV_ROUND_UP((u64)READ_ONCE(m->host->i_size), PAGE_SIZE);
     s64 mapped = 0;
+    void *const *run = NULL;
+    u32 left = 0;
     spin_lock(&mm->page_table_lock);
     pte_t *e = own_leaf(mm, start);
     if (e) {
         struct page *table = virt_to_page(e); /* the loop may end at once, or in the next page */
         u64 irq = spin_lock_irqsave(&m->lock); /* what is in the tree has not been truncated; if it is, our entry is found */
         for (; start < end && index < limit; start += PAGE_SIZE, index++, e++) {
-            struct page *p = *e ? NULL : radix_lookup(&m->pages, index);
-            if (!p || !page_test(p, PG_UPTODATE))
+            if (!left--) {
+                run = radix_run(&m->pages, index, &left);
+                left--;
+            }
+            struct page *p = run ? *run++ : NULL;
+            if (*e || !p || !page_test(p, PG_UPTODATE))
                 continue;
             get_page(p);
             *e = make_pte(page_to_pa(p), flags);

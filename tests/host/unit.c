@@ -98,6 +98,15 @@ static void test_radix(void) {
         seen++;
     }
     ok(good && seen == 300, "radix: all keys found, in order");
+    bool runs = true;
+    u32 n;
+    for (int i = 0; i < 300; i++) {
+        void *const *run = radix_run(&t, keys[i], &n);
+        runs &= run && *run == &keys[i] && n == 64 - keys[i] % 64;
+        for (u32 k = 0; run && k < n; k++)
+            runs &= run[k] == radix_lookup(&t, keys[i] + k);
+    }
+    ok(runs, "radix: items side by side");
     for (int i = 0; i < 300; i++)
         good &= radix_delete(&t, keys[i]) == &keys[i] && !radix_lookup(&t, keys[i]);
     radix_destroy(&t); /* the address sanitizer tells if a node is left */
