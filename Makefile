@@ -19,7 +19,7 @@ endif
 endif
 
 B := build
-K := $(B)/kernel$(if $(filter 1,$(DEBUG)),-debug)
+K := $(B)/kernel$(if $(filter 1,$(DEBUG)),-debug)$(if $(filter 1,$(FTRACE)),-ftrace)
 KERNEL := $(K)/tine.elf
 Q := $(if $(V),,@)
 
@@ -27,6 +27,9 @@ Q := $(if $(V),,@)
 KSRC := $(sort $(shell find kernel -name '*.c' -o -name '*.S' | grep -v kernel/vdso/))
 ifneq ($(DEBUG),1)
 KSRC := $(filter-out kernel/debug/kasan.c kernel/debug/ubsan.c kernel/debug/locks.c kernel/debug/testpoint.c kernel/debug/leak.c kernel/debug/tables.c,$(KSRC))
+endif
+ifneq ($(FTRACE),1)
+KSRC := $(filter-out kernel/debug/ftrace.c,$(KSRC))
 endif
 KOBJ := $(KSRC:kernel/%=$(K)/%.o) $(K)/syscall_table.c.o
 CLANGFLAGS := $(if $(findstring clang,$(CC)),--target=riscv64-unknown-elf -mno-relax)
@@ -42,6 +45,11 @@ KASAN := -fsanitize=kernel-address -fasan-shadow-offset=0 --param asan-instrumen
     --param asan-stack=0 --param asan-globals=0
 KCFLAGS += $(UBSAN) -Wno-array-bounds
 $(filter-out $(K)/debug/% $(K)/lib/string.c.o,$(KOBJ)): SANITIZE = $(KASAN)
+endif
+# The build with the function tracer: each function calls its hooks (debug/ftrace.c), but for the smallest.
+ifeq ($(FTRACE),1)
+KCFLAGS += -DCONFIG_FUNCTION_TRACER -finstrument-functions \
+    -finstrument-functions-exclude-file-list=kernel/debug/,procfs,riscv/riscv.h,riscv/spinlock.h,lib/,core/main.c,trap.c,/wait.h,fs/fs.h,core/task.h,mm/mm.h,mm/slab.h
 endif
 LDFLAGS := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments
 GEN := $(B)/include/abi/syscall.h $(B)/include/vdso-offsets.h $(B)/include/clone_flags.h
@@ -129,6 +137,16 @@ run: all
 trace: all
 	@$(PY) scripts/trace.py --kernel $(KERNEL) --image $(RUN_IMG) --build $(B) --cpus $(CPUS) --mem $(MEM) $(if $(EVENTS),--events $(EVENTS)) -- '$(subst ','\'',$(value CMD))'
 .PHONY: trace
+# The kernel's calls under a function, as they ran for a command: make ftrace FUNC=copy_process CMD="/bin/true".
+FUNC ?= copy_process
+ftrace:
+	@$(MAKE) FTRACE=1 all
+	@$(PY) scripts/run.py $(if $(filter-out 0,$(ICOUNT)),--icount) --kernel $(B)/kernel-ftrace/tine.elf --image $(RUN_IMG) --cpus $(CPUS) --mem $(MEM) -- \
+	    'echo "$(FUNC)" > /proc/ftrace || exit 1; $(subst ','\'',$(value CMD)); echo off > /proc/ftrace; cat /proc/ftrace'
+ifneq ($(filter ftrace,$(MAKECMDGOALS)),)
+ICOUNT ?= 1
+endif
+.PHONY: ftrace
 fs.img: $(B)/fs.img
 	@:
 
@@ -155,7 +173,7 @@ clean:
 	@rm -rf $(B) compile_commands.json
 help:
 	@echo "make [qemu|run CMD=...|qemu-gdb|qemu-record|qemu-replay|qemu-cmd|test [T=name]|bench|fs.img EXTRA=dir|deps|clean]"
-	@echo "     [trace CMD=... EVENTS=fork,sched|oracle|bench-linux|bench-disk|bench-update|profile CMD=... ONLY=function|curve|boots N=500|seeds N=1000|fuzz]"
+	@echo "     [trace CMD=... EVENTS=fork,sched|ftrace CMD=... FUNC=copy_process|oracle|bench-linux|bench-disk|bench-update|profile CMD=... ONLY=function|curve|boots N=500|seeds N=1000|fuzz]"
 	@echo "variables: CPUS= MEM= ICOUNT=1 IMG= EXTRA= APPEND= DEBUG=1 SEED= BUSYBOX=1 CROSS= V=1"
 
 -include $(shell find $(K) -name '*.d' 2>/dev/null)

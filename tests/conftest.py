@@ -56,8 +56,8 @@ class Machine:
                            input=f"rm {target}\nwrite {source} {target}\nsif {target} mode {mode}\nsif {target} uid 0\nsif {target} gid 0\n")
         assert r.returncode == 0, r.stderr
 
-    def command(self, append="", cpus=2, mem="256M", debug=False, icount=False, extra=()):
-        kernel = os.path.join(BUILD, "kernel-debug" if debug else "kernel", "tine.elf")
+    def command(self, append="", cpus=2, mem="256M", debug=False, ftrace=False, icount=False, extra=()):
+        kernel = os.path.join(BUILD, "kernel-debug" if debug else "kernel-ftrace" if ftrace else "kernel", "tine.elf")
         disk = (["-initrd", self.image, "-icount", "shift=0,sleep=off", "-rtc", "clock=vm,base=2026-01-01"] if icount else
                 ["-drive", f"file={self.image},format=raw,if=none,id=root", "-device", "virtio-blk-device,drive=root"])
         return ["qemu-system-riscv64", "-machine", "virt", "-bios", "default", "-smp", str(cpus), "-m", mem, "-display", "none",

@@ -48,6 +48,51 @@ def test_a_panic_shows_the_last_events(machine):
     assert last and re.findall(r"\) (fork|exec|exit|reap) ", last.group(1))[-4:] == ["fork", "exec", "exit", "reap"], tail(r.text)
 
 
+def calls(text):
+    """The function tracer's record as a tree for each task: {pid: [(name, instructions or None, [...])]}"""
+    out, open_ = {}, {}
+    for line in text.splitlines():
+        m = re.match(r"^ *(\d+) +\d+ +(?:(\d+)  )? *(?:(\w[\w.]*)\(\)( \{|;)|\} /\* (\w[\w.]*) \*/)", line)
+        if not m:
+            assert line.startswith("#") or not line.strip(), line
+            continue
+        pid, time, name, ends, back = m.groups()
+        stack = open_.setdefault(pid, [("", None, out.setdefault(pid, []))])
+        if back:
+            assert stack[-1][0] == back, line
+            stack.pop()
+            continue
+        call = (name, int(time) if time else None, [])
+        stack[-1][2].append(call)
+        if ends == " {":
+            stack.append(call)
+    return out
+
+
+@pytest.mark.parametrize("cpus", [1, 4])
+def test_the_calls_under_copy_process(machine, cpus):
+    r = machine.run("echo copy_process > /proc/ftrace; /bin/true; echo off > /proc/ftrace; cat /proc/ftrace", ftrace=True, icount=True, cpus=cpus)
+    tree = calls(r.text)
+    assert list(tree) == ["1"] and [c[0] for c in tree["1"]] == ["copy_process"], r.text
+    _, time, inner = tree["1"][0]
+    names = [c[0] for c in inner]
+    path = ["check_flags", "dup_task_struct", "sched_fork", "copy_files", "copy_fs", "copy_sighand", "copy_thread", "alloc_pid"]
+    assert [n for n in names if n in path] == path, r.text
+    assert 8000 < time < 60000 and sum(c[1] for c in inner) < time and all(c[1] > 0 for c in inner), r.text
+
+
+def test_function_tracer_commands(machine):
+    r = machine.run("cd /proc; echo nonsense > ftrace; echo do_exit depth=x > ftrace; echo > ftrace; echo do_exit depth=1 pid=7 > ftrace; "
+                    "for i in 1 2 3 4 5 6 7 8 9; do /bin/true; done; cat ftrace; echo ---; echo do_exit do_wait depth=2 > ftrace; /bin/true; echo off > ftrace; "
+                    "cat ftrace; echo ---; echo vfs_read > ftrace; find / > /dev/null; cat ftrace | head -1; echo clear > ftrace; cat ftrace; runas 1000 cat ftrace", ftrace=True)
+    one, two, rest = r.text.split("---\n")
+    assert one.count("Invalid argument") == 3, r.text
+    assert re.findall(r"^ +(\d+) +\d+ +(\w+)\(\) \{ /\* did not return here \*/$", one, re.M) == [("7", "do_exit")] and "# on" in one, r.text
+    assert {c[0] for t in calls(two).values() for c in t} == {"do_exit", "do_wait"} and "exit_notify()" in two and "do_notify_parent" not in two, r.text
+    assert re.match(r"# (on|off, full)", rest) and rest.count("# off\n") == 1 and not calls(rest.split("# off\n")[1].replace("cat:", "#")), r.text
+    assert "Permission denied" in rest
+
+
 @pytest.fixture(scope="module")
 def picture(tmp_path_factory):
     build = tmp_path_factory.mktemp("build")

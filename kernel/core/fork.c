@@ -233,6 +233,9 @@ static struct task_struct *dup_task_struct(void) {
     p->stack = stack;
     atomic_set(&p->refcount, 2); /* the task list's, and the hart's until the last switch */
     p->ti.flags = 0;
+#ifdef CONFIG_FUNCTION_TRACER
+    p->ftrace.depth = 0;
+#endif
     return p;
 }
 

@@ -1,5 +1,6 @@
 /* Task life: the task, what tasks share, and the functions of the path from do_fork to release_task. */
 #pragma once
+#include "../debug/ftrace.h"
 #include "../mm/mm.h"
 #include "../sched/sched.h"
 #include <abi/signal.h>
@@ -148,6 +149,9 @@ struct task_struct {
     u64 utime, stime, acct_stamp; /* ns */
     u64 min_flt;
     struct restart_block restart;
+#ifdef CONFIG_FUNCTION_TRACER
+    struct ftrace_task ftrace;
+#endif
     u64 set_child_tid, clear_child_tid, robust_list;
     u64 saved_sigmask;
     bool restore_sigmask;

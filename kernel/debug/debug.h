@@ -59,6 +59,7 @@ size_t log_read(char *buf, size_t n);
 extern bool console_quiet; /* messages go to the log alone */
 /* The function that contains pc, and the offset in it; NULL if none. */
 const char *ksym_lookup(u64 pc, u64 *offset);
+u64 ksym_address(const char *name, size_t n); /* of n characters; 0: there is none */
 /* Called with the machine half up: output by the given function from now on. */
 void console_register(void (*write)(const char *s, size_t n));
 

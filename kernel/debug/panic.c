@@ -33,6 +33,12 @@ const char *ksym_lookup(u64 pc, u64 *offset) {
     *offset = pc - ksyms[lo].address;
     return ksyms[lo].name;
 }
+u64 ksym_address(const char *name, size_t n) {
+    for (u64 i = 0; &ksyms_count && i < ksyms_count; i++)
+        if (strlen(ksyms[i].name) == n && !memcmp(ksyms[i].name, name, n))
+            return ksyms[i].address;
+    return 0;
+}
 
 static void print_frame(u64 pc) {
     u64 off;

@@ -207,7 +207,7 @@ static int run_command(struct node *n) {
         bool is_exec = !strcmp(w.v[0], "exec");
         int save[3];
         for (int i = 0; i < 3; i++)
-            save[i] = n->redirs && !is_exec ? fcntl(i, F_DUPFD_CLOEXEC, 50) : -1;
+            save[i] = n->redirs && !is_exec ? fcntl(i, F_DUPFD_CLOEXEC, 10) : -1;
         for (int i = 0; i < first; i++)
             assign(n->words[i]);
         int r = 1;
@@ -323,7 +323,7 @@ int run(struct node *n) {
     case CASE: {
         int save[3];
         for (int i = 0; i < 3; i++)
-            save[i] = n->redirs ? fcntl(i, F_DUPFD_CLOEXEC, 50) : -1;
+            save[i] = n->redirs ? fcntl(i, F_DUPFD_CLOEXEC, 10) : -1;
         if (redirect(n->redirs)) {
             r = 1;
         } else if (n->kind == GROUP) {

@@ -1,6 +1,7 @@
 /* procfs: files about the machine. */
 #include "../../core/task.h"
 #include "../../debug/debug.h"
+#include "../../debug/ftrace.h"
 #include "../../debug/trace.h"
 #include "../../drivers/drivers.h"
 #include "../fs.h"
@@ -348,7 +349,20 @@ static int store_trace(char *text, struct task_struct *t) {
     (void)t;
     return trace_command(text);
 }
+#ifdef CONFIG_FUNCTION_TRACER
+static int show_ftrace(struct seq *s, struct task_struct *t) {
+    (void)t;
+    return ftrace_show(s);
+}
+static int store_ftrace(char *text, struct task_struct *t) {
+    (void)t;
+    return ftrace_command(text);
+}
+#endif
 static const struct entry root_entries[] = {
+#ifdef CONFIG_FUNCTION_TRACER
+    {"ftrace", 0600, show_ftrace, store_ftrace, NULL, NULL, NULL},
+#endif
     {"trace", 0600, show_trace, store_trace, NULL, NULL, NULL},
     {"self", S_IFLNK | 0777, NULL, NULL, NULL, NULL, self_link},
     {"thread-self", S_IFLNK | 0777, NULL, NULL, NULL, NULL, thread_self_link},
