@@ -80,12 +80,16 @@ $(K)/syscall_table.c.o: $(B)/syscall_table.c kernel/core/syscall.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(KCFLAGS) -c -o $@ $<
 
-# Linked twice: the first link's symbols become the table that backtraces use.
+# Linked three times: the first link's symbols become the table that backtraces use; with a table the linker shortens other
+# instructions than without, so the second's symbols are the true ones.
+LINK = $(UCC) -march=rv64imac -mabi=lp64 $(LDFLAGS) -T kernel/riscv/kernel.ld
+KSYMS = $(UCC:gcc=nm) $(1) | $(PY) scripts/gen_ksyms.py > $(K)/ksyms.S && $(UCC) -march=rv64imac_zicsr -mabi=lp64 -c -o $(K)/ksyms.o $(K)/ksyms.S
 $(KERNEL): $(KOBJ) kernel/riscv/kernel.ld scripts/gen_ksyms.py
-	$(Q)$(UCC) -march=rv64imac -mabi=lp64 $(LDFLAGS) -T kernel/riscv/kernel.ld -o $(K)/first.elf $(KOBJ) -lgcc
-	$(Q)$(UCC:gcc=nm) $(K)/first.elf | $(PY) scripts/gen_ksyms.py > $(K)/ksyms.S
-	$(Q)$(UCC) -march=rv64imac_zicsr -mabi=lp64 -c -o $(K)/ksyms.o $(K)/ksyms.S
-	$(Q)$(UCC) -march=rv64imac -mabi=lp64 $(LDFLAGS) -T kernel/riscv/kernel.ld -o $@ $(KOBJ) $(K)/ksyms.o -lgcc
+	$(Q)$(LINK) -o $(K)/first.elf $(KOBJ) -lgcc
+	$(Q)$(call KSYMS,$(K)/first.elf)
+	$(Q)$(LINK) -o $(K)/second.elf $(KOBJ) $(K)/ksyms.o -lgcc
+	$(Q)$(call KSYMS,$(K)/second.elf)
+	$(Q)$(LINK) -o $@ $(KOBJ) $(K)/ksyms.o -lgcc
 
 -include user/user.mk
 -include mkfs/mkfs.mk
@@ -146,7 +150,10 @@ ftrace:
 ifneq ($(filter ftrace,$(MAKECMDGOALS)),)
 ICOUNT ?= 1
 endif
-.PHONY: ftrace
+# A console log with source lines behind the kernel's addresses: make decode LOG=file, or < file.
+decode:
+	@$(PY) scripts/decode_stacktrace.py $(if $(LOG),$(LOG))
+.PHONY: ftrace decode
 fs.img: $(B)/fs.img
 	@:
 
@@ -173,7 +180,7 @@ clean:
 	@rm -rf $(B) compile_commands.json
 help:
 	@echo "make [qemu|run CMD=...|qemu-gdb|qemu-record|qemu-replay|qemu-cmd|test [T=name]|bench|fs.img EXTRA=dir|deps|clean]"
-	@echo "     [trace CMD=... EVENTS=fork,sched|ftrace CMD=... FUNC=copy_process|oracle|bench-linux|bench-disk|bench-update|profile CMD=... ONLY=function|curve|boots N=500|seeds N=1000|fuzz]"
+	@echo "     [trace CMD=... EVENTS=fork,sched|ftrace CMD=... FUNC=copy_process|decode LOG=...|oracle|bench-linux|bench-disk|bench-update|profile CMD=... ONLY=function|curve|boots N=500|seeds N=1000|fuzz]"
 	@echo "variables: CPUS= MEM= ICOUNT=1 IMG= EXTRA= APPEND= DEBUG=1 SEED= BUSYBOX=1 CROSS= V=1"
 
 -include $(shell find $(K) -name '*.d' 2>/dev/null)

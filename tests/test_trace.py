@@ -145,3 +145,17 @@ def test_process_tree_picture_in_a_browser(picture, tmp_path):
         assert left <= l < r_ <= right and top <= t < b <= bottom, seen
     assert all(a[3] <= b[1] for a, b in zip(rows, rows[1:])), "rows do not overlap"
     assert all(rows[0][0] <= l for l, _, _, _ in rows), "nothing is older than the shell"
+
+
+@pytest.mark.parametrize("build", [{}, {"debug": True}])
+def test_source_lines_of_a_panic(machine, build):
+    r = machine.qemu("init=/bin/sh -- -c 'echo c > /proc/sysrq-trigger'", cpus=2, **build)
+    d = subprocess.run(["/usr/bin/python3", os.path.join(TOP, "scripts/decode_stacktrace.py")], input=r.text, capture_output=True, text=True)
+    assert d.returncode == 0 and not d.stderr, d.stderr
+    frames = re.findall(r"\] (\w+)\+0x\w+ (\S+):(\d+)", d.stdout)
+    assert [f[0] for f in frames[:4]] == ["crash", "store_sysrq", "proc_write", "do_rw"], d.stdout
+    crash = open(os.path.join(TOP, "kernel/fs/procfs/machine.c")).read().splitlines()[int(frames[0][2]) - 1]
+    assert frames[0][1] == "kernel/fs/procfs/machine.c" and "void crash(void)" in crash and ("trap_entry", "kernel/riscv/entry.S") in [f[:2] for f in frames], d.stdout
+    assert "(call_table), in kernel/riscv/trap.c" in d.stdout and len([f for f in frames if f[0] == "secondary_main"]) == 1, d.stdout
+    r = subprocess.run(["/usr/bin/python3", os.path.join(TOP, "scripts/decode_stacktrace.py"), "/dev/null"], capture_output=True, text=True)
+    assert r.returncode == 1 and r.stderr == "decode: no backtrace in /dev/null\n"

@@ -49,11 +49,17 @@ static void print_frame(u64 pc) {
         printk("  [%016lx]\n", pc);
 }
 
-/* Frame pointers: at s0-8 the return address, at s0-16 the caller's s0. */
-static void backtrace(u64 fp, u64 pc, u64 top) {
+static bool on_stack(u64 fp, u64 top) { return fp > top - STACK_SIZE + 16 && fp <= top && !(fp & 7); }
+/* Frame pointers: at s0-8 the return address, at s0-16 the caller's s0. A function that calls none has only the latter, at s0-8, and
+ * its caller is in ra. */
+static void backtrace(u64 fp, u64 pc, u64 ra, u64 top) {
     if (pc)
         print_frame(pc);
-    for (int i = 0; i < 24 && fp > top - STACK_SIZE + 16 && fp <= top && !(fp & 7); i++) {
+    if (ra && on_stack(fp, top) && on_stack(((u64 *)fp)[-1], top)) {
+        print_frame(ra - 4);
+        fp = ((u64 *)fp)[-1];
+    }
+    for (int i = 0; i < 24 && on_stack(fp, top); i++) {
         u64 *f = (u64 *)fp;
         if (f[-1] < (u64)kernel_start || f[-1] >= (u64)text_end)
             break;
@@ -64,15 +70,15 @@ static void backtrace(u64 fp, u64 pc, u64 top) {
     }
 }
 
-void dump_backtrace(u64 fp, u64 pc) { backtrace(fp, pc, (u64)current->stack); }
-void dump_sleeper(struct task_struct *t) { backtrace(t->ti.ctx.s[0], t->ti.ctx.ra, (u64)t->stack); }
+void dump_backtrace(u64 fp, u64 pc) { backtrace(fp, pc, 0, (u64)current->stack); }
+void dump_sleeper(struct task_struct *t) { backtrace(t->ti.ctx.s[0], t->ti.ctx.ra, 0, (u64)t->stack); }
 
 static void report_hart(struct trapframe *tf, u64 fp) {
     printk("hart %u: pid %d (%s), preempt_count %d\n", smp_processor_id(), current->pid, current->comm,
            current_thread->preempt_count);
     if (tf)
         show_regs(tf);
-    dump_backtrace(tf ? tf->s0 : fp, tf ? tf->sepc : 0);
+    backtrace(tf ? tf->s0 : fp, tf ? tf->sepc : 0, tf ? tf->ra : 0, (u64)current->stack);
 }
 
 /* Another hart panicked: report in turn, then stop for good. */

@@ -42,6 +42,8 @@ static const char *const exception_names[] = {"instruction address misaligned",
                                               "reserved",
                                               "store page fault"};
 const char *exception_name(u64 cause) {
+    if (cause & SCAUSE_INTERRUPT)
+        return "interrupt";
     return cause < ARRAY_SIZE(exception_names) ? exception_names[cause] : "unknown cause";
 }
 
