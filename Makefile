@@ -110,8 +110,9 @@ QEMU_CMD = $(QEMU) -machine virt -bios default -smp $(CPUS) -m $(MEM) -nographic
 QEMU_LINE = $(subst -monitor none -serial mon:stdio,-serial mon:stdio,$(QEMU_CMD))
 
 .PHONY: all check-tools qemu qemu-gdb qemu-cmd run clean deps help test bench fs.img
+# DUMP=file: when the kernel panics, a core file for gdb.
 qemu: all
-	@$(QEMU_LINE)
+	@$(if $(DUMP),$(PY) scripts/dump.py --kernel $(KERNEL) --out $(DUMP) -- )$(QEMU_LINE)
 qemu-gdb: all
 	@echo "waiting for gdb: run gdb-multiarch in this folder"
 	@$(QEMU_LINE) -s -S
@@ -181,6 +182,6 @@ clean:
 help:
 	@echo "make [qemu|run CMD=...|qemu-gdb|qemu-record|qemu-replay|qemu-cmd|test [T=name]|bench|fs.img EXTRA=dir|deps|clean]"
 	@echo "     [trace CMD=... EVENTS=fork,sched|ftrace CMD=... FUNC=copy_process|decode LOG=...|oracle|bench-linux|bench-disk|bench-update|profile CMD=... ONLY=function|curve|boots N=500|seeds N=1000|fuzz]"
-	@echo "variables: CPUS= MEM= ICOUNT=1 IMG= EXTRA= APPEND= DEBUG=1 SEED= BUSYBOX=1 CROSS= V=1"
+	@echo "variables: CPUS= MEM= ICOUNT=1 IMG= EXTRA= APPEND= DEBUG=1 SEED= DUMP=file BUSYBOX=1 CROSS= V=1"
 
 -include $(shell find $(K) -name '*.d' 2>/dev/null)

@@ -226,3 +226,42 @@ int main(void) {
                        capture_output=True, text=True, timeout=60)
     for said in ("SIGSEGV", "in main ()", "falls_here (", " = 42", "waits_here ("):
         assert said in g.stdout, g.stdout + g.stderr
+
+
+def with_core(machine, append, **options):
+    """(QEMU's status, the console, the core file or None) by scripts/dump.py, as make qemu DUMP=file has it."""
+    core = os.path.join(machine.tmp, "core")
+    command = machine.command(append, **options)
+    kernel = command[command.index("-kernel") + 1]
+    r = subprocess.run(["/usr/bin/python3", os.path.join(conftest.TOP, "scripts/dump.py"), "--kernel", kernel, "--out", core, "--", *command],
+                       capture_output=True, text=True, errors="replace", timeout=60, stdin=subprocess.DEVNULL)
+    assert not [f for f in os.listdir(machine.tmp) if f.endswith(".raw")]
+    return r.returncode, r.stdout + r.stderr, core if os.path.exists(core) else None
+
+
+@pytest.mark.parametrize("options", [{"cpus": 1}, {"cpus": 4, "debug": True, "mem": "128M"}])
+def test_a_core_file_of_the_kernel(machine, options):
+    status, text, core = with_core(machine, "trace=fork init=/bin/sh -- -c 'sleep 100 & true; sleep 0.2; echo c > /proc/sysrq-trigger'", **options)
+    assert status == 255 and "kernel panic" in text and f"core: {core}" in text, text
+    assert os.stat(core).st_blocks * 512 < 40 << 20 < os.stat(core).st_size, "pages of zeros take no room"
+    commands = ["info threads", "bt", "tine ps", "tine bt 1", "tine bt 3", "tine dmesg 1", "tine vma 1", "tine trace 8", "tine csr", "tine rq", "tine locks",
+                "tine pt 1 0x10000", "tine files 1", "print current->comm"]
+    kernel = os.path.join(conftest.BUILD, "kernel-debug" if options.get("debug") else "kernel", "tine.elf")
+    r = subprocess.run(["gdb-multiarch", "-nx", "-batch", "-x", "scripts/gdb/core.gdb", kernel, core, *(w for c in commands for w in ("-ex", f"echo --{c}\\n", "-ex", c))],
+                       cwd=conftest.TOP, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+    out = dict(p.partition("\n")[::2] for p in re.split(r"^--", r.stdout, flags=re.M)[1:])
+    assert len(re.findall(r"LWP \d", out["info threads"])) == options["cpus"], r.stdout
+    assert re.search(r"die .*panic_trap .*kernel_trap", out["bt"], re.S), r.stdout
+    assert re.search(r"^ +1 +1 +0 R\*? .* sh ", out["tine ps"], re.M) and re.search(r"^ +3 +3 +1 S .* sleep .*sleep_until", out["tine ps"], re.M), r.stdout
+    assert "sys_nanosleep" in out["tine bt 3"] and "trap_entry" in out["tine bt 3"], r.stdout
+    assert re.findall(r"kernel #\d+ +0x\w+ (\w+)", out["tine bt 1"])[1:8] == ["panic_trap", "do_trap", "from_kernel", "crash", "store_sysrq", "proc_write", "do_rw"], r.stdout
+    assert "end of panic" in out["tine dmesg 1"] and "/bin/sh" in out["tine vma 1"] and "leaf table" in out["tine pt 1 0x10000"], r.stdout
+    events = [line.split()[4] for line in out["tine trace 8"].splitlines()]
+    assert sorted(events) == ["exec"] * 3 + ["exit", "fork", "fork", "reap"] and events[-1] == "reap", r.stdout
+    assert "hart 0:" in out["tine rq"] and "/console" in out["tine files 1"] and not re.search("Python Exception|Traceback", r.stdout + r.stderr), r.stdout + r.stderr
+    assert "a core file has no control registers" in r.stderr, r.stderr
+
+
+def test_no_core_file_without_a_panic(machine):
+    status, text, core = with_core(machine, "init=/bin/sh -- -c 'echo fine; exit 3'", cpus=2)
+    assert status == 3 and "fine" in text and not core, text

@@ -74,6 +74,7 @@ static int kernel_init(void *arg) {
     child_reaper = current;
     flusher_start();
     virtio_init();
+    pvpanic_init();
     ramdisk_init();
     if (want_selftest) {
         int failed = run_selftests();

@@ -124,6 +124,7 @@ static __noreturn void die(struct trapframe *tf, const char *fmt, va_list ap) {
     lock_dump();
     trace_dump();
     printk("end of panic\n");
+    pvpanic_notify();
     machine_power_off(255);
 }
 

@@ -39,6 +39,17 @@ static void read_memory(const struct fdt *f, const struct fdt_node *n) {
         }
 }
 
+/* PCI bus binding: a range is 3 cells of bus address (the first says of what kind), 2 of ours, 2 of size. */
+static void read_pci(const struct fdt *f, const struct fdt_node *n, u64 base) {
+    u32 len;
+    const u8 *p = fdt_prop(f, n, "ranges", &len);
+    for (u32 i = 0; p && i + 28 <= len; i += 28) {
+        u64 bus = (u64)fdt_be32(p + i + 4) << 32 | fdt_be32(p + i + 8), here = (u64)fdt_be32(p + i + 12) << 32 | fdt_be32(p + i + 16);
+        if ((fdt_be32(p + i) >> 24 & 3) == 2 && bus == here && bus >> 32 == 0)
+            machine.pci_ecam = base, machine.pci_mmio = here;
+    }
+}
+
 static u64 chosen_address(const struct fdt *f, const struct fdt_node *n, const char *name) {
     u32 len;
     const u8 *p = fdt_prop(f, n, name, &len);
@@ -90,6 +101,8 @@ static int visit(const struct fdt *f, const struct fdt_node *n, void *arg) {
     } else if (fdt_compatible(f, n, "virtio,mmio") && machine.nr_virtio < ARRAY_SIZE(machine.virtio)) {
         machine.virtio[machine.nr_virtio].base = base;
         machine.virtio[machine.nr_virtio++].irq = irq;
+    } else if (fdt_compatible(f, n, "pci-host-ecam-generic")) {
+        read_pci(f, n, base);
     } else if (fdt_compatible(f, n, "google,goldfish-rtc")) {
         machine.rtc_base = base;
     } else if (fdt_compatible(f, n, "sifive,test0")) {

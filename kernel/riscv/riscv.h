@@ -151,6 +151,7 @@ struct machine {
         u32 irq;
     } virtio[32];
     unsigned int nr_virtio;
+    u64 pci_ecam, pci_mmio; /* configuration space of bus 0; the window for 32-bit memory */
     u64 initrd_start, initrd_end;
     bool sstc;
     char bootargs[1024], model[64], isa[128];

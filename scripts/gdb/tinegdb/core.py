@@ -40,10 +40,15 @@ class Command(gdb.Command):
 raised = None
 
 
+def live():
+    """QEMU, and not a core file: CSRs, and memory by address, are there."""
+    return gdb.parse_and_eval("$priv").type.code != gdb.TYPE_CODE_VOID
+
+
 def raise_hart():
     global raised
     t = gdb.selected_thread()
-    if t and not raised and reg("priv") == 0:
+    if t and not raised and live() and reg("priv") == 0:
         gdb.execute("set $priv = 1")
         raised = t
 
@@ -197,7 +202,7 @@ def reg(name):
 
 def in_user():
     t = gdb.selected_thread()
-    return reg("priv") == 0 or (raised is not None and t.ptid == raised.ptid)
+    return live() and reg("priv") == 0 or (raised is not None and t.ptid == raised.ptid)
 
 
 def current():
@@ -322,6 +327,13 @@ function that has just been called."""
         if pc < PAGE:
             break
         out.append(pc)
+        if low is not None and symbol(pc).startswith("from_kernel"):  # do_trap's frame begins where the trapframe is
+            tf = struct_at(fp, "trapframe")
+            up, pc, ra = (int(tf[r]) & MASK for r in ("s0", "sepc", "ra"))
+            out.append(pc)
+            if low < up <= high and low < (above := read_u64(up - 8)) <= high:  # calls none: only its caller's s0 is there
+                out.append(ra)
+                up = above
         if up <= fp:
             break
         fp = up

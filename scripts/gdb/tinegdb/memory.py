@@ -72,6 +72,8 @@ class Csr(core.Command):
     name = "csr"
 
     def run(self, words):
+        if not core.live():
+            raise LookupError("a core file has no control registers: what the panic said of them is in tine dmesg")
         priv = core.reg("priv")
         say(f"hart in {('user', 'supervisor', '?', 'machine')[priv & 3]} mode, pc {core.symbol(core.reg('pc'))}")
         cause = core.reg("scause")

@@ -1,4 +1,7 @@
-"""rq, waitq, locks, dmesg."""
+"""rq, waitq, locks, dmesg, trace."""
+import re
+import struct
+
 import gdb
 
 from . import core
@@ -112,5 +115,29 @@ class Dmesg(core.Command):
             say(line)
 
 
-for c in (Rq, Waitq, Locks, Dmesg):
+class Trace(core.Command):
+    """tine trace [LINES]: the trace points' newest entries of all harts by time, as /proc/trace has them."""
+    name = "trace"
+
+    def run(self, words):
+        names = core.static("debug/trace.c", "events")
+        rings, size = core.static("debug/trace.c", "rings"), int(core.static("debug/trace.c", "ring_size"))
+        entries = []
+        for h in range(core.harts() if size else 0):
+            first = rings[h]["entry"]
+            raw = core.read(address(first), size * first.dereference().type.sizeof)
+            for at in range(0, len(raw), len(raw) // size):
+                number, time, a, b, c, name, pid, event = struct.unpack_from("<QQQQQ16siI", raw, at)
+                if number:
+                    entries.append((time, h, pid, name.split(b"\0")[0].decode("utf-8", "replace"), event, (a, b, c)))
+        entries.sort()
+        for time, h, pid, name, event, numbers in entries[-(core.number(words[0]) if words else len(entries)):]:
+            form = names[event]["format"].string()
+            values = [n - (1 << 64) if n >> 63 and kind == "d" else n for n, kind in zip(numbers, re.findall(r"%l([dx])", form))]
+            say(f"{time} {h} {pid} {name} {names[event]['name'].string()} " + form.replace("%l", "%") % tuple(values))
+        if not entries:
+            say("nothing is recorded: echo on > /proc/trace, or the kernel argument trace=on")
+
+
+for c in (Rq, Waitq, Locks, Dmesg, Trace):
     c()
