@@ -99,8 +99,6 @@ void lock_check_take(spinlock_t *l) {
     if (by_irq[l->rank] && irqs_on[l->rank])
         panic("lock order: rank %u is taken by interrupts and also with interrupts on", l->rank);
     held[h].waited_since = READ_ONCE(l->locked) ? rdtime() : 0;
-    if (held[h].waited_since)
-        TRACE(lock_wait, l, l->rank, 0);
 }
 void lock_check_taken(spinlock_t *l) {
     u32 h = smp_processor_id();

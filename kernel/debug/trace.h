@@ -23,7 +23,10 @@
     X(signal_deliver, signal, "sig=%ld handler=0x%lx")                                                       \
     X(futex_wait, futex, "uaddr=0x%lx val=%ld")                                                              \
     X(futex_wake, futex, "uaddr=0x%lx n=%ld")                                                                \
-    X(lock_wait, lock, "lock=0x%lx rank=%ld") /* in the checked build */                                     \
+    X(lock_wait, lock, "lock=0x%lx rank=%ld")                                                                \
+    X(lock_got, lock, "lock=0x%lx rank=%ld")                                                                 \
+    X(mutex_wait, lock, "mutex=0x%lx")                                                                       \
+    X(rwsem_wait, lock, "rwsem=0x%lx write=%ld")                                                             \
     X(irq, irq, "cause=%ld")
 
 enum trace_event {

@@ -117,6 +117,7 @@ int radix_insert(struct radix_tree *t, u64 index, void *item) {
 
 out_of_memory:
     prune(t, index);
+    radix_destroy(t); /* others need it now */
     return -ENOMEM;
 }
 

@@ -154,13 +154,19 @@ __switch_to:
     \op a\n, 64+8*\n(sp)
     .endr
 .endm
-/* pass_turn for cpu_relax: called with jal t0, all other registers are kept. */
-.globl pass_turn_stub
+/* Called with jal t0, all other registers are kept: pass_turn for cpu_relax, spin_lock_wait of the lock in t1. */
+.globl pass_turn_stub, spin_lock_wait_stub
 pass_turn_stub:
     addi sp, sp, -128
     CALLERS_REGS sd
     call pass_turn
-    CALLERS_REGS ld
+    j 1f
+spin_lock_wait_stub:
+    addi sp, sp, -128
+    CALLERS_REGS sd
+    mv a0, t1
+    call spin_lock_wait
+1:  CALLERS_REGS ld
     addi sp, sp, 128
     jr t0
 

@@ -1,6 +1,7 @@
 /* Harts: starting them (SBI HSM), inter-processor interrupts, the clock event. */
 #include "../core/task.h"
 #include "../debug/debug.h"
+#include "../debug/trace.h"
 #include "../drivers/drivers.h"
 
 u64 online_harts = 1;
@@ -67,6 +68,16 @@ void flush_by_turns(u64 mask) {
     for (u64 m = mask; m; m &= m - 1)
         while (smp_load_acquire(&flush_done[__builtin_ctzl(m)]) < want[__builtin_ctzl(m)])
             cpu_relax();
+}
+
+/* A spinlock that is held: until it is ours. The way there is spin_lock_wait_stub. */
+void spin_lock_wait(spinlock_t *l) {
+    TRACE(lock_wait, l, l->rank, 0);
+    do
+        while (READ_ONCE(l->locked))
+            cpu_relax();
+    while (!spin_trylock_raw(l));
+    TRACE(lock_got, l, l->rank, 0);
 }
 
 /* A moment in wfi. The event that ends it is early for whatever was set before: timer_interrupt sets that

@@ -93,11 +93,13 @@ static inline u32 lock_check_irq_enter(void) { return 0; }
 static inline bool spin_trylock_raw(spinlock_t *l) {
     return !__atomic_exchange_n(&l->locked, 1, __ATOMIC_ACQUIRE);
 }
+void spin_lock_wait(spinlock_t *l);
 static inline void spin_lock_raw(spinlock_t *l) {
     lock_check_take(l);
-    while (!spin_trylock_raw(l))
-        while (READ_ONCE(l->locked))
-            cpu_relax();
+    if (__builtin_expect(!spin_trylock_raw(l), 0)) { /* spin_lock_wait, by a call that keeps all registers: as cpu_relax's */
+        register spinlock_t *lock asm("t1") = l;
+        asm volatile("jal t0, spin_lock_wait_stub" ::"r"(lock) : "t0", "memory");
+    }
     lock_check_taken(l);
 }
 static inline void spin_unlock_raw(spinlock_t *l) {

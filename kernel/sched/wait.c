@@ -2,6 +2,7 @@
  * waker changes the condition before it looks at the queue. So one of the two sees the other. */
 #include "../core/task.h"
 #include "../debug/debug.h"
+#include "../debug/trace.h"
 #include <abi/errno.h>
 
 void init_waitqueue(struct wait_queue_head *q) {
@@ -21,11 +22,13 @@ void add_wait_queue(struct wait_queue_head *q, struct wait_queue_entry *w) {
     (w->exclusive ? list_add_tail : list_add)(&w->link, &q->list);
     spin_unlock_irqrestore(&q->lock, flags);
 }
-void remove_wait_queue(struct wait_queue_head *q, struct wait_queue_entry *w) {
+bool remove_wait_queue(struct wait_queue_head *q, struct wait_queue_entry *w) {
     u64 flags = spin_lock_irqsave(&q->lock);
-    if (!list_empty(&w->link))
+    bool there = !list_empty(&w->link);
+    if (there)
         list_del_init(&w->link);
     spin_unlock_irqrestore(&q->lock, flags);
+    return there;
 }
 
 void wake_up_key(struct wait_queue_head *q, int n, u64 key) {
@@ -46,11 +49,11 @@ void prepare_to_wait(struct wait_queue_head *q, struct wait_queue_entry *w, u32 
     set_current_state(state);
     spin_unlock_irqrestore(&q->lock, flags);
 }
-void finish_wait(struct wait_queue_head *q, struct wait_queue_entry *w) {
+bool finish_wait(struct wait_queue_head *q, struct wait_queue_entry *w) {
     WRITE_ONCE(current->state, TASK_RUNNING);
     /* Who took the entry out is done with it when both ends point to itself. */
-    if (READ_ONCE(w->link.next) != &w->link || READ_ONCE(w->link.prev) != &w->link)
-        remove_wait_queue(q, w);
+    bool woken = READ_ONCE(w->link.next) == &w->link && READ_ONCE(w->link.prev) == &w->link;
+    return woken || !remove_wait_queue(q, w);
 }
 
 bool signal_pending_state(u32 state) {
@@ -106,8 +109,10 @@ void mutex_init(struct mutex *m) {
 bool mutex_trylock(struct mutex *m) { return cmpxchg(&m->owner, NULL, current); }
 void mutex_lock(struct mutex *m) {
     DEBUG_ON(current_thread->preempt_count || irqs_disabled() || m->owner == current);
-    if (!mutex_trylock(m))
-        wait_event_state(&m->wait, mutex_trylock(m), TASK_UNINTERRUPTIBLE, FOREVER, true);
+    if (mutex_trylock(m))
+        return;
+    TRACE(mutex_wait, m, 0, 0);
+    wait_event_state(&m->wait, mutex_trylock(m), TASK_UNINTERRUPTIBLE, FOREVER, true);
 }
 void mutex_unlock(struct mutex *m) {
     DEBUG_ON(m->owner != current);
@@ -131,8 +136,10 @@ static bool try_read(struct rwsem *s) {
 static bool try_write(struct rwsem *s) { return cmpxchg(&s->count, 0, -1); }
 void down_read(struct rwsem *s) {
     DEBUG_ON(current_thread->preempt_count || irqs_disabled());
-    if (unlikely(!try_read(s)))
-        wait_event(&s->wait, try_read(s));
+    if (likely(try_read(s)))
+        return;
+    TRACE(rwsem_wait, s, 0, 0);
+    wait_event(&s->wait, try_read(s));
 }
 /* Free: those that wait look again. They put themselves on the queue before they look. */
 static void released(struct rwsem *s) {
@@ -146,6 +153,7 @@ void up_read(struct rwsem *s) {
 static int wait_write(struct rwsem *s, u32 state) {
     if (try_write(s))
         return 0;
+    TRACE(rwsem_wait, s, 1, 0);
     __atomic_fetch_add(&s->writers_waiting, 1, __ATOMIC_SEQ_CST);
     int r = wait_event_state(&s->wait, try_write(s), state, FOREVER, false);
     __atomic_fetch_sub(&s->writers_waiting, 1, __ATOMIC_SEQ_CST);

@@ -19,7 +19,7 @@ struct wait_queue_entry {
 void init_waitqueue(struct wait_queue_head *q);
 bool default_wake(struct wait_queue_entry *w, u64 key);
 void add_wait_queue(struct wait_queue_head *q, struct wait_queue_entry *w);
-void remove_wait_queue(struct wait_queue_head *q, struct wait_queue_entry *w);
+bool remove_wait_queue(struct wait_queue_head *q, struct wait_queue_entry *w); /* was it still there? */
 /* Wake all that are not exclusive and up to n exclusive ones (0: all). key: poll events, or 0. */
 void wake_up_key(struct wait_queue_head *q, int n, u64 key);
 static inline bool waitqueue_active(struct wait_queue_head *q) {
@@ -48,7 +48,7 @@ static inline bool waitqueue_active(struct wait_queue_head *q) {
 #define FOREVER (~0UL)
 /* Prepare, as part of a loop: link the entry and set the state; then test; then schedule. */
 void prepare_to_wait(struct wait_queue_head *q, struct wait_queue_entry *w, u32 state);
-void finish_wait(struct wait_queue_head *q, struct wait_queue_entry *w);
+bool finish_wait(struct wait_queue_head *q, struct wait_queue_entry *w); /* was it woken by the queue? */
 /* Sleep in the state set until woken or the absolute time is reached. */
 void schedule_until(u64 deadline_ns);
 bool signal_pending_state(u32 state);
@@ -77,7 +77,8 @@ u64 ktime_get(void);
             if (cond) /* mostly: then it need not go back into the queue */                                  \
                 break;                                                                                       \
         }                                                                                                    \
-        finish_wait(q, &_w);                                                                                 \
+        if (finish_wait(q, &_w) && (excl) && _r)                                                             \
+            wake_up(q); /* it was woken for what it leaves behind: another's turn */                         \
         _r;                                                                                                  \
     })
 #define wait_event(q, cond) wait_event_state(q, cond, TASK_UNINTERRUPTIBLE, FOREVER, false)
