@@ -72,6 +72,7 @@ static void parse_args(char *s) {
 static int kernel_init(void *arg) {
     (void)arg;
     child_reaper = current;
+    pid_init();
     flusher_start();
     virtio_init();
     pvpanic_init();

@@ -243,6 +243,7 @@ void copy_thread(struct task_struct *p, const struct kernel_clone_args *args);
 pid_t kernel_thread(int (*fn)(void *), void *arg, const char *name, u64 flags);
 struct task_struct *fork_idle(unsigned int hart);
 void fork_init(void);
+void pid_init(void); /* boot, process 1 */
 void mm_release(struct task_struct *t, struct mm_struct *mm); /* X1 */
 void flush_fpu(struct task_struct *t);                        /* the live registers to t->fpu; t is current */
 

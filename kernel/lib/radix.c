@@ -47,6 +47,10 @@ static void node_free(struct radix_tree *t, struct radix_node *n) {
     else
         t->spare = n;
 }
+void radix_reserve(struct radix_tree *t) {
+    if (!t->spare)
+        t->spare = kzalloc(sizeof(*t->spare), GFP_KERNEL);
+}
 void radix_destroy(struct radix_tree *t) {
     kfree(t->spare);
     t->spare = NULL;

@@ -18,6 +18,8 @@ void *const *radix_run(const struct radix_tree *t, u64 index, u32 *n);
 int radix_insert(struct radix_tree *t, u64 index, void *item);
 /* Returns what was there, or NULL. Frees nodes that become empty, but for one. */
 void *radix_delete(struct radix_tree *t, u64 index);
+/* Have a node to spare, if there is memory. */
+void radix_reserve(struct radix_tree *t);
 /* An empty tree is given up. */
 void radix_destroy(struct radix_tree *t);
 /* The first item with index >= *index; stores its index. NULL if none. */
