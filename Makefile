@@ -96,7 +96,7 @@ $(KERNEL): $(KOBJ) kernel/riscv/kernel.ld scripts/gen_ksyms.py
 -include tests/tests.mk
 
 # --- running ---
-EMPTY :=
+, := ,
 QEMU := qemu-system-riscv64
 ifeq ($(ICOUNT),1)
 RUN_DISK = -initrd $(RUN_IMG) -icount shift=0,sleep=off
@@ -107,9 +107,15 @@ endif
 RUN_IMG = $(if $(IMG),$(IMG),$(B)/fs.img)
 QEMU_CMD = $(QEMU) -machine virt -bios default -smp $(CPUS) -m $(MEM) -nographic -monitor none -serial mon:stdio \
     -global virtio-mmio.force-legacy=false -kernel $(KERNEL) $(RUN_DISK)$(if $(APPEND)$(ICOUNT_ARGS), -append "$(strip $(ICOUNT_ARGS) $(APPEND))")
-QEMU_LINE = $(subst -monitor none -serial mon:stdio,-serial mon:stdio,$(QEMU_CMD))
+# A second line for make watch. Under icount there is none: what comes from the host would end the repetition.
+WATCH = $(if $(filter 1,$(ICOUNT)),,-chardev socket$(,)id=watch$(,)path=$(B)/watch$(,)server=on$(,)wait=off -device virtio-serial-device -device virtconsole$(,)chardev=watch)
+QEMU_LINE = $(subst -monitor none -serial mon:stdio,-serial mon:stdio,$(QEMU_CMD)) $(WATCH)
 
 .PHONY: all check-tools qemu qemu-gdb qemu-cmd run clean deps help test bench fs.img
+# What goes on in the system that make qemu runs in this folder. Again each second, or once: make watch ONCE=1.
+watch:
+	@$(PY) scripts/watch.py --socket $(B)/watch $(if $(ONCE),--once)
+.PHONY: watch
 # DUMP=file: when the kernel panics, a core file for gdb.
 qemu: all
 	@$(if $(DUMP),$(PY) scripts/dump.py --kernel $(KERNEL) --out $(DUMP) -- )$(QEMU_LINE)
@@ -180,7 +186,7 @@ format:
 clean:
 	@rm -rf $(B) compile_commands.json
 help:
-	@echo "make [qemu|run CMD=...|qemu-gdb|qemu-record|qemu-replay|qemu-cmd|test [T=name]|bench|fs.img EXTRA=dir|deps|clean]"
+	@echo "make [qemu|watch|run CMD=...|qemu-gdb|qemu-record|qemu-replay|qemu-cmd|test [T=name]|bench|fs.img EXTRA=dir|deps|clean]"
 	@echo "     [trace CMD=... EVENTS=fork,sched|ftrace CMD=... FUNC=copy_process|decode LOG=...|oracle|bench-linux|bench-disk|bench-update|profile CMD=... ONLY=function|curve|boots N=500|seeds N=1000|fuzz]"
 	@echo "variables: CPUS= MEM= ICOUNT=1 IMG= EXTRA= APPEND= DEBUG=1 SEED= DUMP=file BUSYBOX=1 CROSS= V=1"
 
