@@ -43,7 +43,8 @@ int main(int argc, char **argv) {
         return 2;
     if ((line = open("/dev/hvc0", O_RDWR | O_CLOEXEC)) < 0)
         return 0;
-    pid_t pid = fork(); /* it goes on when /etc/rc has ended, and no terminal ends it */
+    signal(SIGHUP, SIG_IGN); /* /etc/rc's end may come before setsid */
+    pid_t pid = fork();      /* it goes on when /etc/rc has ended, and no terminal ends it */
     if (pid)
         return pid < 0;
     setsid();
