@@ -26,7 +26,7 @@ Q := $(if $(V),,@)
 # --- kernel ---
 KSRC := $(sort $(shell find kernel -name '*.c' -o -name '*.S' | grep -v kernel/vdso/))
 ifneq ($(DEBUG),1)
-KSRC := $(filter-out kernel/debug/kasan.c kernel/debug/ubsan.c kernel/debug/locks.c kernel/debug/testpoint.c kernel/debug/leak.c kernel/debug/tables.c,$(KSRC))
+KSRC := $(filter-out kernel/debug/kasan.c kernel/debug/ubsan.c kernel/debug/locks.c kernel/debug/sleeplocks.c kernel/debug/testpoint.c kernel/debug/leak.c kernel/debug/tables.c,$(KSRC))
 endif
 ifneq ($(FTRACE),1)
 KSRC := $(filter-out kernel/debug/ftrace.c,$(KSRC))

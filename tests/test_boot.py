@@ -120,6 +120,7 @@ def test_nothing_is_rebuilt():
     ("t", "KASAN: write of 1 bytes at .*, a slab's room past an object's end, in wrong"),
     ("i", "UBSAN: an index past an array's end at kernel/fs/procfs/machine.c"),
     ("a", "mutex_lock: .*preempt_count"),
+    ("k", "locks in a circle: kernel/fs/procfs/machine.c:mutex is wanted while kernel/fs/procfs/machine.c:other is held"),
     ("l", "leaked: 1 of sighand_struct"),
     ("p", "leaked: .* 1 pages")])
 def test_the_checked_build_catches(machine, key, said):

@@ -236,6 +236,9 @@ static struct task_struct *dup_task_struct(void) {
 #ifdef CONFIG_FUNCTION_TRACER
     p->ftrace.depth = 0;
 #endif
+#ifdef CONFIG_DEBUG
+    p->sleep_locks.n = 0;
+#endif
     return p;
 }
 

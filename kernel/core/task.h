@@ -152,6 +152,9 @@ struct task_struct {
 #ifdef CONFIG_FUNCTION_TRACER
     struct ftrace_task ftrace;
 #endif
+#ifdef CONFIG_DEBUG
+    struct sleep_locks sleep_locks;
+#endif
     u64 set_child_tid, clear_child_tid, robust_list;
     u64 saved_sigmask;
     bool restore_sigmask;

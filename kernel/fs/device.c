@@ -207,6 +207,8 @@ static int page_io(struct block_device *b, sector_t sector, struct page *p, bool
             end_page_read(p, false);
         return -ENOMEM;
     }
+    if (!write)
+        sleep_lock_dropped(p); /* it is the device's */
     io->page = p;
     io->r = (struct block_request){
         .sector = sector, .data = page_address(p), .len = PAGE_SIZE, .write = write, .done = page_io_done};

@@ -26,17 +26,32 @@ void wait_on_page(struct page *p, u32 flag) {
     if (page_test(p, flag))
         wait_event(page_queue(p), !page_test(p, flag));
 }
+/* For the checker of sleeping locks: file systems read blocks while they hold a file's page. */
+static inline const char *page_class(const struct page *p) {
+    const struct address_space *m = READ_ONCE(p->mapping);
+    return m && S_ISBLK(m->host->i_mode) ? "a block's page" : "a file's page";
+}
 void lock_page(struct page *p) {
+    sleep_lock_wanted(p, page_class(p));
     while (page_set(p, PG_LOCKED))
         wait_on_page(p, PG_LOCKED);
+    sleep_lock_taken(p, page_class(p));
 }
-static bool trylock_page(struct page *p) { return !page_set(p, PG_LOCKED); }
+static bool trylock_page(struct page *p) {
+    bool locked = !page_set(p, PG_LOCKED);
+    if (locked)
+        sleep_lock_taken(p, page_class(p));
+    return locked;
+}
 static void page_flag_done(struct page *p, u32 flag) {
     page_clear(p, flag);
     if (waitqueue_active(page_queue(p)))
         wake_up_all(page_queue(p));
 }
-void unlock_page(struct page *p) { page_flag_done(p, PG_LOCKED); }
+void unlock_page(struct page *p) {
+    sleep_lock_dropped(p);
+    page_flag_done(p, PG_LOCKED);
+}
 void end_page_read(struct page *p, bool ok) {
     page_set(p, ok ? PG_UPTODATE : PG_ERROR);
     unlock_page(p);
@@ -105,6 +120,7 @@ struct page *grab_page(struct address_space *m, u64 index) {
                 list_add_tail(&new->lru, &lru);
                 nr_cached++;
                 spin_unlock_irqrestore(&lru_lock, irq);
+                sleep_lock_taken(new, page_class(new));
                 return new;
             }
             new->flags = 0;
@@ -379,6 +395,9 @@ ssize_t generic_file_write(struct file *f, struct iov_iter *it, loff_t *pos) {
                 memset((u8 *)page_address(p) + off + c, 0, n - c);
                 set_page_dirty(p);
             }
+            /* While the page is locked: who writes it to the disk clears what is beyond the file's end. */
+            if (*pos + (loff_t)c > inode->i_size)
+                WRITE_ONCE(inode->i_size, *pos + c);
         }
         unlock_page(p);
         put_page(p);
@@ -386,8 +405,6 @@ ssize_t generic_file_write(struct file *f, struct iov_iter *it, loff_t *pos) {
             break;
         *pos += c;
         done += c;
-        if (*pos > inode->i_size)
-            WRITE_ONCE(inode->i_size, *pos);
         if (fatal_signal_pending(current))
             break;
     }

@@ -102,29 +102,40 @@ static bool completed(struct completion *c) {
 void wait_for_completion(struct completion *c) { wait_event(&c->wait, completed(c)); }
 int wait_for_completion_killable(struct completion *c) { return wait_event_killable(&c->wait, completed(c)); }
 
-void mutex_init(struct mutex *m) {
+void mutex_init_class(struct mutex *m, const char *class) {
+    (void)class;
     m->owner = NULL;
     init_waitqueue(&m->wait);
+#ifdef CONFIG_DEBUG
+    m->class = class;
+#endif
 }
 bool mutex_trylock(struct mutex *m) { return cmpxchg(&m->owner, NULL, current); }
 void mutex_lock(struct mutex *m) {
     DEBUG_ON(current_thread->preempt_count || irqs_disabled() || m->owner == current);
-    if (mutex_trylock(m))
-        return;
-    TRACE(mutex_wait, m, 0, 0);
-    wait_event_state(&m->wait, mutex_trylock(m), TASK_UNINTERRUPTIBLE, FOREVER, true);
+    sleep_lock_wanted(m, m->class);
+    if (!mutex_trylock(m)) {
+        TRACE(mutex_wait, m, 0, 0);
+        wait_event_state(&m->wait, mutex_trylock(m), TASK_UNINTERRUPTIBLE, FOREVER, true);
+    }
+    sleep_lock_taken(m, m->class);
 }
 void mutex_unlock(struct mutex *m) {
     DEBUG_ON(m->owner != current);
+    sleep_lock_dropped(m);
     __atomic_store_n(&m->owner, NULL, __ATOMIC_RELEASE);
     if (waitqueue_active(&m->wait))
         wake_up(&m->wait);
 }
 
-void rwsem_init(struct rwsem *s) {
+void rwsem_init_class(struct rwsem *s, const char *class) {
+    (void)class;
     s->count = 0;
     s->writers_waiting = 0;
     init_waitqueue(&s->wait);
+#ifdef CONFIG_DEBUG
+    s->class = class;
+#endif
 }
 static bool try_read(struct rwsem *s) {
     s32 c = READ_ONCE(s->count);
@@ -136,10 +147,12 @@ static bool try_read(struct rwsem *s) {
 static bool try_write(struct rwsem *s) { return cmpxchg(&s->count, 0, -1); }
 void down_read(struct rwsem *s) {
     DEBUG_ON(current_thread->preempt_count || irqs_disabled());
-    if (likely(try_read(s)))
-        return;
-    TRACE(rwsem_wait, s, 0, 0);
-    wait_event(&s->wait, try_read(s));
+    sleep_lock_wanted(s, s->class);
+    if (unlikely(!try_read(s))) {
+        TRACE(rwsem_wait, s, 0, 0);
+        wait_event(&s->wait, try_read(s));
+    }
+    sleep_lock_taken(s, s->class);
 }
 /* Free: those that wait look again. They put themselves on the queue before they look. */
 static void released(struct rwsem *s) {
@@ -147,18 +160,23 @@ static void released(struct rwsem *s) {
         wake_up_all(&s->wait);
 }
 void up_read(struct rwsem *s) {
+    sleep_lock_dropped(s);
     if (!__atomic_sub_fetch(&s->count, 1, __ATOMIC_SEQ_CST))
         released(s);
 }
 static int wait_write(struct rwsem *s, u32 state) {
-    if (try_write(s))
-        return 0;
-    TRACE(rwsem_wait, s, 1, 0);
-    __atomic_fetch_add(&s->writers_waiting, 1, __ATOMIC_SEQ_CST);
-    int r = wait_event_state(&s->wait, try_write(s), state, FOREVER, false);
-    __atomic_fetch_sub(&s->writers_waiting, 1, __ATOMIC_SEQ_CST);
-    if (r)
-        wake_up_all(&s->wait);
+    int r = 0;
+    sleep_lock_wanted(s, s->class);
+    if (!try_write(s)) {
+        TRACE(rwsem_wait, s, 1, 0);
+        __atomic_fetch_add(&s->writers_waiting, 1, __ATOMIC_SEQ_CST);
+        r = wait_event_state(&s->wait, try_write(s), state, FOREVER, false);
+        __atomic_fetch_sub(&s->writers_waiting, 1, __ATOMIC_SEQ_CST);
+        if (r)
+            wake_up_all(&s->wait);
+    }
+    if (!r)
+        sleep_lock_taken(s, s->class);
     return r;
 }
 void down_write(struct rwsem *s) {
@@ -168,6 +186,7 @@ void down_write(struct rwsem *s) {
 int down_write_killable(struct rwsem *s) { return wait_write(s, TASK_KILLABLE); }
 void up_write(struct rwsem *s) {
     DEBUG_ON(s->count != -1);
+    sleep_lock_dropped(s);
     __atomic_store_n(&s->count, 0, __ATOMIC_SEQ_CST);
     released(s);
 }

@@ -97,14 +97,43 @@ void complete(struct completion *c);
 void wait_for_completion(struct completion *c);
 int wait_for_completion_killable(struct completion *c); /* 0 or -EINTR */
 
+/* The checked build orders sleeping locks by their class, which is the place that makes them (debug/sleeplocks.c). */
+#ifdef CONFIG_DEBUG
+#define LOCK_CLASS(n) __FILE__ ":" #n
+struct sleep_locks { /* what a task holds; private to it */
+    u32 n;
+    struct {
+        u32 class;
+        const void *lock;
+    } held[16];
+};
+void sleep_lock_wanted(const void *lock, const char *class);
+void sleep_lock_taken(const void *lock, const char *class);
+void sleep_lock_dropped(const void *lock); /* by who took it; else nothing */
+#else
+#define LOCK_CLASS(n) NULL
+#define sleep_lock_wanted(lock, class) ((void)0)
+#define sleep_lock_taken(lock, class) ((void)0)
+#define sleep_lock_dropped(lock) ((void)0)
+#endif
+
 /* A sleeping lock with an owner. Not in interrupts. */
 struct mutex {
     struct task_struct *owner; /* NULL: free */
     struct wait_queue_head wait;
+#ifdef CONFIG_DEBUG
+    const char *class;
+#endif
 };
+#ifdef CONFIG_DEBUG
+#define MUTEX_INIT(n)                                                                                        \
+    { NULL, WAIT_QUEUE_INIT((n).wait), LOCK_CLASS(n) }
+#else
 #define MUTEX_INIT(n)                                                                                        \
     { NULL, WAIT_QUEUE_INIT((n).wait) }
-void mutex_init(struct mutex *m);
+#endif
+#define mutex_init(m) mutex_init_class(m, LOCK_CLASS(m))
+void mutex_init_class(struct mutex *m, const char *class);
 void mutex_lock(struct mutex *m);
 bool mutex_trylock(struct mutex *m);
 void mutex_unlock(struct mutex *m);
@@ -114,8 +143,12 @@ struct rwsem {
     s32 count; /* readers, or -1; atomic */
     u32 writers_waiting; /* atomic */
     struct wait_queue_head wait;
+#ifdef CONFIG_DEBUG
+    const char *class;
+#endif
 };
-void rwsem_init(struct rwsem *s);
+#define rwsem_init(s) rwsem_init_class(s, LOCK_CLASS(s))
+void rwsem_init_class(struct rwsem *s, const char *class);
 void down_read(struct rwsem *s);
 void up_read(struct rwsem *s);
 void down_write(struct rwsem *s);

@@ -181,8 +181,8 @@ static int store_drop(char *text, struct task_struct *t) {
 }
 
 /* As on Linux: c crashes (to see and test the report), s syncs, o powers off; and x uses the stack up; f, t,
- * i, a, l and p do what the checked build must catch: use of freed memory, of a tail, of an index, sleep with a
- * lock held, an object and a page that are lost. */
+ * i, a, k, l and p do what the checked build must catch: use of freed memory, of a tail, of an index, sleep with a
+ * lock held, locks in a circle, an object and a page that are lost. */
 static noinline void crash(void) { asm volatile("sw zero, 8(zero)" ::: "memory"); }
 static noinline int recurse(int n) { /* until the stack's guard stops it */
     volatile char big[512];
@@ -209,6 +209,15 @@ static noinline int wrong(char what) {
         mutex_unlock(&mutex);
         preempt_enable();
     }
+    if (what == 'k') {
+        static struct mutex other = MUTEX_INIT(other);
+        for (int k = 0; k < 2; k++) {
+            mutex_lock(k ? &other : &mutex);
+            mutex_lock(k ? &mutex : &other);
+            mutex_unlock(k ? &mutex : &other);
+            mutex_unlock(k ? &other : &mutex);
+        }
+    }
     if (what == 'l')
         return alloc_sighand() ? 0 : -ENOMEM;
     if (what == 'p')
@@ -234,6 +243,7 @@ static int store_sysrq(char *text, struct task_struct *t) {
     case 't':
     case 'i':
     case 'a':
+    case 'k':
     case 'l':
     case 'p':
         return IS_DEBUG ? wrong(*text) : -EINVAL;
