@@ -178,7 +178,7 @@ check-tools:
 	@$(QEMU) --version | awk '{split($$4,v,"."); if (v[1] < 7) {print "QEMU " $$4 " is too old: 7.0 or newer is needed"; exit 1}; exit 0}'
 
 compile_commands.json: $(KERNEL) Makefile
-	$(Q)$(PY) scripts/compile_commands.py $@ '$(subst ','\'',$(CC) $(filter-out -DCONFIG_DEBUG,$(KCFLAGS)) -DCONFIG_DEBUG)' $(filter %.c,$(KSRC)) -- '$(subst ','\'',$(UCC) $(UCFLAGS) -fno-builtin)' $(wildcard user/*.c user/*/*.c)
+	$(Q)$(PY) scripts/compile_commands.py $@ '$(subst ','\'',$(CC) $(filter-out -DCONFIG% -finstrument% -fsanitize%,$(KCFLAGS)) -DCONFIG_DEBUG -DCONFIG_FUNCTION_TRACER)' $(sort $(shell find kernel -name '*.c')) -- '$(subst ','\'',$(UCC) $(UCFLAGS) -fno-builtin)' $(wildcard user/*.c user/*/*.c)
 
 format:
 	@find kernel user include tests -name "*.[ch]" | xargs clang-format --style=file -i

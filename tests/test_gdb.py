@@ -116,6 +116,7 @@ tine waitq
 tine waitq &child_reaper->signal->wait_chldexit
 tine locks
 tine dmesg 2
+tine trace 1
 tine out
 tine ps
 tine into
@@ -136,7 +137,7 @@ def test_every_command_in_gdb(machine, cpus):
              r"user   #0", r"a7 0{13}104", r"^mm 0x", r"r-xp /bin/sh", r"\[vdso\]", r"grows down", r"^  +0 rw .*/console", r"cwd /",
              r"root, 1 GB each", r"leaf table", r"counted \d+ times?", r"root, 1 GB each: at \S+ is \S+: V", r"2 MB at physical|a page at physical", r"nothing: a touch here",
              r"supervisor mode", r"system call from user mode", r"stvec .*trap_entry", r"Sv39.*of process \d+ \(forkdemo\)", r"^hart 0: \d+ runnable",
-             r"do_wait|wait", r"1 wait there", r"\d+ held or waited for", r"vda:", r"\(forkdemo\) in user mode at", r"forkdemo", r"at trap_entry", "there is no task 77",
+             r"do_wait|wait", r"1 wait there", r"\d+ held or waited for", r"vda:", "nothing is recorded", r"\(forkdemo\) in user mode at", r"forkdemo", r"at trap_entry", "there is no task 77",
              "wants a pid and an address", "init_task is no wait queue", "tine bt: ")
     assert "Python Exception" not in s.text, s.text
 
