@@ -126,12 +126,18 @@ __noreturn void init_ended(s32 code) {
     power_off(init_status);
 }
 
-/* Everything written, and off with that status. */
-__noreturn void power_off(s32 status) {
+static void finish_everything(void) {
     sync_all(true);
     unmount_everything();
     tty_drain_polled();
+}
+__noreturn void power_off(s32 status) {
+    finish_everything();
     machine_power_off(status);
+}
+__noreturn void restart(void) {
+    finish_everything();
+    machine_restart();
 }
 
 void random_init(void);

@@ -441,10 +441,7 @@ long sys_reboot(u64 m1, u64 m2, u64 cmd, u64 arg) {
         return -EINVAL;
     switch ((u32)cmd) {
     case 0x01234567:
-        sync_all(true);
-        unmount_everything();
-        tty_drain_polled();
-        machine_restart();
+        restart();
     case 0x4321fedc:
     case 0xcdef0123:
         if (!IS_DEBUG)

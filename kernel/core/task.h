@@ -262,7 +262,8 @@ struct sighand_struct *alloc_sighand(void);
 /* main.c: init is gone: power off. It may go if it was told to (end_init). */
 extern bool init_may_end;
 __noreturn void init_ended(s32 code);
-__noreturn void power_off(s32 status); /* 0 to 255, QEMU's exit status. May sleep. */
+__noreturn void power_off(s32 status); /* everything written; 0 to 255, QEMU's exit status. May sleep. */
+__noreturn void restart(void);         /* everything written. May sleep. */
 void put_signal(struct signal_struct *s);
 struct mm_struct *get_task_mm(struct task_struct *t); /* counted, or NULL */
 

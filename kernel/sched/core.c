@@ -6,38 +6,15 @@
  * registers are saved. A fair task's share is by weight: it is charged vruntime, and its deadline is
  * vruntime plus a slice scaled by weight; the earliest deadline runs. A timer ends the slice, armed only
  * where more than one task wants the hart. */
-#include "sched.h"
-#include "../core/task.h"
+#include "rq.h"
 #include "../debug/debug.h"
 #include "../debug/trace.h"
 #include "../fs/fs.h"
 #include <abi/errno.h>
 
-#define SLICE_NS 3000000UL
-#define RR_SLICE_NS 100000000UL
-#define FORK_GRACE_NS 500000UL
-#define RT_LEVELS 100
-
-struct rq {
-    spinlock_t lock;
-    u32 nr_running; /* queued, the running one included, idle not */
-    u32 nr_rt;
-    u64 rt_since, rt_used; /* ns: when the period began, what real-time tasks had of it */
-    struct rb_root fair;
-    struct list_head rt[RT_LEVELS];
-    u64 rt_bits[2];
-    u64 min_vruntime;
-    struct task_struct *curr, *idle;
-    struct mm_struct *drop_mm; /* to mmdrop once the switch is over */
-    struct timer slice;
-    u64 switches, idle_ns;
-    bool is_idle;
-} __aligned(64);
-
-static struct rq rqs[MAX_HARTS];
+struct rq rqs[MAX_HARTS];
 u32 sched_child_runs_first = 1;
 u32 sched_rt_runtime_us = 950000, sched_rt_period_us = 1000000;
-#define this_rq() (&rqs[smp_processor_id()])
 
 /* Weights of nice -20 to 19: each step is a factor of 1.25, nice 0 is 1024 (as POSIX systems do). */
 static const u32 weights[40] = {88761, 71755, 56483, 46273, 36291, 29154, 23254, 18705, 14949, 11916,
@@ -49,14 +26,13 @@ static u32 standing(const struct sched_entity *se) {
     u32 own = se->policy == SCHED_FIFO || se->policy == SCHED_RR ? se->rt_priority : 0;
     return max(own, se->boost);
 }
-static bool is_rt(const struct task_struct *p) { return p->se.prio > 0; }
 static u32 weight(const struct task_struct *p) {
     return p->se.policy == SCHED_IDLE ? 3 : weights[p->se.nice + 20];
 }
 /* Virtual time for ns of real time. A user with more than USER_SHARE processes gets the share of that many:
  * a fork bomb slows its own processes, not everybody's. Root is not limited. */
 #define USER_SHARE 16
-static u64 scaled(const struct task_struct *p, u64 ns) {
+u64 scaled(const struct task_struct *p, u64 ns) {
     u64 n = p->se.user_tasks ? (u64)atomic_read(p->se.user_tasks) : 0;
     return ns * 1024 / weight(p) * (n > USER_SHARE ? n / USER_SHARE : 1);
 }
@@ -65,7 +41,7 @@ static u64 scaled(const struct task_struct *p, u64 ns) {
  * icount, where nothing depends on the host, the same N is the same one. Every hart gets a tick at a random
  * time, a random task of those that wait, and a woken task goes to a random hart. */
 u64 sched_seed;
-static u32 seeded(u32 n) {
+u32 seeded(u32 n) {
     u64 x = __atomic_add_fetch(&sched_seed, 0x9e3779b97f4a7c15UL, __ATOMIC_RELAXED);
     x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9UL;
     x = (x ^ x >> 27) * 0x94d049bb133111ebUL;
@@ -96,7 +72,7 @@ static u64 slice_left(const struct rq *rq, const struct task_struct *p) {
     return left;
 }
 /* On this hart, interrupts off. */
-static void end_slice_by(struct rq *rq, u64 at) {
+void end_slice_by(struct rq *rq, u64 at) {
     if (READ_ONCE(rq->slice.hart) < 0 || rq->slice.expires > at)
         timer_start(&rq->slice, at);
 }
@@ -121,7 +97,7 @@ static void advance(struct rq *rq, const struct task_struct *p) {
     if (!is_rt(p) && (s64)(p->se.vruntime - rq->min_vruntime) > 0)
         rq->min_vruntime = p->se.vruntime;
 }
-static void update_curr(struct rq *rq) {
+void update_curr(struct rq *rq) {
     struct task_struct *p = rq->curr;
     u64 now = ktime_get(), delta = now - p->se.exec_start;
     p->se.exec_start = now;
@@ -139,7 +115,7 @@ static void update_curr(struct rq *rq) {
         advance(rq, p);
 }
 
-static void queue_insert(struct rq *rq, struct task_struct *p, bool head) {
+void queue_insert(struct rq *rq, struct task_struct *p, bool head) {
     if (is_rt(p)) {
         u32 i = RT_LEVELS - 1 - p->se.prio;
         (head ? list_add : list_add_tail)(&p->se.rt_link, &rq->rt[i]);
@@ -156,7 +132,7 @@ static void queue_insert(struct rq *rq, struct task_struct *p, bool head) {
     }
     rb_insert(&rq->fair, &p->se.node, parent, link);
 }
-static void queue_remove(struct rq *rq, struct task_struct *p) {
+void queue_remove(struct rq *rq, struct task_struct *p) {
     if (!is_rt(p)) {
         rb_erase(&rq->fair, &p->se.node);
         return;
@@ -175,7 +151,7 @@ static void place_sleeper(struct rq *rq, struct task_struct *p) {
         p->se.vruntime = floor;
 }
 /* The running task is not in the tree or lists; nr_running counts it. */
-static void enqueue(struct rq *rq, struct task_struct *p) {
+void enqueue(struct rq *rq, struct task_struct *p) {
     p->se.deadline = p->se.vruntime + scaled(p, SLICE_NS);
     p->se.slice_used = 0;
     queue_insert(rq, p, false);
@@ -192,7 +168,7 @@ static bool preempts(const struct task_struct *p, const struct task_struct *curr
 }
 
 /* p was put on rq: make the hart look at it if it should. sync: if this is that hart, it will soon by itself. rq->lock held. */
-static void check_preempt(struct rq *rq, struct task_struct *p, bool sync) {
+void check_preempt(struct rq *rq, struct task_struct *p, bool sync) {
     unsigned int hart = rq - rqs;
     sync = sync && hart == smp_processor_id() && rq->curr != rq->idle && !is_rt(p);
     bool yes = !sync && preempts(p, rq->curr), alone = rq->nr_running == 2;
@@ -220,43 +196,6 @@ static struct task_struct *pick(struct rq *rq) {
     return n ? rb_entry(n, struct task_struct, se.node) : rq->idle;
 }
 
-/* --- where a task goes --- */
-static bool hart_idle(unsigned int h) { return READ_ONCE(rqs[h].is_idle) && !READ_ONCE(rqs[h].nr_running); }
-
-static bool any_idle(u64 mask) {
-    for (u64 m = mask & online_harts; m; m &= m - 1)
-        if (hart_idle(__builtin_ctzl(m)))
-            return true;
-    return false;
-}
-static unsigned int select_hart(const struct task_struct *p, unsigned int prev) {
-    u64 allowed = p->se.affinity & online_harts;
-    if (!allowed)
-        allowed = online_harts;
-    if (unlikely(sched_seed)) {
-        u64 m = allowed;
-        for (u32 skip = seeded(__builtin_popcountl(m)); skip; skip--)
-            m &= m - 1;
-        return __builtin_ctzl(m);
-    }
-    unsigned int best = __builtin_ctzl(allowed), self = smp_processor_id();
-    if ((allowed & BIT(prev)) && hart_idle(prev))
-        return prev;
-    /* A child that ends wakes its parent: this hart is as good as free. */
-    if (prev == self && (allowed & BIT(self)) && (current->task_flags & PF_EXITING) && READ_ONCE(rqs[self].nr_running) == 1)
-        return self;
-    u32 least = ~0u;
-    for (u64 m = allowed; m; m &= m - 1) {
-        unsigned int h = __builtin_ctzl(m);
-        if (hart_idle(h))
-            return h;
-        u32 n = READ_ONCE(rqs[h].nr_running) * 4 + (h == prev ? 0 : h == self ? 1 : 2);
-        if (n < least)
-            least = n, best = h;
-    }
-    return best;
-}
-
 static struct rq *task_rq_lock(struct task_struct *p, u64 *flags) {
     for (;;) {
         struct rq *rq = &rqs[READ_ONCE(p->ti.cpu)];
@@ -265,14 +204,6 @@ static struct rq *task_rq_lock(struct task_struct *p, u64 *flags) {
             return rq;
         spin_unlock_irqrestore(&rq->lock, *flags);
     }
-}
-
-/* Virtual time is one for all harts as far as they agree: what a task has had stays with it when it moves, but
- * not more than MAX_LAG ahead of or behind those it comes to. */
-#define MAX_LAG (8 * SLICE_NS)
-static void move_vruntime(struct task_struct *p, struct rq *to) {
-    s64 lag = p->se.vruntime - to->min_vruntime, most = scaled(p, MAX_LAG);
-    p->se.vruntime = to->min_vruntime + (u64)(lag > most ? most : lag < -most ? -most : lag);
 }
 
 bool try_to_wake_up(struct task_struct *p, u32 mask) {
@@ -369,94 +300,6 @@ void wake_up_new_task(struct task_struct *p, u64 clone_flags) {
     preempt_enable();
 }
 
-/* A task that ran a moment ago stays beside the one that runs: its turn may come at once (a parent whose child ends), and
- * what it needs is there. */
-static u64 may_go_at(const struct task_struct *p, const struct rq *from) {
-    return from->nr_running > 2 ? 0 : p->se.exec_start + FORK_GRACE_NS;
-}
-
-/* A task waiting in `from` that hart `self` may run now, or NULL; *soon is when there may be one. from->lock held. */
-static struct task_struct *stealable(struct rq *from, unsigned int self, u64 *soon) {
-    struct task_struct *p;
-    u64 now = ktime_get();
-    for (int l = 0; from->nr_rt && l < RT_LEVELS; l++)
-        list_for_each_entry(p, &from->rt[l],
-                            se.rt_link) if ((p->se.affinity & BIT(self)) && !p->se.on_cpu) return p;
-    for (struct rb_node *n = rb_first(&from->fair); n; n = rb_next(n)) {
-        p = rb_entry(n, struct task_struct, se.node);
-        if (!(p->se.affinity & BIT(self)) || p->se.on_cpu)
-            continue;
-        u64 at = may_go_at(p, from);
-        if (at <= now)
-            return p;
-        *soon = min(*soon, at);
-    }
-    return NULL;
-}
-
-/* Two run queues are locked in the order of their addresses. Interrupts off. */
-static void lock_both(struct rq *a, struct rq *b) {
-    spin_lock(a < b ? &a->lock : &b->lock);
-    spin_lock_raw(a < b ? &b->lock : &a->lock);
-}
-static void unlock_both(struct rq *a, struct rq *b) {
-    spin_unlock_raw(&a->lock);
-    spin_unlock_raw(&b->lock);
-    preempt_enable_no_resched();
-}
-/* A task that waits in one queue goes to another; both are locked. */
-static void migrate(struct task_struct *p, struct rq *from, struct rq *to) {
-    queue_remove(from, p);
-    from->nr_running--;
-    move_vruntime(p, to);
-    WRITE_ONCE(p->ti.cpu, to - rqs);
-    TRACE(migrate, p->pid, from - rqs, to - rqs);
-    enqueue(to, p);
-}
-
-/* At a slice's end: the waiting task that has had least goes where there are fewer tasks. Where the difference is
- * one, only if those there have had more: so the surplus task wanders between the harts at the pace at which
- * they drift apart, and in the long run all tasks get the same. Returns when to look again, or FOREVER. */
-static u64 push_one(void) {
-    struct rq *rq = this_rq(), *dest = rq;
-    unsigned int self = rq - rqs;
-    u64 again = FOREVER;
-    for (unsigned int i = 1; i < nr_harts && READ_ONCE(rq->nr_running) > 1; i++) {
-        struct rq *other = &rqs[(self + i) % nr_harts];
-        u32 n = READ_ONCE(other->nr_running), least = READ_ONCE(dest->nr_running);
-        if (n < least || (n == least && dest != rq && (s64)(other->min_vruntime - dest->min_vruntime) > 0))
-            dest = other;
-    }
-    if (dest == rq)
-        return again;
-    /* In an interrupt, and nothing that must be done now: it does not wait for the other hart. (Where harts take turns
-     * that one could hold its lock at each of our turns.) */
-    spin_lock(&rq->lock);
-    if (!spin_trylock_raw(&dest->lock)) {
-        spin_unlock_raw(&rq->lock);
-        preempt_enable_no_resched();
-        return again;
-    }
-    lock_check_taken(&dest->lock);
-    update_curr(dest); /* a task alone there has no slices */
-    struct rb_node *n = rb_first(&rq->fair);
-    while (n && !(rb_entry(n, struct task_struct, se.node)->se.affinity & BIT(dest - rqs)))
-        n = rb_next(n);
-    if (n && (dest->nr_running + 1 < rq->nr_running || (dest->nr_running < rq->nr_running &&
-                                                        (s64)(dest->min_vruntime - rq->min_vruntime) > 0))) {
-        struct task_struct *p = rb_entry(n, struct task_struct, se.node);
-        u64 at = may_go_at(p, rq);
-        if (at <= ktime_get()) {
-            migrate(p, rq, dest);
-            check_preempt(dest, p, false);
-        } else {
-            again = at;
-        }
-    }
-    unlock_both(rq, dest);
-    return again;
-}
-
 /* In an interrupt, on the hart that runs current. */
 static void slice_end(struct timer *t) {
     struct rq *rq = this_rq();
@@ -475,27 +318,6 @@ static void slice_end(struct timer *t) {
         set_tif(current, TIF_NEED_RESCHED);
     else
         timer_start(t, min(again, ktime_get() + left));
-}
-
-/* An idle hart takes a task that waits elsewhere. Called with no lock, interrupts off. */
-static bool steal(struct rq *rq) {
-    unsigned int self = rq - rqs;
-    u64 soon = FOREVER;
-    for (unsigned int i = 1; i < nr_harts; i++) {
-        struct rq *from = &rqs[(self + i) % nr_harts];
-        if (READ_ONCE(from->nr_running) < 2)
-            continue;
-        lock_both(from, rq);
-        struct task_struct *p = stealable(from, self, &soon);
-        if (p)
-            migrate(p, from, rq);
-        unlock_both(from, rq);
-        if (p)
-            return true;
-    }
-    if (soon != FOREVER) /* idle until then, and another look */
-        end_slice_by(rq, soon);
-    return false;
 }
 
 /* --- the switch --- */

@@ -236,9 +236,7 @@ static int store_sysrq(char *text, struct task_struct *t) {
         sync_all(true);
         return 0;
     case 'o':
-        sync_all(true);
-        unmount_everything();
-        machine_power_off(0);
+        power_off(0);
     case 'f':
     case 't':
     case 'i':
