@@ -148,7 +148,7 @@ void do_signal(struct trapframe *tf) {
             continue;
         if (a.handler == SIG_DFL_) {
             if ((M(sig) & IGNORED_BY_DEFAULT) ||
-                (current->group_leader == child_reaper && !(M(sig) & SYNCHRONOUS)))
+                is_unkillable(current))
                 continue;
             if (M(sig) & STOP_SIGNALS) {
                 READ_TASKS(f);

@@ -53,7 +53,7 @@ void signal_wake_up(struct task_struct *t, bool fatal) {
 
 bool ignored(struct task_struct *t, int sig) {
     u64 h = t->sighand->action[sig - 1].handler;
-    if (t == child_reaper && h == SIG_DFL_ && !(M(sig) & SYNCHRONOUS))
+    if (is_unkillable(t) && h == SIG_DFL_)
         return true; /* init takes only what it asked for */
     return h == SIG_IGN_ || (h == SIG_DFL_ && (M(sig) & IGNORED_BY_DEFAULT));
 }
@@ -117,7 +117,7 @@ static void complete_signal(int sig, struct task_struct *t, bool group) {
     u64 h = t->sighand->action[sig - 1].handler;
     bool fatal =
         sig == SIGKILL || (h == SIG_DFL_ && !(M(sig) & (IGNORED_BY_DEFAULT | STOP_SIGNALS | CORE_SIGNALS)));
-    if (fatal && !s->group_exit && !(t == child_reaper && sig != SIGKILL)) {
+    if (fatal && !s->group_exit && !(is_unkillable(t) && sig != SIGKILL)) {
         s->group_exit = true;
         s->group_exit_code = sig;
         s->group_stop_count = 0;
@@ -199,6 +199,8 @@ void force_signal(int sig, int code, u64 addr) {
         a->handler = SIG_DFL_;
         current->blocked &= ~M(sig);
     }
+    if (a->handler == SIG_DFL_)
+        current->signal->at_fault = true;
     send_signal_locked(sig, &info, current, false);
     spin_unlock(&current->sighand->lock);
     READ_TASKS_END(irq);

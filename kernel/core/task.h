@@ -101,6 +101,7 @@ struct signal_struct {
     struct wait_queue_head sigfd_wait;
     s32 group_exit_code;
     bool group_exit;                /* every thread must die */
+    bool at_fault;                  /* it made a trap that it does not handle: process 1 too may end */
     struct task_struct *group_exec; /* the thread that execs and survives */
     struct task_struct *core_dumper; /* who writes the core file; the others wait in do_exit */
     u32 core_running;                /* of these, how many have not come there */

@@ -133,5 +133,10 @@ int main(void) {
     struct signalfd_siginfo si;
     OK(read(sfd, &si, sizeof(si)) == sizeof(si) && si.ssi_signo == SIGCHLD && si.ssi_pid == (unsigned)p,
        "signalfd reads a SIGCHLD");
+    static const int deadly[] = {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGXCPU, SIGRTMAX};
+    for (unsigned i = 0; i < sizeof(deadly) / sizeof(*deadly); i++)
+        kill(1, deadly[i]);
+    usleep(50000);
+    OK(kill(1, 0) == 0, "process 1 takes no signal that it does not handle");
     return ktap_done();
 }
