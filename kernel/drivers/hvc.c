@@ -9,17 +9,7 @@
 enum { RX = 0, TX = 1 };
 
 struct queue {
-    struct desc desc[QUEUE_SIZE];
-    struct {
-        u16 flags, idx, ring[QUEUE_SIZE], event;
-    } avail;
-    struct {
-        u16 flags, idx;
-        struct {
-            u32 id, len;
-        } ring[QUEUE_SIZE];
-        u16 event;
-    } used __aligned(4);
+    VIRTQUEUE(QUEUE_SIZE);
 };
 static struct hvc {
     volatile u8 *base;

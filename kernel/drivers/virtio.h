@@ -37,6 +37,19 @@ struct desc {
     u32 len;
     u16 flags, next;
 };
+/* The three parts of a split queue of n entries, as members of a structure: what is to be done, what was done. */
+#define VIRTQUEUE(n)                                                                                         \
+    struct desc desc[n];                                                                                     \
+    struct {                                                                                                 \
+        u16 flags, idx, ring[n], event;                                                                      \
+    } avail;                                                                                                 \
+    struct {                                                                                                 \
+        u16 flags, idx;                                                                                      \
+        struct {                                                                                             \
+            u32 id, len;                                                                                     \
+        } ring[n];                                                                                           \
+        u16 event;                                                                                           \
+    } used __aligned(4)
 
 /* Reset the device and agree on those of its features that are in `want`. What was agreed on; 0: it refuses, and that was logged. */
 u64 virtio_begin(volatile u8 *base, u64 want);

@@ -18,17 +18,7 @@
 #define MAX_PIECES 30
 
 struct queue { /* 4 KB, one page */
-    struct desc desc[QUEUE_SIZE];
-    struct {
-        u16 flags, idx, ring[QUEUE_SIZE], event;
-    } avail;
-    struct {
-        u16 flags, idx;
-        struct {
-            u32 id, len;
-        } ring[QUEUE_SIZE];
-        u16 event;
-    } used __aligned(4);
+    VIRTQUEUE(QUEUE_SIZE);
     struct {
         u32 type, reserved;
         u64 sector;
