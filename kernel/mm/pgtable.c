@@ -122,26 +122,29 @@ static void copy_table(struct page *n, struct page *old, int level) {
     struct page *frames = mem_map - min_pfn; /* looked up once */
     n->inuse = old->inuse;
     if (level) {
-#pragma GCC unroll 4
-        for (; s < end; s++, d++) {
-            pte_t e = *s;
-            if (!e)
-                continue;
-            *d = likely(!is_huge(e)) ? share_entry(s, e, &frames[e >> 10]) : share_huge(s);
+        for (; s < end; s += 8, d += 8) {
+#pragma GCC unroll 8
+            for (int i = 0; i < 8; i++) {
+                pte_t e = s[i];
+                if (e)
+                    d[i] = likely(!is_huge(e)) ? share_entry(&s[i], e, &frames[e >> 10]) : share_huge(&s[i]);
+            }
         }
         return;
     }
-#pragma GCC unroll 4
-    for (; s < end; s++, d++) {
-        pte_t e = READ_ONCE(*s);
-        if (!e)
-            continue;
-        if (e & PTE_W) {
-            __atomic_fetch_and(s, ~(PTE_W | PTE_D), __ATOMIC_RELAXED);
-            e &= ~(PTE_W | PTE_D);
+    for (; s < end; s += 8, d += 8) {
+#pragma GCC unroll 8
+        for (int i = 0; i < 8; i++) {
+            pte_t e = READ_ONCE(s[i]);
+            if (!e)
+                continue;
+            if (e & PTE_W) {
+                __atomic_fetch_and(&s[i], ~(PTE_W | PTE_D), __ATOMIC_RELAXED);
+                e &= ~(PTE_W | PTE_D);
+            }
+            d[i] = e;
+            atomic_inc(&frames[e >> 10].refcount);
         }
-        *d = e;
-        atomic_inc(&frames[e >> 10].refcount);
     }
     page_set(old, PG_SEALED);
 }
