@@ -1,6 +1,7 @@
 /* The end of a task (X2, X4, X5): what it holds is put, children get a new parent, the parent is told,
  * and the last trace goes when somebody has read the exit status. */
 #include "task.h"
+#include "signal.h"
 #include "../debug/debug.h"
 #include "../debug/trace.h"
 #include "../fs/fs.h"
@@ -143,11 +144,6 @@ static void forget_children(struct task_struct *father, struct list_head *dead) 
 void do_notify_parent(struct task_struct *t, s32 sig) {
     struct task_struct *parent = t->real_parent;
     struct sighand_struct *sh = parent->sighand;
-    struct abi_siginfo info = {.si_signo = sig, .pid = t->pid, .uid = t->cred->uid};
-    info.utime = (t->utime + t->signal->utime) * 100 / timebase_hz;
-    info.stime = (t->stime + t->signal->stime) * 100 / timebase_hz;
-    info.status = t->exit_code & 0x7f ? t->exit_code & 0x7f : t->exit_code >> 8;
-    info.si_code = t->exit_code & 0x80 ? CLD_DUMPED : t->exit_code & 0x7f ? CLD_KILLED : CLD_EXITED;
     wake_up_key(&t->pidfd_wait, 0, 1);
     spin_lock(&sh->lock);
     if (sig == SIGCHLD) {
@@ -157,9 +153,17 @@ void do_notify_parent(struct task_struct *t, s32 sig) {
             if (a->handler == 1)
                 sig = 0;
         }
+        if (ignored(parent, SIGCHLD) && !(parent->blocked & M(SIGCHLD))) /* as with most: it only waits */
+            sig = 0;
     }
-    if (sig > 0 && sig <= _NSIG)
+    if (sig > 0 && sig <= _NSIG) {
+        struct abi_siginfo info = {.si_signo = sig, .pid = t->pid, .uid = t->cred->uid};
+        info.utime = (t->utime + t->signal->utime) * 100 / timebase_hz;
+        info.stime = (t->stime + t->signal->stime) * 100 / timebase_hz;
+        info.status = t->exit_code & 0x7f ? t->exit_code & 0x7f : t->exit_code >> 8;
+        info.si_code = t->exit_code & 0x80 ? CLD_DUMPED : t->exit_code & 0x7f ? CLD_KILLED : CLD_EXITED;
         send_signal_locked(sig, &info, parent, true);
+    }
     spin_unlock(&sh->lock);
     wake_up_all(&parent->signal->wait_chldexit);
 }

@@ -199,13 +199,12 @@ static long copy_mm(u64 flags, struct task_struct *p) { /* C18 */
 void copy_thread(struct task_struct *p, const struct kernel_clone_args *args) { /* C21 */
     struct trapframe *tf = (struct trapframe *)((u64)p->stack - sizeof(*tf));
     p->ti.kernel_sp = (u64)tf;
-    memset(&p->ti.ctx, 0, sizeof(p->ti.ctx));
     p->ti.ctx.ra = (u64)ret_from_fork;
     p->ti.ctx.sp = (u64)tf;
+    p->ti.ctx.s[0] = (u64)args->fn; /* NULL: on to user mode */
+    p->ti.ctx.s[1] = (u64)args->fn_arg;
     if (args->fn) {
         memset(tf, 0, sizeof(*tf));
-        p->ti.ctx.s[0] = (u64)args->fn;
-        p->ti.ctx.s[1] = (u64)args->fn_arg;
         return;
     }
     *tf = *task_trapframe(current);

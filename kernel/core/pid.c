@@ -23,9 +23,10 @@ void pid_init(void) { radix_reserve(&pids); }
 static bool taken(pid_t n) { return pid_bits[n / 64] & BIT(n % 64); }
 
 pid_t alloc_pid(pid_t want) {
-    struct pid *p = kzalloc(sizeof(*p), GFP_KERNEL);
+    struct pid *p = kmalloc(sizeof(*p), GFP_KERNEL);
     if (!p)
         return -ENOMEM;
+    *p = (struct pid){.refs = 1};
     pid_t nr = -EAGAIN;
     READ_TASKS(flags);
     if (want) {
@@ -49,7 +50,7 @@ pid_t alloc_pid(pid_t want) {
         if (r)
             nr = r;
         else
-            pid_bits[nr / 64] |= BIT(nr % 64), p->refs = 1;
+            pid_bits[nr / 64] |= BIT(nr % 64);
     }
     READ_TASKS_END(flags);
     if (nr < 0)

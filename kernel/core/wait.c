@@ -9,8 +9,8 @@ struct wait_opts {
     u32 type;
     pid_t id;
     s32 status;
-    struct abi_siginfo info; /* si_signo 0: nothing found */
-    struct rusage ru;
+    struct abi_siginfo *info; /* what is wanted of the child, or NULL; */
+    struct rusage *ru;        /* filled when one is found */
 };
 
 static struct abi_timeval ticks_to_tv(u64 t) {
@@ -67,9 +67,12 @@ static bool eligible(const struct wait_opts *w, struct task_struct *t) {
 }
 
 static void fill(struct wait_opts *w, struct task_struct *t, int code, int status) {
-    w->info = (struct abi_siginfo){.si_signo = SIGCHLD, .si_code = code, .pid = t->pid, .uid = t->cred->uid};
-    w->info.status = status;
-    get_rusage(t, -2, &w->ru);
+    if (w->info) {
+        *w->info = (struct abi_siginfo){.si_signo = SIGCHLD, .si_code = code, .pid = t->pid, .uid = t->cred->uid};
+        w->info->status = status;
+    }
+    if (w->ru)
+        get_rusage(t, -2, w->ru);
 }
 
 /* tasklist_lock held. 1: found, in w; *reap then is a task to release. */
@@ -148,14 +151,15 @@ long sys_wait4(u64 upid, u64 ustatus, u64 options, u64 uru) {
         return -EINVAL;
     if (pid == (s32)0x80000000)
         return -ESRCH;
-    struct wait_opts w = {.options = options | WEXITED};
+    struct rusage ru;
+    struct wait_opts w = {.options = options | WEXITED, .ru = uru ? &ru : NULL};
     w.type = pid == -1 ? P_ALL : pid > 0 ? P_PID : P_PGID;
     w.id = pid > 0 ? pid : pid == 0 ? current->signal->pgid : -pid;
     long r = do_wait(&w);
     if (r > 0) {
         if (ustatus && put_user(ustatus, w.status))
             return -EFAULT;
-        if (uru && copy_to_user(uru, &w.ru, sizeof(w.ru)))
+        if (uru && copy_to_user(uru, &ru, sizeof(ru)))
             return -EFAULT;
     }
     return r;
@@ -175,14 +179,16 @@ long sys_waitid(u64 type, u64 uid, u64 uinfo, u64 options, u64 uru) {
             return id;
         type = P_PID;
     }
-    struct wait_opts w = {.options = options, .type = type};
+    struct rusage ru;
+    struct abi_siginfo info = {0}; /* si_signo 0: nothing found */
+    struct wait_opts w = {.options = options, .type = type, .info = &info, .ru = uru ? &ru : NULL};
     w.id = type == P_PGID && !id ? current->signal->pgid : id;
     long r = do_wait(&w);
     if (r < 0)
         return r;
-    if (uru && r > 0 && copy_to_user(uru, &w.ru, sizeof(w.ru)))
+    if (uru && r > 0 && copy_to_user(uru, &ru, sizeof(ru)))
         return -EFAULT;
-    return uinfo && copy_to_user(uinfo, &w.info, sizeof(w.info)) ? -EFAULT : 0;
+    return uinfo && copy_to_user(uinfo, &info, sizeof(info)) ? -EFAULT : 0;
 }
 
 long sys_getrusage(u64 who, u64 uru) {

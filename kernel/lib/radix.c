@@ -5,6 +5,7 @@
 
 #define SHIFT 6
 #define SLOTS (1u << SHIFT)
+#define MOST_SPARES 2u /* a top and a bottom */
 
 struct radix_node {
     u32 used;
@@ -37,23 +38,32 @@ void *const *radix_run(const struct radix_tree *t, u64 index, u32 *n) {
 
 static struct radix_node *node_alloc(struct radix_tree *t) {
     struct radix_node *n = t->spare;
-    t->spare = NULL;
-    return n ? n : kzalloc(sizeof(*n), GFP_ATOMIC);
+    if (!n)
+        return kzalloc(sizeof(*n), GFP_ATOMIC);
+    t->spare = n->slot[0];
+    n->slot[0] = NULL;
+    t->spares--;
+    return n;
 }
 /* n holds nothing: all of it is zero. */
 static void node_free(struct radix_tree *t, struct radix_node *n) {
-    if (t->spare)
+    if (t->spares == MOST_SPARES) {
         kfree(n);
-    else
-        t->spare = n;
+        return;
+    }
+    n->slot[0] = t->spare; /* a chain */
+    t->spare = n;
+    t->spares++;
 }
 void radix_reserve(struct radix_tree *t) {
-    if (!t->spare)
-        t->spare = kzalloc(sizeof(*t->spare), GFP_KERNEL);
+    struct radix_node *n;
+    while (t->spares < MOST_SPARES && (n = kzalloc(sizeof(*n), GFP_KERNEL)))
+        node_free(t, n);
 }
 void radix_destroy(struct radix_tree *t) {
-    kfree(t->spare);
-    t->spare = NULL;
+    for (struct radix_node *n; (n = t->spare); kfree(n))
+        t->spare = n->slot[0];
+    t->spares = 0;
 }
 
 /* Free the nodes on the way to index that hold nothing, and tops that lead to slot 0 alone. */

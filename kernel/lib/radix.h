@@ -6,7 +6,8 @@
 struct radix_node;
 struct radix_tree {
     struct radix_node *root;
-    struct radix_node *spare; /* the last node that became empty: a tree that goes to and fro asks for no memory */
+    struct radix_node *spare; /* the last nodes that became empty: a tree that goes to and fro asks for no memory */
+    u32 spares;
     unsigned int height; /* levels below root; 0: empty */
     u64 count;
 };
@@ -16,9 +17,9 @@ void *radix_lookup(const struct radix_tree *t, u64 index);
 void *const *radix_run(const struct radix_tree *t, u64 index, u32 *n);
 /* -ENOMEM, -EEXIST or 0. May allocate without sleeping. */
 int radix_insert(struct radix_tree *t, u64 index, void *item);
-/* Returns what was there, or NULL. Frees nodes that become empty, but for one. */
+/* Returns what was there, or NULL. Frees nodes that become empty, but for two. */
 void *radix_delete(struct radix_tree *t, u64 index);
-/* Have a node to spare, if there is memory. */
+/* Have nodes to spare, if there is memory. */
 void radix_reserve(struct radix_tree *t);
 /* An empty tree is given up. */
 void radix_destroy(struct radix_tree *t);
