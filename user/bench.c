@@ -135,7 +135,8 @@ static int ends(void *a) { return a != NULL; }
 static unsigned long clone_wait(void) {
     unsigned long a = now();
     for (int i = 0; i < 20; i++) {
-        pid_t p = clone(ends, stack + sizeof(stack), CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | SIGCHLD, NULL);
+        pid_t p = clone(ends, stack + sizeof(stack),
+                        CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | SIGCHLD, NULL);
         waitpid(p, NULL, 0);
     }
     return (now() - a) / 20;
@@ -191,7 +192,8 @@ static unsigned long first_write(void) { /* in a child: tables and a page become
     for (int i = 0; i < 10; i++) {
         pid_t p = fork();
         if (!p) {
-            *(volatile unsigned long *)shared_word = now(); /* what the stores around it need is there from now on */
+            *(volatile unsigned long *)shared_word =
+                now(); /* what the stores around it need is there from now on */
             unsigned long a = now();
             big[i * 8192] = 1;
             *shared_word = now() - a;

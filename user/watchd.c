@@ -1,5 +1,6 @@
-/* watchd: what `make watch` shows. Each byte that comes in on /dev/hvc0 is answered there with the files of /proc that it takes, a head
- * line each: their length and name. Until one comes it sleeps; without the device it ends at once. */
+/* watchd: what `make watch` shows. Each byte that comes in on /dev/hvc0 is answered there with the files of
+ * /proc that it takes, a head line each: their length and name. Until one comes it sleeps; without the device
+ * it ends at once. */
 #include <tine.h>
 
 static int line;

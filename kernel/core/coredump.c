@@ -1,10 +1,10 @@
-/* Core files: a process that dies by a signal whose default action says so leaves its memory and all its threads'
- * registers in ./core, an ELF file that gdb reads, where RLIMIT_CORE allows one and its memory may be seen (not after
- * a set-user-ID exec). The thread that takes the signal writes; the others are killed and wait in do_exit, their
- * user registers saved, until it has done so.
+/* Core files: a process that dies by a signal whose default action says so leaves its memory and all its
+ * threads' registers in ./core, an ELF file that gdb reads, where RLIMIT_CORE allows one and its memory may
+ * be seen (not after a set-user-ID exec). The thread that takes the signal writes; the others are killed and
+ * wait in do_exit, their user registers saved, until it has done so.
  *
- * What was never touched is a hole in the file; text and other read-only parts of files are left out, for a debugger
- * has them from the file. */
+ * What was never touched is a hole in the file; text and other read-only parts of files are left out, for a
+ * debugger has them from the file. */
 #include "task.h"
 #include "../debug/debug.h"
 #include "../fs/fs.h"
@@ -43,7 +43,7 @@ _Static_assert(sizeof(struct elf_prstatus) == 376 && sizeof(struct elf_prpsinfo)
 struct out {
     struct file *file;
     u64 at, limit;
-    u8 *page; /* room for one */
+    u8 *page;                     /* room for one */
     struct task_struct **threads; /* the others, that wait in do_exit */
     u32 nr_threads;
     pid_t ppid;
@@ -110,7 +110,8 @@ static void process_note(struct out *o) {
     p->pgrp = current->signal->pgid;
     p->sid = current->signal->sid;
     memcpy(p->fname, current->comm, sizeof(p->fname));
-    u64 n = access_process_vm(mm, mm->arg_start, p->psargs, min(mm->arg_end - mm->arg_start, sizeof(p->psargs) - 1), false);
+    u64 n = access_process_vm(mm, mm->arg_start, p->psargs,
+                              min(mm->arg_end - mm->arg_start, sizeof(p->psargs) - 1), false);
     for (u64 i = 0; i + 1 < n; i++)
         if (!p->psargs[i])
             p->psargs[i] = ' ';
@@ -132,8 +133,9 @@ static u64 read_auxv(u64 *aux) {
     return n;
 }
 
-/* What is known of a VMA when the dump begins. The others of the process stand still in do_exit, but one outside of it may
- * share the memory and change it meanwhile: then holes are written, and nothing is followed that may be gone. */
+/* What is known of a VMA when the dump begins. The others of the process stand still in do_exit, but one
+ * outside of it may share the memory and change it meanwhile: then holes are written, and nothing is followed
+ * that may be gone. */
 struct piece {
     u64 start, end;
     u32 flags;
@@ -154,7 +156,8 @@ static struct piece *take_pieces(struct mm_struct *mm, u32 *n) {
 }
 static void dump_memory(struct out *o, const struct piece *v) {
     struct mm_struct *mm = current->mm;
-    for (u64 va = v->start; va < v->start + dumped_size(v) && !o->failed; va += PAGE_SIZE, o->at += PAGE_SIZE) {
+    for (u64 va = v->start; va < v->start + dumped_size(v) && !o->failed;
+         va += PAGE_SIZE, o->at += PAGE_SIZE) {
         u32 sharers;
         bool there = v->file || pte_peek(mm, va, &sharers);
         if (!there || access_process_vm(mm, va, o->page, PAGE_SIZE, false) != PAGE_SIZE)
@@ -180,7 +183,8 @@ static void dump(struct out *o, const struct abi_siginfo *info, const struct pie
                     .e_phnum = n + 1};
     u64 notes = (1 + o->nr_threads) * (note_size(sizeof(struct elf_prstatus)) + note_size(33 * 8)) +
                 note_size(sizeof(struct elf_prpsinfo)) + note_size(sizeof(*info)) + note_size(words * 8);
-    Elf64_Phdr p = {.p_type = PT_NOTE, .p_offset = sizeof(h) + h.e_phnum * sizeof(p), .p_filesz = notes, .p_align = 4};
+    Elf64_Phdr p = {
+        .p_type = PT_NOTE, .p_offset = sizeof(h) + h.e_phnum * sizeof(p), .p_filesz = notes, .p_align = 4};
     u64 at = ALIGN_UP(p.p_offset + notes, PAGE_SIZE);
     emit(o, &h, sizeof(h));
     emit(o, &p, sizeof(p));
@@ -212,7 +216,8 @@ static void dump(struct out *o, const struct abi_siginfo *info, const struct pie
         do_truncate(o->file->inode, o->at); /* the holes at the end are part of it */
 }
 
-/* The threads that wait stay until we let them go; others, that were ending before, leave the list at any time. */
+/* The threads that wait stay until we let them go; others, that were ending before, leave the list at any
+ * time. */
 static bool take_threads(struct out *o) {
     struct signal_struct *s = current->signal;
     struct task_struct *t;
@@ -221,7 +226,8 @@ static bool take_threads(struct out *o) {
         return false;
     READ_TASKS(irq);
     o->ppid = current->real_parent->tgid;
-    for_each_thread(t, s) if (t != current && t->core_parked && o->nr_threads < room) o->threads[o->nr_threads++] = t;
+    for_each_thread(t, s) if (t != current && t->core_parked && o->nr_threads < room)
+        o->threads[o->nr_threads++] = t;
     READ_TASKS_END(irq);
     return true;
 }

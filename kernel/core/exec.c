@@ -127,7 +127,8 @@ static int map_segments(struct mm_struct *mm, struct file *f, const Elf64_Ehdr *
         u64 bss = p->p_filesz ? ALIGN_UP(file_end, PAGE_SIZE) : start;
         if (mem_end > file_end && p->p_filesz && (p->p_flags & PF_W) && (file_end & (PAGE_SIZE - 1))) {
             /* The rest of the last file page is zero, past memsz too: the dynamic loader allocates there. */
-            if (access_process_vm(mm, file_end, page_address(zero_page), bss - file_end, true) != bss - file_end)
+            if (access_process_vm(mm, file_end, page_address(zero_page), bss - file_end, true) !=
+                bss - file_end)
                 return -ENOMEM;
         }
         if (mem_end > bss) {

@@ -17,7 +17,8 @@ static struct radix_tree pids;
 static pid_t last_pid;
 u32 pid_max = 32768;
 
-/* Once the first process is there: from now on what a fork asks for, and leaves behind, does not depend on its number. */
+/* Once the first process is there: from now on what a fork asks for, and leaves behind, does not depend on
+ * its number. */
 void pid_init(void) { radix_reserve(&pids); }
 
 static bool taken(pid_t n) { return pid_bits[n / 64] & BIT(n % 64); }

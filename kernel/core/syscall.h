@@ -1,4 +1,5 @@
-/* The dispatch tables, generated from syscalls.list: no entry is empty, and the last one is what numbers beyond get. */
+/* The dispatch tables, generated from syscalls.list: no entry is empty, and the last one is what numbers
+ * beyond get. */
 #pragma once
 #include "../lib/types.h"
 typedef long (*syscall_fn)(u64, u64, u64, u64, u64, u64);

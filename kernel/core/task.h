@@ -100,13 +100,13 @@ struct signal_struct {
     struct sigpending shared_pending;
     struct wait_queue_head sigfd_wait;
     s32 group_exit_code;
-    bool group_exit;                /* every thread must die */
-    bool at_fault;                  /* it made a trap that it does not handle: process 1 too may end */
-    struct task_struct *group_exec; /* the thread that execs and survives */
+    bool group_exit;                 /* every thread must die */
+    bool at_fault;                   /* it made a trap that it does not handle: process 1 too may end */
+    struct task_struct *group_exec;  /* the thread that execs and survives */
     struct task_struct *core_dumper; /* who writes the core file; the others wait in do_exit */
     u32 core_running;                /* of these, how many have not come there */
-    u32 group_stop_count;           /* threads yet to stop */
-    bool stopped;                   /* the stop is complete */
+    u32 group_stop_count;            /* threads yet to stop */
+    bool stopped;                    /* the stop is complete */
     s32 stop_code;
     bool stop_report, cont_report, cont_notify; /* wait has news */
     struct rlimit rlim[RLIM_NLIMITS];
@@ -247,7 +247,7 @@ void copy_thread(struct task_struct *p, const struct kernel_clone_args *args);
 pid_t kernel_thread(int (*fn)(void *), void *arg, const char *name, u64 flags);
 struct task_struct *fork_idle(unsigned int hart);
 void fork_init(void);
-void pid_init(void); /* boot, process 1 */
+void pid_init(void);                                          /* boot, process 1 */
 void mm_release(struct task_struct *t, struct mm_struct *mm); /* X1 */
 void flush_fpu(struct task_struct *t);                        /* the live registers to t->fpu; t is current */
 
@@ -315,10 +315,11 @@ int dequeue_signal(u64 mask, struct abi_siginfo *info); /* takes the lock */
 #define ERESTART_RESTARTBLOCK 516
 
 /* --- coredump.c --- */
-/* A signal whose action is to dump core: write one if allowed. The group is ending from now on. The exit code: the
- * signal, with 0x80 where there is a core file. May sleep. */
+/* A signal whose action is to dump core: write one if allowed. The group is ending from now on. The exit
+ * code: the signal, with 0x80 where there is a core file. May sleep. */
 s32 do_coredump(const struct abi_siginfo *info);
-/* In do_exit while another thread dumps: wait for it. Holds sighand->lock, interrupts off, and drops it meanwhile. */
+/* In do_exit while another thread dumps: wait for it. Holds sighand->lock, interrupts off, and drops it
+ * meanwhile. */
 void coredump_park(void);
 /* --- exec.c --- */
 int kernel_execve(const char *path, const char *const *argv, const char *const *envp);

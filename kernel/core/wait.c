@@ -68,7 +68,8 @@ static bool eligible(const struct wait_opts *w, struct task_struct *t) {
 
 static void fill(struct wait_opts *w, struct task_struct *t, int code, int status) {
     if (w->info) {
-        *w->info = (struct abi_siginfo){.si_signo = SIGCHLD, .si_code = code, .pid = t->pid, .uid = t->cred->uid};
+        *w->info =
+            (struct abi_siginfo){.si_signo = SIGCHLD, .si_code = code, .pid = t->pid, .uid = t->cred->uid};
         w->info->status = status;
     }
     if (w->ru)

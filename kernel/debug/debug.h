@@ -20,14 +20,17 @@ extern bool test_point_armed;
 void test_point_hit(const char *name);
 int test_point_command(char *text);
 const char *test_point_state(void);
-/* leak.c: before the first program; and when init has ended and put what it held: a panic where something leaked. May sleep. */
+/* leak.c: before the first program; and when init has ended and put what it held: a panic where something
+ * leaked. May sleep. */
 void leak_baseline(void);
 void leak_check(void);
-/* Process 1 ends, with status 0, and with it the system. The caller may be part of it. Process context, no lock. */
+/* Process 1 ends, with status 0, and with it the system. The caller may be part of it. Process context, no
+ * lock. */
 void end_init(void);
 /* tables.c: "ok", or what is wrong with some page table. May sleep. */
 const char *check_page_tables(void);
-/* locks.c: a line about a rank's locks since the last reset (times in microseconds); false: no such rank. Any context. */
+/* locks.c: a line about a rank's locks since the last reset (times in microseconds); false: no such rank. Any
+ * context. */
 bool lock_stat(u32 rank, char *line, size_t size);
 void lock_stat_reset(void);
 /* For a panic: what each hart holds goes to the log. */
@@ -41,7 +44,9 @@ void stack_measure(struct task_struct *t);
 #else
 #define TEST_POINT(name) ((void)0)
 static inline const char *check_page_tables(void) { return "not checked"; }
-static inline bool lock_stat(u32 rank, char *line, size_t size) { return (void)rank, (void)line, (void)size, false; }
+static inline bool lock_stat(u32 rank, char *line, size_t size) {
+    return (void)rank, (void)line, (void)size, false;
+}
 static inline void lock_stat_reset(void) {}
 #define lock_dump() ((void)0)
 #define leak_baseline() ((void)0)

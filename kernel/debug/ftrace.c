@@ -1,5 +1,6 @@
-/* The function tracer: see ftrace.h. Recording stops when the record is full, so that a call is seen from its beginning. Times are
- * the hart's retired instructions (under icount exact), less what the tracer itself took. */
+/* The function tracer: see ftrace.h. Recording stops when the record is full, so that a call is seen from its
+ * beginning. Times are the hart's retired instructions (under icount exact), less what the tracer itself
+ * took. */
 #include "ftrace.h"
 #include "../core/task.h"
 #include "../fs/procfs/procfs.h"
@@ -137,7 +138,8 @@ static bool same_call(const struct record *a, const struct record *b) {
 }
 int ftrace_show(struct seq *s) {
     u32 end = min(READ_ONCE(used), ENTRIES);
-    seq_printf(s, "# %s%s\n#   pid hart instructions  function\n", READ_ONCE(on) ? "on" : "off", end == ENTRIES ? ", full: what came later is not here" : "");
+    seq_printf(s, "# %s%s\n#   pid hart instructions  function\n", READ_ONCE(on) ? "on" : "off",
+               end == ENTRIES ? ", full: what came later is not here" : "");
     for (u32 i = 0; i < end && !s->failed; i++) {
         const struct record *r = &record[i];
         bool is_return = r->function & 1;
@@ -150,15 +152,19 @@ int ftrace_show(struct seq *s) {
         } else if (back == i + 1) { /* calls nothing; and as often as it is called in a row */
             u64 time = record[back].time - r->time;
             u32 calls = 1;
-            for (; back + 2 < end && same_call(r, &record[back + 1]) && record[back + 2].function == (r->function | 1); calls++, back += 2)
+            for (; back + 2 < end && same_call(r, &record[back + 1]) &&
+                   record[back + 2].function == (r->function | 1);
+                 calls++, back += 2)
                 time += record[back + 2].time - record[back + 1].time;
             seq_printf(s, "%7d %4d %12lu  %*s%s();", r->pid, r->hart, time, indent, "", name);
             seq_printf(s, calls > 1 ? " /* %u times */\n" : "\n", calls);
             i = back;
         } else if (back) {
-            seq_printf(s, "%7d %4d %12lu  %*s%s() {\n", r->pid, r->hart, record[back].time - r->time, indent, "", name);
+            seq_printf(s, "%7d %4d %12lu  %*s%s() {\n", r->pid, r->hart, record[back].time - r->time, indent,
+                       "", name);
         } else {
-            seq_printf(s, "%7d %4d              %*s%s() { /* did not return here */\n", r->pid, r->hart, indent, "", name);
+            seq_printf(s, "%7d %4d              %*s%s() { /* did not return here */\n", r->pid, r->hart,
+                       indent, "", name);
         }
     }
     return s->failed ? -ENOMEM : 0;

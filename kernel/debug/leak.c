@@ -1,17 +1,19 @@
-/* The checked build's account at power-off. Before the first program runs, what the kernel holds is counted; when
- * init ends (a program given by init=), all processes are ended and reaped, caches are dropped, and it is counted
- * again. What is left over was leaked: a panic names it. Dentries, inodes and kmalloc's sizes are not compared, for
- * mounted file systems keep some; everything that a task can hold is.
+/* The checked build's account at power-off. Before the first program runs, what the kernel holds is counted;
+ * when init ends (a program given by init=), all processes are ended and reaped, caches are dropped, and it
+ * is counted again. What is left over was leaked: a panic names it. Dentries, inodes and kmalloc's sizes are
+ * not compared, for mounted file systems keep some; everything that a task can hold is.
  *
- * Also how deep kernel stacks went: a stack is filled with a pattern when it is new and searched when its task ends. */
+ * Also how deep kernel stacks went: a stack is filled with a pattern when it is new and searched when its
+ * task ends. */
 #include "../core/task.h"
 #include "../fs/fs.h"
 #include "debug.h"
 
 #define PATTERN 0x5a5a5a5a5a5a5a5aUL
 
-static const char *const exact[] = {"task_struct", "signal_struct", "sighand_struct", "files_struct", "vm_area", "mm_struct",
-                                    "file",        "pipe",          "sigqueue",       "epitem"};
+static const char *const exact[] = {"task_struct", "signal_struct", "sighand_struct", "files_struct",
+                                    "vm_area",     "mm_struct",     "file",           "pipe",
+                                    "sigqueue",    "epitem"};
 static struct account {
     u64 objects[ARRAY_SIZE(exact)];
     u64 tables, pages; /* page-table pages; pages that are neither tables, slabs, stacks nor cached files */
@@ -76,7 +78,8 @@ static bool end_all(void) {
     spin_unlock(&self->sighand->lock);
     for_each_process(t) if (t->signal != self->signal) {
         send_signal(SIGKILL, NULL, t, true);
-        if (t->real_parent->signal == self->signal && t->exit_state == EXIT_ZOMBIE && t->signal->nr_threads == 1)
+        if (t->real_parent->signal == self->signal && t->exit_state == EXIT_ZOMBIE &&
+            t->signal->nr_threads == 1)
             dead = t;
     }
     if (dead)
@@ -85,7 +88,8 @@ static bool end_all(void) {
     READ_TASKS_END(irq);
     if (dead)
         release_task(dead);
-    return !dead && left == first.threads + own - 1 && (own == 1 || self->group_leader->exit_state == EXIT_ZOMBIE);
+    return !dead && left == first.threads + own - 1 &&
+           (own == 1 || self->group_leader->exit_state == EXIT_ZOMBIE);
 }
 
 void end_init(void) {
@@ -127,7 +131,8 @@ static const char *compare(char *text, size_t size) {
         }
     }
     if (now.tables > first.tables + nr_harts || now.pages > first.pages) {
-        snprintf(text, size, "%ld page tables, %ld pages", (s64)(now.tables - first.tables), (s64)(now.pages - first.pages));
+        snprintf(text, size, "%ld page tables, %ld pages", (s64)(now.tables - first.tables),
+                 (s64)(now.pages - first.pages));
         return text;
     }
     return NULL;
@@ -141,8 +146,9 @@ void leak_check(void) {
             struct task_struct *t, *o;
             console_quiet = false;
             for_each_process(t) for_each_thread(o, t->signal) {
-                printk("still there: pid %d of %d (%s), state %u, exit_state %d, flags %x, SIGKILL %s\n", o->pid, o->tgid, o->comm,
-                       o->state, o->exit_state, o->task_flags, o->pending.signal & BIT(SIGKILL - 1) ? "pending" : "not pending");
+                printk("still there: pid %d of %d (%s), state %u, exit_state %d, flags %x, SIGKILL %s\n",
+                       o->pid, o->tgid, o->comm, o->state, o->exit_state, o->task_flags,
+                       o->pending.signal & BIT(SIGKILL - 1) ? "pending" : "not pending");
                 dump_sleeper(o);
             }
             panic("power-off: processes that SIGKILL does not end");
@@ -157,5 +163,6 @@ void leak_check(void) {
     if (wrong)
         panic("leaked: %s", wrong);
     stack_measure(current);
-    printk("nothing leaked; deepest kernel stack: %lu of %d bytes, in %s\n", deepest.bytes, STACK_SIZE, deepest.comm);
+    printk("nothing leaked; deepest kernel stack: %lu of %d bytes, in %s\n", deepest.bytes, STACK_SIZE,
+           deepest.comm);
 }

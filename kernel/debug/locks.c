@@ -9,7 +9,7 @@
 
 static struct {
     spinlock_t *held[16];
-    u64 since[16]; /* ticks: when each was taken */
+    u64 since[16];    /* ticks: when each was taken */
     u64 waited_since; /* when the one that it waits for was wanted; 0: it is free */
     u32 n;
     u32 base; /* held[base..] were taken by the interrupt that is being handled */
@@ -23,27 +23,13 @@ static struct lock_stat {
     u64 taken, contended, waited, waited_most, held, held_most;
 } stats[MAX_HARTS][RANKS];
 static const char *const rank_names[RANKS] = {
-    [RANK_NONE] = "none",
-    [RANK_TASKLIST] = "tasklist",
-    [RANK_SIGHAND] = "sighand",
-    [RANK_UART] = "uart",
-    [RANK_TTY] = "tty",
-    [RANK_FILES] = "files",
-    [RANK_EPOLL] = "epoll",
-    [RANK_FUTEX] = "futex",
-    [RANK_MOUNT] = "mount",
-    [RANK_DCACHE] = "dcache",
-    [RANK_ICACHE] = "icache",
-    [RANK_PAGE_TABLE] = "page_table",
-    [RANK_MAPPING] = "mapping",
-    [RANK_LRU] = "lru",
-    [RANK_OBJECT] = "object",
-    [RANK_DEVICE] = "device",
-    [RANK_WAITQ] = "waitq",
-    [RANK_RQ] = "rq",
-    [RANK_TIMER] = "timer",
-    [RANK_SLAB] = "slab",
-    [RANK_BUDDY] = "buddy",
+    [RANK_NONE] = "none",       [RANK_TASKLIST] = "tasklist", [RANK_SIGHAND] = "sighand",
+    [RANK_UART] = "uart",       [RANK_TTY] = "tty",           [RANK_FILES] = "files",
+    [RANK_EPOLL] = "epoll",     [RANK_FUTEX] = "futex",       [RANK_MOUNT] = "mount",
+    [RANK_DCACHE] = "dcache",   [RANK_ICACHE] = "icache",     [RANK_PAGE_TABLE] = "page_table",
+    [RANK_MAPPING] = "mapping", [RANK_LRU] = "lru",           [RANK_OBJECT] = "object",
+    [RANK_DEVICE] = "device",   [RANK_WAITQ] = "waitq",       [RANK_RQ] = "rq",
+    [RANK_TIMER] = "timer",     [RANK_SLAB] = "slab",         [RANK_BUDDY] = "buddy",
     [RANK_CONSOLE] = "console",
 };
 static u64 ticks_to_us(u64 t) { return t * 1000000 / timebase_hz; }
@@ -56,8 +42,9 @@ bool lock_stat(u32 rank, char *line, size_t size) {
         s.taken += o->taken, s.contended += o->contended, s.waited += o->waited, s.held += o->held;
         s.waited_most = max(s.waited_most, o->waited_most), s.held_most = max(s.held_most, o->held_most);
     }
-    snprintf(line, size, "%-12s %12lu %12lu %12lu %12lu %12lu %12lu\n", rank_names[rank], s.taken, s.contended, ticks_to_us(s.waited),
-             ticks_to_us(s.waited_most), ticks_to_us(s.held), ticks_to_us(s.held_most));
+    snprintf(line, size, "%-12s %12lu %12lu %12lu %12lu %12lu %12lu\n", rank_names[rank], s.taken,
+             s.contended, ticks_to_us(s.waited), ticks_to_us(s.waited_most), ticks_to_us(s.held),
+             ticks_to_us(s.held_most));
     return true;
 }
 void lock_dump(void) {

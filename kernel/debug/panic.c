@@ -50,8 +50,8 @@ static void print_frame(u64 pc) {
 }
 
 static bool on_stack(u64 fp, u64 top) { return fp > top - STACK_SIZE + 16 && fp <= top && !(fp & 7); }
-/* Frame pointers: at s0-8 the return address, at s0-16 the caller's s0. A function that calls none has only the latter, at s0-8, and
- * its caller is in ra. */
+/* Frame pointers: at s0-8 the return address, at s0-16 the caller's s0. A function that calls none has only
+ * the latter, at s0-8, and its caller is in ra. */
 static void backtrace(u64 fp, u64 pc, u64 ra, u64 top) {
     if (pc)
         print_frame(pc);

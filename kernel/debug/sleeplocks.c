@@ -1,6 +1,7 @@
-/* The checked build's other lock checker: mutexes, rwsems and page locks, by class (where the lock is made). A lock that is wanted while
- * another is held is an edge between their classes; edges that close a circle can hang the machine, and are reported the first time they are seen,
- * long before the right tasks meet. Two locks of one class (directories, parent first) are not looked at. */
+/* The checked build's other lock checker: mutexes, rwsems and page locks, by class (where the lock is made).
+ * A lock that is wanted while another is held is an edge between their classes; edges that close a circle can
+ * hang the machine, and are reported the first time they are seen, long before the right tasks meet. Two
+ * locks of one class (directories, parent first) are not looked at. */
 #include "../core/task.h"
 #include "debug.h"
 
@@ -43,7 +44,9 @@ void sleep_lock_wanted(const void *lock, const char *name) {
             continue;
         if (reach(BIT(c)) & BIT(o)) {
             spin_unlock_irqrestore(&graph_lock, irq);
-            panic("locks in a circle: %s is wanted while %s is held, and elsewhere %s, or what is taken under it, is held first", name, class_name[o], name);
+            panic("locks in a circle: %s is wanted while %s is held, and elsewhere %s, or what is taken "
+                  "under it, is held first",
+                  name, class_name[o], name);
         }
         before[o] |= BIT(c);
     }

@@ -1,7 +1,7 @@
-/* The checked build's look at all page tables (mm/pgtable.c has the rules): counts, marks, seals, and that every page in
- * them lies in a VMA that permits what its entry does. Read /proc/sys/debug/page_tables: "ok", or what is wrong. An
- * address space that is being made or taken down has tables that nobody can find; so what is wrong must stay wrong
- * for a while to be believed. */
+/* The checked build's look at all page tables (mm/pgtable.c has the rules): counts, marks, seals, and that
+ * every page in them lies in a VMA that permits what its entry does. Read /proc/sys/debug/page_tables: "ok",
+ * or what is wrong. An address space that is being made or taken down has tables that nobody can find; so
+ * what is wrong must stay wrong for a while to be believed. */
 #include "../core/task.h"
 #include "../mm/pgtable.h"
 #include "debug.h"
@@ -10,7 +10,8 @@
 static struct mutex busy = MUTEX_INIT(busy);
 static char text[128];
 
-/* How often the walk found it; and, of a 2 MB page's first, how often the whole. struct page has room for that. */
+/* How often the walk found it; and, of a 2 MB page's first, how often the whole. struct page has room for
+ * that. */
 static u64 *found(struct page *p) { return &p->pad; }
 #define WHOLE BIT(32)
 
@@ -53,7 +54,8 @@ static bool look_at_huge(pte_t e, u64 va, struct mm_struct *mm, bool first) {
     struct vm_area *v = find_vma(mm, va);
     if (!v || va < v->start || va + (2UL << 20) > v->end || v->file)
         WRONG("2 MB at %lx, not all of it in one anonymous VMA", va);
-    if (!(e & PTE_V) || !(e & PTE_R) || (e & PTE_SHARED) || (pte_pa(e) & ((2UL << 20) - 1)) || ((e & PTE_W) && !(v->flags & VM_WRITE)))
+    if (!(e & PTE_V) || !(e & PTE_R) || (e & PTE_SHARED) || (pte_pa(e) & ((2UL << 20) - 1)) ||
+        ((e & PTE_W) && !(v->flags & VM_WRITE)))
         WRONG("the entry %lx for the 2 MB at %lx", e, va);
     if ((e & PTE_W) && !huge_sole(e))
         WRONG("2 MB at %lx that may be stored to, with %u references", va, p->inuse);
@@ -92,10 +94,12 @@ static bool look_at_entry(pte_t e, int level, u64 va, struct mm_struct *mm, bool
         (valid && marked && (level || !page_test(t, PG_SEALED))))
         WRONG("the entry %lx for the table of %lx, level %d", e, va, level);
     if (!marked && atomic_read(&t->refcount) != 1)
-        WRONG("an entry that is not marked, for a table of %lx with %d references", va, atomic_read(&t->refcount));
+        WRONG("an entry that is not marked, for a table of %lx with %d references", va,
+              atomic_read(&t->refcount));
     if (first)
         first = ++*found(t) == 1;
-    return level ? look_at_table(t, level, va, mm, first) : look_at_leaf(t, va, mm, first, page_test(t, PG_SEALED));
+    return level ? look_at_table(t, level, va, mm, first)
+                 : look_at_leaf(t, va, mm, first, page_test(t, PG_SEALED));
 }
 
 static bool look_at_all(struct mm_struct **mms, u32 n) {
@@ -110,7 +114,8 @@ static bool look_at_all(struct mm_struct **mms, u32 n) {
         if (whole && whole != p->inuse)
             WRONG("2 MB at frame %lx: counted %u times, mapped %lu times", pfn, p->inuse, whole);
         if (want && (page_test(p, PG_TABLE) ? have != want : have < want))
-            WRONG("page frame %lx: %lu references, %lu found%s", pfn, have, want, page_test(p, PG_TABLE) ? ", a table" : "");
+            WRONG("page frame %lx: %lu references, %lu found%s", pfn, have, want,
+                  page_test(p, PG_TABLE) ? ", a table" : "");
     }
     return true;
 }

@@ -1,5 +1,5 @@
-/* The rings behind the trace points (trace.h). An entry is written by its hart with interrupts off. A reader copies what
- * is there: an entry that is overwritten meanwhile is left out, for its number has changed. */
+/* The rings behind the trace points (trace.h). An entry is written by its hart with interrupts off. A reader
+ * copies what is there: an entry that is overwritten meanwhile is left out, for its number has changed. */
 #include "trace.h"
 #include "../core/task.h"
 #include "../fs/procfs/procfs.h"
@@ -148,7 +148,8 @@ void trace_dump(void) {
     while (n-- > 0) {
         char text[96];
         snprintf(text, sizeof(text), events[last[n].event].format, last[n].a, last[n].b, last[n].c);
-        printk("  %lu pid %d (%s) %s %s\n", last[n].time, last[n].pid, last[n].comm, events[last[n].event].name, text);
+        printk("  %lu pid %d (%s) %s %s\n", last[n].time, last[n].pid, last[n].comm,
+               events[last[n].event].name, text);
     }
 }
 

@@ -1,6 +1,7 @@
-/* Trace points: what happened, when, on which hart, to whom. Off, each costs a load, a test and a branch not taken. On, an entry
- * goes into the hart's own ring, whose oldest entries are overwritten; no lock is taken, so a point may be anywhere.
- * /proc/trace switches them and shows the rings; the kernel argument trace=fork,sched does so from the start. */
+/* Trace points: what happened, when, on which hart, to whom. Off, each costs a load, a test and a branch not
+ * taken. On, an entry goes into the hart's own ring, whose oldest entries are overwritten; no lock is taken,
+ * so a point may be anywhere. /proc/trace switches them and shows the rings; the kernel argument
+ * trace=fork,sched does so from the start. */
 #pragma once
 #include "../lib/lib.h"
 
@@ -36,7 +37,7 @@ enum trace_event {
         TRACE_NR
 };
 
-extern u64 trace_mask; /* a bit for each event that is on */
+extern u64 trace_mask;                                     /* a bit for each event that is on */
 void trace_write(enum trace_event e, u64 a, u64 b, u64 c); /* any context */
 #define TRACE_ON(event) (unlikely(READ_ONCE(trace_mask) & (1UL << TRACE_##event)))
 #define TRACE(event, a, b, c)                                                                                \
@@ -44,11 +45,12 @@ void trace_write(enum trace_event e, u64 a, u64 b, u64 c); /* any context */
         if (TRACE_ON(event))                                                                                 \
             trace_write(TRACE_##event, (u64)(a), (u64)(b), (u64)(c));                                        \
     } while (0)
-/* on, off, clear, size=N (entries for each hart, while off), or groups and events with commas between: those are on, the others
- * off. 0, -EINVAL, -EBUSY, -ENOMEM. May sleep. */
+/* on, off, clear, size=N (entries for each hart, while off), or groups and events with commas between: those
+ * are on, the others off. 0, -EINVAL, -EBUSY, -ENOMEM. May sleep. */
 int trace_command(char *text);
 /* For a panic: the newest entries of all harts go to the log. Any context; nobody writes any more. */
 void trace_dump(void);
 struct seq;
-/* The newest entries of all harts by time, a line each: ns, hart, pid, name, event, its numbers. May sleep. */
+/* The newest entries of all harts by time, a line each: ns, hart, pid, name, event, its numbers. May sleep.
+ */
 int trace_show(struct seq *s);

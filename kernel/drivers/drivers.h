@@ -20,7 +20,8 @@ bool irq_stat(unsigned int i, u32 *irq, const char **name, u64 *count);
 void virtio_init(void);
 void ramdisk_init(void);
 void pvpanic_init(void);
-void pvpanic_notify(void); /* the kernel panics; any context. Where there is such a device the machine stops here. */
+void pvpanic_notify(
+    void);          /* the kernel panics; any context. Where there is such a device the machine stops here. */
 u64 rtc_read(void); /* ns since 1970; 0 if there is no clock */
 void flusher_start(void);
 struct trapframe;

@@ -1,5 +1,6 @@
-/* virtio-console (Virtual I/O Device specification 1.1, section 5.3): a second line to the host, /dev/hvc0. Bytes as they are: no line
- * discipline, no control characters. One buffer each way is with the device at a time. What nobody takes at the other end is lost. */
+/* virtio-console (Virtual I/O Device specification 1.1, section 5.3): a second line to the host, /dev/hvc0.
+ * Bytes as they are: no line discipline, no control characters. One buffer each way is with the device at a
+ * time. What nobody takes at the other end is lost. */
 #include "../core/task.h"
 #include "../debug/debug.h"
 #include "../fs/fs.h"
@@ -15,10 +16,10 @@ static struct hvc {
     volatile u8 *base;
     struct queue *q; /* of both ways */
     u16 seen[2];
-    bool with_device[2];  /* the buffer of that way; lock */
-    u32 have, taken;      /* received, and read of that; reading */
+    bool with_device[2]; /* the buffer of that way; lock */
+    u32 have, taken;     /* received, and read of that; reading */
     spinlock_t lock;
-    u8 *buf[2];           /* a page each */
+    u8 *buf[2]; /* a page each */
     struct mutex reading, writing;
     struct wait_queue_head wait;
 } hvc;
@@ -66,7 +67,8 @@ static ssize_t hvc_read(struct file *f, struct iov_iter *it, loff_t *pos) {
             return -ERESTARTSYS;
         mutex_lock(&hvc.reading);
     }
-    size_t n = min(it->count, (size_t)(hvc.have - hvc.taken)), c = copy_to_iter(hvc.buf[RX] + hvc.taken, n, it);
+    size_t n = min(it->count, (size_t)(hvc.have - hvc.taken)),
+           c = copy_to_iter(hvc.buf[RX] + hvc.taken, n, it);
     hvc.taken += c;
     if (hvc.taken == hvc.have) {
         u64 irq = spin_lock_irqsave(&hvc.lock);
@@ -82,7 +84,9 @@ static ssize_t hvc_write(struct file *f, struct iov_iter *it, loff_t *pos) {
     mutex_lock(&hvc.writing);
     while (it->count && !r) {
         if (!writable()) {
-            r = f->flags & O_NONBLOCK ? -EAGAIN : wait_event_interruptible(&hvc.wait, writable()) ? -ERESTARTSYS : 0;
+            r = f->flags & O_NONBLOCK                             ? -EAGAIN
+                : wait_event_interruptible(&hvc.wait, writable()) ? -ERESTARTSYS
+                                                                  : 0;
             continue;
         }
         size_t n = copy_from_iter(hvc.buf[TX], PAGE_SIZE, it);

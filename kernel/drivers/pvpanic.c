@@ -1,5 +1,6 @@
-/* The pvpanic device (QEMU, docs/specs/pvpanic; on PCI 1b36:0011): told of a panic, QEMU stops the machine and reports it, so that who
- * started it can take a core file (scripts/dump.py). It is on the only bus that is looked at, bus 0 of the device tree's host bridge. */
+/* The pvpanic device (QEMU, docs/specs/pvpanic; on PCI 1b36:0011): told of a panic, QEMU stops the machine
+ * and reports it, so that who started it can take a core file (scripts/dump.py). It is on the only bus that
+ * is looked at, bus 0 of the device tree's host bridge. */
 #include "drivers.h"
 
 #define VENDOR_DEVICE 0x00111b36u

@@ -21,7 +21,8 @@ u64 virtio_begin(volatile u8 *base, u64 want) {
     printk("a virtio device of kind %u refuses our features: not used\n", MMIO(base, DEVICE_ID));
     return 0;
 }
-bool virtio_queue(volatile u8 *base, u32 index, u32 size, const void *desc, const void *avail, const void *used) {
+bool virtio_queue(volatile u8 *base, u32 index, u32 size, const void *desc, const void *avail,
+                  const void *used) {
     u64 a[3] = {__pa(desc), __pa(avail), __pa(used)};
     MMIO(base, QUEUE_SEL) = index;
     if (MMIO(base, QUEUE_MAX) < size) {
@@ -44,7 +45,8 @@ static void probe(u64 pa, u32 irq) {
     if (MMIO(base, MAGIC) != 0x74726976 || (kind != 2 && kind != 3))
         return;
     if (MMIO(base, VERSION) != 2)
-        printk("virtio device at %lx is a legacy device: give QEMU -global virtio-mmio.force-legacy=false\n", pa);
+        printk("virtio device at %lx is a legacy device: give QEMU -global virtio-mmio.force-legacy=false\n",
+               pa);
     else
         (kind == 2 ? virtio_blk_probe : virtio_console_probe)(base, irq);
 }

@@ -1,4 +1,5 @@
-/* virtio over virtio-mmio, version 2 (Virtual I/O Device specification 1.1, section 4.2): what its drivers share. */
+/* virtio over virtio-mmio, version 2 (Virtual I/O Device specification 1.1, section 4.2): what its drivers
+ * share. */
 #pragma once
 #include "drivers.h"
 
@@ -37,7 +38,8 @@ struct desc {
     u32 len;
     u16 flags, next;
 };
-/* The three parts of a split queue of n entries, as members of a structure: what is to be done, what was done. */
+/* The three parts of a split queue of n entries, as members of a structure: what is to be done, what was
+ * done. */
 #define VIRTQUEUE(n)                                                                                         \
     struct desc desc[n];                                                                                     \
     struct {                                                                                                 \
@@ -51,10 +53,13 @@ struct desc {
         u16 event;                                                                                           \
     } used __aligned(4)
 
-/* Reset the device and agree on those of its features that are in `want`. What was agreed on; 0: it refuses, and that was logged. */
+/* Reset the device and agree on those of its features that are in `want`. What was agreed on; 0: it refuses,
+ * and that was logged. */
 u64 virtio_begin(volatile u8 *base, u64 want);
-/* Give queue `index` its `size` entries and the addresses of its three parts. False: it is too short; logged. */
-bool virtio_queue(volatile u8 *base, u32 index, u32 size, const void *desc, const void *avail, const void *used);
+/* Give queue `index` its `size` entries and the addresses of its three parts. False: it is too short; logged.
+ */
+bool virtio_queue(volatile u8 *base, u32 index, u32 size, const void *desc, const void *avail,
+                  const void *used);
 /* All queues are set: the device may work. */
 void virtio_go(volatile u8 *base);
 /* A device of their kind is at base, with this interrupt. Boot, may sleep. */

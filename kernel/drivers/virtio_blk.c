@@ -1,9 +1,10 @@
 /* virtio-blk over virtio-mmio, version 2 (Virtual I/O Device specification 1.1, sections 4.2 and 5.2).
- * One split queue a disk; up to SLOTS requests in flight, each a chain of descriptors: header, data, status. The chain is in a
- * table of its own (indirect, 2.6.5.3), with a piece of data for each request of those that are served as one; or, where the
- * device has no such tables, in the ring, and then requests are served one by one. Requests that find no room wait in a
- * list. The two sides tell each other from where on they want to hear (event index, 2.6.7 and 2.6.8): while the device
- * is at work it needs no notice, and while we take answers no interrupt. */
+ * One split queue a disk; up to SLOTS requests in flight, each a chain of descriptors: header, data, status.
+ * The chain is in a table of its own (indirect, 2.6.5.3), with a piece of data for each request of those that
+ * are served as one; or, where the device has no such tables, in the ring, and then requests are served one
+ * by one. Requests that find no room wait in a list. The two sides tell each other from where on they want to
+ * hear (event index, 2.6.7 and 2.6.8): while the device is at work it needs no notice, and while we take
+ * answers no interrupt. */
 #include "../core/task.h"
 #include "../debug/debug.h"
 #include "../fs/fs.h"

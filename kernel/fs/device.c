@@ -61,8 +61,8 @@ static ssize_t full_write(struct file *f, struct iov_iter *it, loff_t *pos) {
     return -ENOSPC;
 }
 
-/* --- random --- One ChaCha20 key, replaced by a part of its own output; the rest waits in a pool, and what is given out is
- * wiped there: nothing that was given out can be computed from what is kept. */
+/* --- random --- One ChaCha20 key, replaced by a part of its own output; the rest waits in a pool, and what
+ * is given out is wiped there: nothing that was given out can be computed from what is kept. */
 static u32 key[8];
 static u8 pool[256];
 static u32 pool_left; /* bytes at its end; random_lock */

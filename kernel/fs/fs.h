@@ -239,8 +239,9 @@ extern struct mount *root_mount;
 /* --- file.c --- */
 struct file *fget(u64 fd); /* counted or NULL; refuses O_PATH */
 struct file *fget_raw(u64 fd);
-/* A file for one system call. While no other task has the descriptor table nobody can take the file out of it: then it is not
- * counted. fdget refuses O_PATH; .file is NULL for a bad descriptor. Not to be kept beyond the call. */
+/* A file for one system call. While no other task has the descriptor table nobody can take the file out of
+ * it: then it is not counted. fdget refuses O_PATH; .file is NULL for a bad descriptor. Not to be kept beyond
+ * the call. */
 struct fd {
     struct file *file;
     bool counted;
@@ -259,9 +260,9 @@ int get_unused_fd(u32 flags); /* O_CLOEXEC counts */
 int take_fd(u32 from,
             u32 flags); /* the lowest free descriptor from `from` on, reserved; or -EMFILE, -ENOMEM */
 void put_unused_fd(int fd);
-void fd_install(int fd, struct file *f);     /* takes the reference */
-int fd_with_file(struct file *f, u32 flags); /* installs, or drops f and returns -errno */
-void fdtable_init(struct files_struct *t); /* an empty table, counted once */
+void fd_install(int fd, struct file *f);                        /* takes the reference */
+int fd_with_file(struct file *f, u32 flags);                    /* installs, or drops f and returns -errno */
+void fdtable_init(struct files_struct *t);                      /* an empty table, counted once */
 int dup_fd(struct files_struct *from, struct files_struct *to); /* to: not initialised yet */
 void close_on_exec(struct files_struct *f);
 int unshare_files(void);
@@ -323,7 +324,7 @@ void devfs_init(void), tmpfs_init(void), procfs_init(void), ext2_init(void), pip
 struct block_request {
     struct list_head link;
     struct block_request *next; /* served as one with this: the sectors that follow, the same direction */
-    sector_t sector; /* 512 bytes */
+    sector_t sector;            /* 512 bytes */
     void *data;
     u32 len;
     bool write, flush;
@@ -342,8 +343,8 @@ struct block_device {
     struct inode *inode; /* its page cache: blocks of file systems, and /dev/NAME */
     struct list_head link;
 };
-/* Between start and finish the caller's requests for sectors in a row are kept back, and go to the device as one. They go at
- * once when it sleeps. One inside another: the outer counts. */
+/* Between start and finish the caller's requests for sectors in a row are kept back, and go to the device as
+ * one. They go at once when it sleeps. One inside another: the outer counts. */
 struct blk_plug {
     struct block_device *b;
     struct block_request *first, *last; /* a chain, or NULL */

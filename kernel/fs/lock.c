@@ -118,7 +118,8 @@ static long fcntl_lock(struct file *f, u64 cmd, u64 arg) {
         return -EOVERFLOW;
     if (start < 0)
         return -EINVAL;
-    if (__builtin_add_overflow(start, u.len > 0 ? u.len - 1 : u.len, &last)) /* of a length below 0: the first */
+    if (__builtin_add_overflow(start, u.len > 0 ? u.len - 1 : u.len,
+                               &last)) /* of a length below 0: the first */
         return -EOVERFLOW;
     struct file_lock l = {.inode = f->inode,
                           .owner = current->files,

@@ -6,14 +6,16 @@
 struct radix_node;
 struct radix_tree {
     struct radix_node *root;
-    struct radix_node *spare; /* the last nodes that became empty: a tree that goes to and fro asks for no memory */
+    struct radix_node
+        *spare; /* the last nodes that became empty: a tree that goes to and fro asks for no memory */
     u32 spares;
     unsigned int height; /* levels below root; 0: empty */
     u64 count;
 };
 
 void *radix_lookup(const struct radix_tree *t, u64 index);
-/* The *n items from index on, some of them NULL, that are side by side; NULL: these *n are not there. At least one. */
+/* The *n items from index on, some of them NULL, that are side by side; NULL: these *n are not there. At
+ * least one. */
 void *const *radix_run(const struct radix_tree *t, u64 index, u32 *n);
 /* -ENOMEM, -EEXIST or 0. May allocate without sleeping. */
 int radix_insert(struct radix_tree *t, u64 index, void *item);

@@ -36,8 +36,10 @@ void copy_page(void *to, const void *from) {
     for (u64 *d = to, *end = d + 512; d < end; d += 32, s += 32) {
 #pragma GCC unroll 4
         for (int i = 0; i < 32; i += 8) {
-            u64 a = s[i], b = s[i + 1], c = s[i + 2], e = s[i + 3], f = s[i + 4], g = s[i + 5], h = s[i + 6], k = s[i + 7];
-            d[i] = a, d[i + 1] = b, d[i + 2] = c, d[i + 3] = e, d[i + 4] = f, d[i + 5] = g, d[i + 6] = h, d[i + 7] = k;
+            u64 a = s[i], b = s[i + 1], c = s[i + 2], e = s[i + 3], f = s[i + 4], g = s[i + 5], h = s[i + 6],
+                k = s[i + 7];
+            d[i] = a, d[i + 1] = b, d[i + 2] = c, d[i + 3] = e, d[i + 4] = f, d[i + 5] = g, d[i + 6] = h,
+            d[i + 7] = k;
         }
     }
 }

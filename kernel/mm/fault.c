@@ -71,14 +71,17 @@ static int make_writable(struct address_space *m, struct page *p) {
     return r;
 }
 
-/* A page of a file was just mapped at va for loads: its neighbours that are in the cache are too, as far as they are in
- * the same leaf table and nothing is mapped there. A program is mostly faulted in so, a few faults for all of its text. */
+/* A page of a file was just mapped at va for loads: its neighbours that are in the cache are too, as far as
+ * they are in the same leaf table and nothing is mapped there. A program is mostly faulted in so, a few
+ * faults for all of its text. */
 #define FAULT_AROUND (16 * PAGE_SIZE)
 static void map_around(struct vm_area *v, u64 va, pte_t flags) {
     struct mm_struct *mm = v->mm;
     struct address_space *m = v->file->mapping;
-    u64 start = max(ALIGN_DOWN(va, FAULT_AROUND), v->start), end = min(ALIGN_DOWN(va, FAULT_AROUND) + FAULT_AROUND, v->end);
-    u64 index = v->pgoff + ((start - v->start) >> PAGE_SHIFT), limit = DIV_ROUND_UP((u64)READ_ONCE(m->host->i_size), PAGE_SIZE);
+    u64 start = max(ALIGN_DOWN(va, FAULT_AROUND), v->start),
+        end = min(ALIGN_DOWN(va, FAULT_AROUND) + FAULT_AROUND, v->end);
+    u64 index = v->pgoff + ((start - v->start) >> PAGE_SHIFT),
+        limit = DIV_ROUND_UP((u64)READ_ONCE(m->host->i_size), PAGE_SIZE);
     s64 mapped = 0;
     void *const *run = NULL;
     u32 left = 0;
@@ -86,7 +89,8 @@ static void map_around(struct vm_area *v, u64 va, pte_t flags) {
     pte_t *e = own_leaf(mm, start);
     if (e) {
         struct page *table = virt_to_page(e); /* the loop may end at once, or in the next page */
-        u64 irq = spin_lock_irqsave(&m->lock); /* what is in the tree has not been truncated; if it is, our entry is found */
+        u64 irq = spin_lock_irqsave(
+            &m->lock); /* what is in the tree has not been truncated; if it is, our entry is found */
         for (; start < end && index < limit; start += PAGE_SIZE, index++, e++) {
             if (!left--) {
                 run = radix_run(&m->pages, index, &left);
@@ -154,8 +158,9 @@ static int write_fault(struct vm_area *v, u64 va, pte_t old) {
         put_page(p);
         return r;
     }
-    /* Sole owner: no copy is left that could see the store, for the table is our own (resolve_fault). The count cannot
-     * rise meanwhile: only a fork of this mm could raise it, and that takes mmap_lock for writing. */
+    /* Sole owner: no copy is left that could see the store, for the table is our own (resolve_fault). The
+     * count cannot rise meanwhile: only a fork of this mm could raise it, and that takes mmap_lock for
+     * writing. */
     if (atomic_read(&p->refcount) == 2 && !p->mapping) { /* the entry's and ours */
         int r = set_user_pte(mm, va, make_pte(page_to_pa(p), flags), old);
         if (!r)

@@ -138,8 +138,9 @@ struct page *grab_page(struct address_space *m, u64 index) {
     }
 }
 
-/* Start to read n pages, as far as they are not there. The one in the middle is marked: who comes to it has the next
- * ones started (read_ahead), so that a reader in order seldom waits. NULL, or the first one, referenced, if `want`. */
+/* Start to read n pages, as far as they are not there. The one in the middle is marked: who comes to it has
+ * the next ones started (read_ahead), so that a reader in order seldom waits. NULL, or the first one,
+ * referenced, if `want`. */
 #define READAHEAD 32
 static struct page *start_reads(struct address_space *m, u64 index, u64 n, bool want) {
     u64 last = DIV_ROUND_UP((u64)READ_ONCE(m->host->i_size), PAGE_SIZE);
@@ -185,7 +186,8 @@ struct page *read_mapping_page(struct address_space *m, u64 index) {
         }
         if (p)
             put_page(p);
-        if (!(p = start_reads(m, index, S_ISREG(m->host->i_mode) && m->ops->writepage ? READAHEAD / 2 : 1, true)))
+        if (!(p = start_reads(m, index, S_ISREG(m->host->i_mode) && m->ops->writepage ? READAHEAD / 2 : 1,
+                              true)))
             return ERR_PTR(-ENOMEM);
         wait_on_page(p, PG_LOCKED);
         if (page_test(p, PG_UPTODATE))
@@ -266,7 +268,8 @@ int writeback_mapping(struct address_space *m, bool wait) {
     if (!m->ops || !m->ops->writepage) /* a FIFO has no pages */
         return 0;
     blk_start_plug(&plug);
-    for (u64 i = READ_ONCE(m->dirty.low); READ_ONCE(m->dirty.n) && i <= READ_ONCE(m->dirty.high) && (p = next_page(m, &i)); i++) {
+    for (u64 i = READ_ONCE(m->dirty.low);
+         READ_ONCE(m->dirty.n) && i <= READ_ONCE(m->dirty.high) && (p = next_page(m, &i)); i++) {
         if (page_test(p, PG_DIRTY)) {
             lock_page(p);
             wait_on_page(p, PG_WRITEBACK);
@@ -285,7 +288,9 @@ int writeback_mapping(struct address_space *m, bool wait) {
         put_page(p);
     }
     blk_finish_plug(&plug);
-    for (u64 i = READ_ONCE(m->writeback.low); wait && READ_ONCE(m->writeback.n) && i <= READ_ONCE(m->writeback.high) && (p = next_page(m, &i)); i++) {
+    for (u64 i = READ_ONCE(m->writeback.low);
+         wait && READ_ONCE(m->writeback.n) && i <= READ_ONCE(m->writeback.high) && (p = next_page(m, &i));
+         i++) {
         wait_on_page(p, PG_WRITEBACK);
         put_page(p);
     }

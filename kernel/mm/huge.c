@@ -1,9 +1,10 @@
-/* Superpages: 2 MB of anonymous memory, mapped by one entry of a middle table. One fault instead of 512, and one
- * translation. It is 512 pages in a row, each counted once for the whole; and the first page's `inuse` says how many entries
- * map the whole. An entry is made and goes as a whole, at a fault and at exit or munmap; fork shares it, and takes write
- * permission away. What touches a part of it (a store while others map it too, munmap or mprotect of some pages) makes a
- * leaf table of it first: each entry of that counts its page, as anywhere. With the last entry that maps the whole goes
- * its count of each page: those that nothing else holds are free then, and the others are pages like all. */
+/* Superpages: 2 MB of anonymous memory, mapped by one entry of a middle table. One fault instead of 512, and
+ * one translation. It is 512 pages in a row, each counted once for the whole; and the first page's `inuse`
+ * says how many entries map the whole. An entry is made and goes as a whole, at a fault and at exit or
+ * munmap; fork shares it, and takes write permission away. What touches a part of it (a store while others
+ * map it too, munmap or mprotect of some pages) makes a leaf table of it first: each entry of that counts its
+ * page, as anywhere. With the last entry that maps the whole goes its count of each page: those that nothing
+ * else holds are free then, and the others are pages like all. */
 #include "../core/task.h"
 #include "../debug/debug.h"
 #include "pgtable.h"
@@ -62,7 +63,8 @@ bool huge_wanted(struct vm_area *v, u64 va) {
     u64 start = ALIGN_DOWN(va, HUGE_SIZE);
     if (likely(thp_mode < THP_ALWAYS && !(v->flags & VM_HUGEPAGE)))
         return false;
-    if (thp_mode == THP_NEVER || (v->flags & (VM_SHARED | VM_GROWSDOWN | VM_NOHUGEPAGE)) || start < v->start || v->end < start + HUGE_SIZE)
+    if (thp_mode == THP_NEVER || (v->flags & (VM_SHARED | VM_GROWSDOWN | VM_NOHUGEPAGE)) ||
+        start < v->start || v->end < start + HUGE_SIZE)
         return false;
     u32 there;
     pte_peek(v->mm, va, &there);

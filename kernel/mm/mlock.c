@@ -1,6 +1,6 @@
-/* mlock and its kin (C18). Nothing here is ever swapped, and what is mapped is not reclaimed; so to lock memory is to have
- * it all resident, to count it against RLIMIT_MEMLOCK, and to refuse what would discard it. A child's memory is not
- * locked. */
+/* mlock and its kin (C18). Nothing here is ever swapped, and what is mapped is not reclaimed; so to lock
+ * memory is to have it all resident, to count it against RLIMIT_MEMLOCK, and to refuse what would discard it.
+ * A child's memory is not locked. */
 #include "../core/task.h"
 #include "mm.h"
 #include <abi/errno.h>
@@ -98,10 +98,12 @@ long sys_mlockall(u64 flags) {
         mm->lock_future = true;
         return 0;
     }
-    if (!capable(CAP_IPC_LOCK) && rlimit(RLIMIT_MEMLOCK) != RLIM_INFINITY && mm->total_vm > rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT)
+    if (!capable(CAP_IPC_LOCK) && rlimit(RLIMIT_MEMLOCK) != RLIM_INFINITY &&
+        mm->total_vm > rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT)
         return -ENOMEM;
     long r = lock_all(true, flags & MCL_FUTURE);
-    for (u64 at = 0; !r && !(flags & MCL_ONFAULT);) { /* as far as it goes: a part that may not be touched is no error */
+    for (u64 at = 0;
+         !r && !(flags & MCL_ONFAULT);) { /* as far as it goes: a part that may not be touched is no error */
         down_read(&mm->mmap_lock);
         struct vm_area *v = find_vma(mm, at);
         u64 start = v ? v->start : 0, end = v ? v->end : 0;

@@ -26,7 +26,8 @@ struct page {
         };
     };
     u32 order;
-    u32 inuse; /* slab: objects in use; page table: entries that are not zero; a 2 MB page's first: entries that map it */
+    u32 inuse; /* slab: objects in use; page table: entries that are not zero; a 2 MB page's first: entries
+                  that map it */
     u64 private;
     u64 pad;
 };
@@ -41,7 +42,7 @@ _Static_assert(sizeof(struct page) == 64, "index arithmetic wants a power of two
 #define PG_ERROR BIT(7)
 #define PG_TABLE BIT(8)
 #define PG_READAHEAD BIT(10) /* page cache: whoever comes here wants what follows soon */
-#define PG_SEALED BIT(9) /* a leaf table: no entry permits stores */
+#define PG_SEALED BIT(9)     /* a leaf table: no entry permits stores */
 static inline bool page_test(const struct page *p, u32 f) {
     return (__atomic_load_n(&p->flags, __ATOMIC_ACQUIRE) & f) != 0;
 }
@@ -139,7 +140,7 @@ u64 nr_cached_pages(void), nr_dirty_pages(void);
 #define VM_DONTFORK 32u
 #define VM_WIPEONFORK 64u
 #define VM_MAYWRITE 128u
-#define VM_LOCKED 512u /* mlock */
+#define VM_LOCKED 512u    /* mlock */
 #define VM_HUGEPAGE 1024u /* madvise: 2 MB pages are wanted, or not */
 #define VM_NOHUGEPAGE 2048u
 #define VM_SPECIAL 256u /* vDSO: pages are not ours to free or swap */
@@ -173,15 +174,16 @@ struct mm_struct {
     u64 start_code, end_code, start_brk, brk, start_stack, arg_start, arg_end, env_start, env_end;
     u64 vdso;
     struct file *exe_file;
-    bool leaves_out; /* it had a VMA with DONTFORK or WIPEONFORK */
-    bool lock_future; /* mlockall: what is mapped from now on is locked */
-    bool undumpable; /* no core file: it ran, or runs, with rights that its user has not */
+    bool leaves_out;       /* it had a VMA with DONTFORK or WIPEONFORK */
+    bool lock_future;      /* mlockall: what is mapped from now on is locked */
+    bool undumpable;       /* no core file: it ran, or runs, with rights that its user has not */
     atomic64_t cow_faults; /* pages copied on write, for /proc and the tests of D6 */
 };
 extern struct mm_struct init_mm;
 
-/* The last GB is for the vDSO, at its start, and the stack, at its end; mappings grow down from below. So a child that
- * touches its stack needs a middle table with few entries, and not the one that large mappings fill: fork shares that. */
+/* The last GB is for the vDSO, at its start, and the stack, at its end; mappings grow down from below. So a
+ * child that touches its stack needs a middle table with few entries, and not the one that large mappings
+ * fill: fork shares that. */
 #define MMAP_TOP (TASK_SIZE - (1UL << 30))
 #define VDSO_BASE MMAP_TOP
 struct mm_struct *mm_alloc(void);
@@ -200,16 +202,17 @@ struct vm_area *first_vma(struct mm_struct *mm);
 long do_mmap(struct mm_struct *mm, struct file *file, u64 addr, u64 len, u32 prot, u32 flags, u64 off);
 int do_munmap(struct mm_struct *mm, u64 addr, u64 len);
 int insert_special(struct mm_struct *mm, u64 addr, u32 flags, struct page **pages, u64 n);
-/* Make VMA boundaries at start and end: 0 or -ENOMEM. Join v with neighbours that are alike; what is left of it. Caller holds
- * mmap_lock for writing. */
+/* Make VMA boundaries at start and end: 0 or -ENOMEM. Join v with neighbours that are alike; what is left of
+ * it. Caller holds mmap_lock for writing. */
 int split_range(struct mm_struct *mm, u64 start, u64 end);
 struct vm_area *merge_around(struct mm_struct *mm, struct vm_area *v);
-/* mlock.c. Pages in VMAs that are locked; may so many more be (caller holds mmap_lock)? Touch all pages of a range: 0, or
- * -ENOMEM at the first that cannot be, or -EINTR. Takes mmap_lock, may sleep. */
+/* mlock.c. Pages in VMAs that are locked; may so many more be (caller holds mmap_lock)? Touch all pages of a
+ * range: 0, or -ENOMEM at the first that cannot be, or -EINTR. Takes mmap_lock, may sleep. */
 u64 locked_pages(struct mm_struct *mm);
 bool lock_limit_ok(struct mm_struct *mm, u64 more);
 int populate(struct mm_struct *mm, u64 start, u64 end);
-/* A stack that ends at top and grows from size (bytes) to RLIMIT_STACK. Caller holds mmap_lock or is alone. */
+/* A stack that ends at top and grows from size (bytes) to RLIMIT_STACK. Caller holds mmap_lock or is alone.
+ */
 int stack_vma(struct mm_struct *mm, u64 top, u64 size);
 /* Make the stack above va, if one is there, reach down to it: 0, or -EFAULT: there is none, RLIMIT_STACK or
  * RLIMIT_AS forbids it, or the gap below would be too small. Takes mmap_lock. */
@@ -226,42 +229,46 @@ int handle_mm_fault(struct mm_struct *mm, u64 va, u32 access);
 /* Read or write another address space's memory (for /proc/PID/cmdline). Bytes done. */
 size_t access_process_vm(struct mm_struct *mm, u64 va, void *buf, size_t n, bool write);
 /* Page tables of user addresses; see pgtable.c. They may sleep, and take page_table_lock themselves. */
-/* The entry of va, 0 if none, and the largest number of entries that point to its page or a table on the way there; 0:
- * there is no leaf table. */
+/* The entry of va, 0 if none, and the largest number of entries that point to its page or a table on the way
+ * there; 0: there is no leaf table. */
 pte_t pte_peek(struct mm_struct *mm, u64 va, u32 *sharers);
-/* A fault at va: make the way there fit for a load, or with `held` for a store, and say what the entry is; *held is its page,
- * counted, where there is one. 0 or -ENOMEM. Caller holds mmap_lock. */
+/* A fault at va: make the way there fit for a load, or with `held` for a store, and say what the entry is;
+ * *held is its page, counted, where there is one. 0 or -ENOMEM. Caller holds mmap_lock. */
 int resolve_fault(struct mm_struct *mm, u64 va, struct page **held, pte_t *pte);
 /* Store pte at va if the entry still is `expected`. 0, -ENOMEM, or -EAGAIN: it changed meanwhile. */
 int set_user_pte(struct mm_struct *mm, u64 va, pte_t pte, pte_t expected);
 /* Map 2 MB by one entry. 0, -ENOMEM, or -EAGAIN: something is mapped there. Caller holds mmap_lock. */
 int set_huge_pte(struct mm_struct *mm, u64 va, pte_t pte);
-/* The page that is mapped at va for loads, or for stores, counted; or NULL. Any context that may take page_table_lock. */
+/* The page that is mapped at va for loads, or for stores, counted; or NULL. Any context that may take
+ * page_table_lock. */
 struct page *follow_page(struct mm_struct *mm, u64 va, bool store);
-/* huge.c. Should a fault at va, where nothing is mapped, map 2 MB? And do it: 0, -EAGAIN: look again, -ENOMEM: small pages
- * are to serve. Caller holds mmap_lock. */
+/* huge.c. Should a fault at va, where nothing is mapped, map 2 MB? And do it: 0, -EAGAIN: look again,
+ * -ENOMEM: small pages are to serve. Caller holds mmap_lock. */
 bool huge_wanted(struct vm_area *v, u64 va);
 int huge_fault(struct vm_area *v, u64 va);
 u64 nr_huge_pages(void); /* 2 MB pages that are in one piece */
 enum thp_mode { THP_NEVER, THP_MADVISE, THP_ALWAYS };
 extern enum thp_mode thp_mode; /* a knob: /proc/sys/vm/transparent_hugepage */
-/* Fork: all of src's tables, shared or copied. Caller holds src's mmap_lock for writing, has given dst its VMAs, and
- * flushes src's translations afterwards. 0 or -ENOMEM: dst has a part of them. */
+/* Fork: all of src's tables, shared or copied. Caller holds src's mmap_lock for writing, has given dst its
+ * VMAs, and flushes src's translations afterwards. 0 or -ENOMEM: dst has a part of them. */
 int copy_page_tables(struct mm_struct *dst, struct mm_struct *src);
 #define FORK_COPY_PAGES 192
-extern u32 fork_copy_pages; /* leaf tables with at most so many pages are copied by fork; 512: all tables are */
-/* Take all pages out of [start, end), flush, then drop them. Never fails: where a shared table has to be copied and
- * memory is out it waits; who can fail calls zap_prepare before, with mmap_lock held for writing. exiting: the mm
- * will not run again. */
+extern u32
+    fork_copy_pages; /* leaf tables with at most so many pages are copied by fork; 512: all tables are */
+/* Take all pages out of [start, end), flush, then drop them. Never fails: where a shared table has to be
+ * copied and memory is out it waits; who can fail calls zap_prepare before, with mmap_lock held for writing.
+ * exiting: the mm will not run again. */
 void zap_page_range(struct mm_struct *mm, u64 start, u64 end, bool exiting);
 int zap_prepare(struct mm_struct *mm, u64 start, u64 end);
-/* A VMA is to end at va: if a 2 MB page lies across, it is split. 0 or -ENOMEM. Caller holds mmap_lock for writing. */
+/* A VMA is to end at va: if a 2 MB page lies across, it is split. 0 or -ENOMEM. Caller holds mmap_lock for
+ * writing. */
 int split_huge_at(struct mm_struct *mm, u64 va);
 /* All tables of [start, end) become mm's own. 0 or -ENOMEM. Caller holds mmap_lock for writing. */
 int own_page_range(struct mm_struct *mm, u64 start, u64 end);
 /* The entries get the permissions of v, less write permission. The tables are mm's own. */
 void protect_page_range(struct vm_area *v, u64 start, u64 end);
-/* mremap: entries move; caller holds mmap_lock for writing, zaps `from` afterwards, and moves back after -ENOMEM. */
+/* mremap: entries move; caller holds mmap_lock for writing, zaps `from` afterwards, and moves back after
+ * -ENOMEM. */
 int move_page_tables(struct mm_struct *mm, u64 from, u64 to, u64 len);
 pte_t vma_pte_flags(u32 vm_flags);
 void flush_tlb_range(struct mm_struct *mm, u64 start, u64 end);

@@ -148,7 +148,8 @@ int split_range(struct mm_struct *mm, u64 start, u64 end) {
 
 static bool can_merge(struct vm_area *a, struct vm_area *b) {
     return a->end == b->start && a->flags == b->flags && a->file == b->file && !a->special && !b->special &&
-           !(a->flags & VM_GROWSDOWN) && (!a->file || a->pgoff + ((a->end - a->start) >> PAGE_SHIFT) == b->pgoff);
+           !(a->flags & VM_GROWSDOWN) &&
+           (!a->file || a->pgoff + ((a->end - a->start) >> PAGE_SHIFT) == b->pgoff);
 }
 
 /* Join b to a, which it follows. */
@@ -365,7 +366,8 @@ int grow_stack(struct mm_struct *mm, u64 va) {
     u64 start = ALIGN_DOWN(va, PAGE_SIZE);
     if (v && v->start <= start) { /* another thread was first */
         r = 0;
-    } else if (v && (v->flags & VM_GROWSDOWN) && start >= MMAP_MIN && v->end - start <= rlimit(RLIMIT_STACK) &&
+    } else if (v && (v->flags & VM_GROWSDOWN) && start >= MMAP_MIN &&
+               v->end - start <= rlimit(RLIMIT_STACK) &&
                (!below || (below->flags & VM_GROWSDOWN) || start >= below->end + STACK_GUARD)) {
         u64 pages = (v->start - start) >> PAGE_SHIFT, limit = rlimit(RLIMIT_AS);
         if (limit == RLIM_INFINITY || mm->total_vm + pages <= limit >> PAGE_SHIFT) {

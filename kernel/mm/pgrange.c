@@ -1,13 +1,14 @@
-/* Page tables by ranges: what fork, munmap and truncate, mprotect and mremap do to them. The tree and its rules are
- * pgtable.c's. */
+/* Page tables by ranges: what fork, munmap and truncate, mprotect and mremap do to them. The tree and its
+ * rules are pgtable.c's. */
 #include "../core/task.h"
 #include "../debug/debug.h"
 #include "pgtable.h"
 #include <abi/errno.h>
 
 /* --- fork --- */
-/* What is small is copied at once: a fault later would cost more. A leaf table with up to fork_copy_pages pages is
- * copied; a middle table with up to FORK_COPY_TABLES leaf tables is gone through. docs/page-tables.md has the curves. */
+/* What is small is copied at once: a fault later would cost more. A leaf table with up to fork_copy_pages
+ * pages is copied; a middle table with up to FORK_COPY_TABLES leaf tables is gone through.
+ * docs/page-tables.md has the curves. */
 u32 fork_copy_pages = FORK_COPY_PAGES;
 #define FORK_COPY_TABLES 64
 #define LEAF_SPAN (PAGE_SIZE * PTRS_PER_TABLE)
@@ -71,7 +72,8 @@ static void count_range(struct mm_struct *mm, u64 start, u64 end, s64 *pages, s6
     spin_unlock(&mm->page_table_lock);
 }
 
-/* Pages [va, end) of a leaf table: read-only in both from now on, unless the mapping is shared. Both locks are held. */
+/* Pages [va, end) of a leaf table: read-only in both from now on, unless the mapping is shared. Both locks
+ * are held. */
 static void copy_leaf(pte_t *d, pte_t *s, u64 pages, bool shared_mapping) {
     u32 copied = 0;
     for (; pages--; s++, d++) {
@@ -87,9 +89,10 @@ static void copy_leaf(pte_t *d, pte_t *s, u64 pages, bool shared_mapping) {
     virt_to_page(d - 1)->inuse += copied;
 }
 
-/* The child's tables for [va, v->end), as far as the middle table of va goes; returns where to go on. A table that is
- * shared whole covers other VMAs too. p has two spare tables. */
-static u64 fork_mid(struct mm_struct *dst, struct mm_struct *src, struct vm_area *v, u64 va, struct table_path *p) {
+/* The child's tables for [va, v->end), as far as the middle table of va goes; returns where to go on. A table
+ * that is shared whole covers other VMAs too. p has two spare tables. */
+static u64 fork_mid(struct mm_struct *dst, struct mm_struct *src, struct vm_area *v, u64 va,
+                    struct table_path *p) {
     u64 mid_end = table_end(va, 1, TASK_SIZE), end = min(v->end, mid_end), next = mid_end;
     spin_lock(&src->page_table_lock);
     spin_lock(&dst->page_table_lock);
@@ -132,8 +135,8 @@ static u64 fork_mid(struct mm_struct *dst, struct mm_struct *src, struct vm_area
         }
         if (shared)
             seal(table_page(*s1));
-        copy_leaf(&next_table(*d1)[va_index(va, 0)], &next_table(*s1)[va_index(va, 0)], (next - va) >> PAGE_SHIFT,
-                  v->flags & VM_SHARED);
+        copy_leaf(&next_table(*d1)[va_index(va, 0)], &next_table(*s1)[va_index(va, 0)],
+                  (next - va) >> PAGE_SHIFT, v->flags & VM_SHARED);
     }
 unlock:
     spin_unlock(&dst->page_table_lock);
@@ -200,9 +203,10 @@ static u64 zap_leaf(struct gather *g, struct page *leaf, u64 va, u64 stop) {
     return leaf->inuse ? va : stop;
 }
 
-/* One step, under page_table_lock. True: the table of this va is shared, has to go in part, and so must be owned
- * first, as far as *want says. */
-static bool zap_step(struct mm_struct *mm, struct gather *g, u64 *va, u64 end, bool exiting, enum reach *want) {
+/* One step, under page_table_lock. True: the table of this va is shared, has to go in part, and so must be
+ * owned first, as far as *want says. */
+static bool zap_step(struct mm_struct *mm, struct gather *g, u64 *va, u64 end, bool exiting,
+                     enum reach *want) {
     pte_t *s2 = &mm->pgd[va_index(*va, 2)];
     u64 at = *va, mid_next = table_end(at, 1, end), next = table_end(at, 0, end);
     if (!*s2) {

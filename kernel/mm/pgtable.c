@@ -1,23 +1,25 @@
-/* The user half of page tables: a persistent tree. A root of 256 entries belongs to one address space; below it are
- * middle tables (1 GB each) and leaf tables (2 MB each), and both may be shared: a table's reference count says how many
- * entries point to it. Fork shares (pgrange.c), the first touch resolves. RISC-V has no write permission in entries
- * that point to tables, so such an entry, marked PTE_SHARED, is one of
+/* The user half of page tables: a persistent tree. A root of 256 entries belongs to one address space; below
+ * it are middle tables (1 GB each) and leaf tables (2 MB each), and both may be shared: a table's reference
+ * count says how many entries point to it. Fork shares (pgrange.c), the first touch resolves. RISC-V has no
+ * write permission in entries that point to tables, so such an entry, marked PTE_SHARED, is one of
  *
  *   valid, not marked     the table is this one's alone
  *   marked, not valid     it may be shared: the next touch faults. The address is kept
  *   marked and valid      a leaf table that may be shared and is sealed: no entry in it permits stores
  *
- * A touch owns the middle table, by copying it if somebody else has it too. A load seals the leaf table and makes the
- * entry valid; a store owns the leaf table as well. Who finds itself the last sharer owns a table without copying.
+ * A touch owns the middle table, by copying it if somebody else has it too. A load seals the leaf table and
+ * makes the entry valid; a store owns the leaf table as well. Who finds itself the last sharer owns a table
+ * without copying.
  *
- * What may be done to a shared table: take permissions away (seal a leaf, mark and invalidate the entries of a middle
- * table). That can be done by all sharers at once, for each does the same, and no hart has translations through it
- * but for loads of sealed leaves: fork flushed them. All else needs a table of one's own. So nobody locks a shared
- * table: the count is enough. mm->page_table_lock guards an mm's root and the tables that are its own, and pointers to
- * tables are followed only under it. A replaced table is put after the lock is dropped and harts are flushed.
+ * What may be done to a shared table: take permissions away (seal a leaf, mark and invalidate the entries of
+ * a middle table). That can be done by all sharers at once, for each does the same, and no hart has
+ * translations through it but for loads of sealed leaves: fork flushed them. All else needs a table of one's
+ * own. So nobody locks a shared table: the count is enough. mm->page_table_lock guards an mm's root and the
+ * tables that are its own, and pointers to tables are followed only under it. A replaced table is put after
+ * the lock is dropped and harts are flushed.
  *
- * Every table counts its entries that are not zero. A free table is all zero: each hart keeps some, and roots apart
- * (their kernel half stays valid). */
+ * Every table counts its entries that are not zero. A free table is all zero: each hart keeps some, and roots
+ * apart (their kernel half stays valid). */
 #include "../core/task.h"
 #include "../debug/debug.h"
 #include "pgtable.h"
@@ -115,8 +117,9 @@ void seal(struct page *leaf) {
     page_set(leaf, PG_SEALED);
 }
 
-/* Fill the empty table n with what `old`, which is shared, has. What the entries point to gets a reference more; a leaf
- * table is sealed on the way. Unrolled, for a first store to a large process's memory is two of these. */
+/* Fill the empty table n with what `old`, which is shared, has. What the entries point to gets a reference
+ * more; a leaf table is sealed on the way. Unrolled, for a first store to a large process's memory is two of
+ * these. */
 static void copy_table(struct page *n, struct page *old, int level) {
     pte_t *s = page_address(old), *d = page_address(n), *end = s + PTRS_PER_TABLE;
     struct page *frames = mem_map - min_pfn; /* looked up once */

@@ -1,4 +1,5 @@
-/* Page tables of user addresses, inside: what pgtable.c (tables and paths), pgrange.c (ranges) and the checker share. */
+/* Page tables of user addresses, inside: what pgtable.c (tables and paths), pgrange.c (ranges) and the
+ * checker share. */
 #pragma once
 #include "mm.h"
 
@@ -7,8 +8,8 @@
 
 static inline pte_t *next_table(pte_t e) { return __va(pte_pa(e)); }
 static inline struct page *table_page(pte_t e) { return pa_to_page(pte_pa(e)); }
-/* Others do point to it. Only what is reached through entries of the caller's own tables can be asked: the last
- * reference of all then is the caller's, and nobody can add one. */
+/* Others do point to it. Only what is reached through entries of the caller's own tables can be asked: the
+ * last reference of all then is the caller's, and nobody can add one. */
 static inline bool is_shared(pte_t e) {
     return (e & PTE_SHARED) && __atomic_load_n(&table_page(e)->refcount.v, __ATOMIC_ACQUIRE) > 1;
 }
@@ -19,8 +20,8 @@ static inline u64 table_end(u64 va, int level, u64 end) { /* of what a table of 
     return next < end ? next : end;
 }
 
-/* huge.c: its entry in a table that this one is copied from, or in a parent: it loses write permission, and one more
- * points to the 2 MB page. Returns what the other entry shall be. */
+/* huge.c: its entry in a table that this one is copied from, or in a parent: it loses write permission, and
+ * one more points to the 2 MB page. Returns what the other entry shall be. */
 static inline pte_t share_huge(pte_t *e) {
     __atomic_fetch_add(&table_page(*e)->inuse, 1, __ATOMIC_RELAXED);
     return __atomic_and_fetch(e, ~(PTE_W | PTE_D), __ATOMIC_RELAXED);
@@ -28,7 +29,9 @@ static inline pte_t share_huge(pte_t *e) {
 /* An entry less points to it: the last makes it 512 pages, which go unless something else holds them. */
 void huge_put(struct page *head);
 /* No other entry points to it. Stable if the caller's own table has one. */
-static inline bool huge_sole(pte_t e) { return __atomic_load_n(&table_page(e)->inuse, __ATOMIC_ACQUIRE) == 1; }
+static inline bool huge_sole(pte_t e) {
+    return __atomic_load_n(&table_page(e)->inuse, __ATOMIC_ACQUIRE) == 1;
+}
 /* Fill the empty leaf table with what the entry e maps, whose place it takes. */
 void huge_split(pte_t e, struct page *leaf);
 
@@ -36,11 +39,11 @@ void huge_split(pte_t e, struct page *leaf);
 struct page *table_alloc(void);
 /* An empty table that is nobody's. */
 void table_free(struct page *t);
-/* Drop a reference; with the last one go the table and what it holds. level 1: of tables, 0: of pages; -1: it is no
- * table but a 2 MB page. */
+/* Drop a reference; with the last one go the table and what it holds. level 1: of tables, 0: of pages; -1: it
+ * is no table but a 2 MB page. */
 void put_table(struct page *t, int level);
-/* A reference more, from an entry that is *e: both will be marked. The table's owner must flush if *e was valid. Returns
- * what the other entry shall be. */
+/* A reference more, from an entry that is *e: both will be marked. The table's owner must flush if *e was
+ * valid. Returns what the other entry shall be. */
 static inline pte_t share_entry(pte_t *e, pte_t was, struct page *table) {
     get_page(table);
     if (!(was & PTE_SHARED)) /* marked and valid is sealed, and may stay */
@@ -53,12 +56,13 @@ void seal(struct page *leaf);
 
 /* What of the path to an address a caller wants. */
 enum reach {
-    REACH_LINK, /* the middle table its own, the leaf table valid, or a 2 MB page, for loads */
-    REACH_MID,  /* the middle table its own */
-    REACH_OWN,  /* both its own, where they exist */
-    REACH_MAKE, /* both its own, made if missing */
-    REACH_STORE, /* as REACH_OWN; but a 2 MB page that no other entry points to stays one, and may be written to */
-    REACH_HUGE, /* the middle table its own, made if missing; what is found is its entry */
+    REACH_LINK,  /* the middle table its own, the leaf table valid, or a 2 MB page, for loads */
+    REACH_MID,   /* the middle table its own */
+    REACH_OWN,   /* both its own, where they exist */
+    REACH_MAKE,  /* both its own, made if missing */
+    REACH_STORE, /* as REACH_OWN; but a 2 MB page that no other entry points to stays one, and may be written
+                    to */
+    REACH_HUGE,  /* the middle table its own, made if missing; what is found is its entry */
 };
 /* Tables on their way in and out: spare ones, and those that were replaced. */
 struct table_path {
@@ -68,8 +72,8 @@ struct table_path {
 /* Have spare tables [0, n); false: no memory. May sleep. And give back those that were not needed. */
 bool take_spares(struct table_path *p, unsigned int n);
 void drop_spares(struct table_path *p);
-/* The leaf entry of va, its path as wanted, with page_table_lock held; NULL and locked too where no leaf table is (not
- * with REACH_MAKE). false: no memory, and not locked. May sleep before. Ends with path_done. */
+/* The leaf entry of va, its path as wanted, with page_table_lock held; NULL and locked too where no leaf
+ * table is (not with REACH_MAKE). false: no memory, and not locked. May sleep before. Ends with path_done. */
 bool path_reach(struct mm_struct *mm, u64 va, enum reach want, struct table_path *p, pte_t **leaf);
 /* Unlock; flush and put what was replaced. */
 void path_done(struct mm_struct *mm, struct table_path *p);

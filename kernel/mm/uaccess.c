@@ -38,7 +38,8 @@ void iter_kernel(struct iov_iter *it, struct iovec *v, void *base, u64 len) {
 }
 
 /* One step for each piece: op 0 to the iterator, 1 from it, 2 zeros to it. */
-static inline __attribute__((always_inline)) size_t iterate(void *buf, size_t n, struct iov_iter *it, int op) {
+static inline __attribute__((always_inline)) size_t iterate(void *buf, size_t n, struct iov_iter *it,
+                                                            int op) {
     size_t done = 0;
     n = min(n, it->count);
     while (done < n) {

@@ -44,7 +44,8 @@ static void read_pci(const struct fdt *f, const struct fdt_node *n, u64 base) {
     u32 len;
     const u8 *p = fdt_prop(f, n, "ranges", &len);
     for (u32 i = 0; p && i + 28 <= len; i += 28) {
-        u64 bus = (u64)fdt_be32(p + i + 4) << 32 | fdt_be32(p + i + 8), here = (u64)fdt_be32(p + i + 12) << 32 | fdt_be32(p + i + 16);
+        u64 bus = (u64)fdt_be32(p + i + 4) << 32 | fdt_be32(p + i + 8),
+            here = (u64)fdt_be32(p + i + 12) << 32 | fdt_be32(p + i + 16);
         if ((fdt_be32(p + i) >> 24 & 3) == 2 && bus == here && bus >> 32 == 0)
             machine.pci_ecam = base, machine.pci_mmio = here;
     }

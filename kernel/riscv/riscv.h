@@ -30,7 +30,8 @@ void pass_turn(void);
 void flush_by_turns(u64 mask); /* all translations and instructions of these harts; preemption off */
 static inline void cpu_relax(void) {
     asm volatile(".insn i 0x0f, 0, x0, x0, 0x010" ::: "memory"); /* pause */
-    if (__builtin_expect(harts_take_turns, 0)) /* a call that keeps all registers: else each lock's taker would save some */
+    if (__builtin_expect(harts_take_turns,
+                         0)) /* a call that keeps all registers: else each lock's taker would save some */
         asm volatile("jal t0, pass_turn_stub" ::: "t0", "memory");
 }
 
@@ -92,7 +93,7 @@ void paging_init(void);
 volatile void *ioremap(u64 pa, u64 size);
 /* Map the 4 pages of a kernel stack into its slot. -ENOMEM on failure. */
 int map_kernel_page(u64 va, u64 pa);
-extern u64 kernel_tables; /* table pages for stacks; they are kept */
+extern u64 kernel_tables;      /* table pages for stacks; they are kept */
 u64 unmap_kernel_page(u64 va); /* returns the physical address */
 
 /* SBI calls (RISC-V SBI specification 1.0). */

@@ -36,7 +36,7 @@ u64 ktime_get(void) {
 }
 
 void set_next_event(u64 ns) {
-    u64 t = ns == FOREVER  ? ~0UL
+    u64 t = ns == FOREVER ? ~0UL
             : ns_per_tick ? ns / ns_per_tick + 1
                           : (u64)(((unsigned __int128)ns * timebase_hz) / 1000000000) + 1;
     if (machine.sstc)

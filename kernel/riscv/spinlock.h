@@ -96,7 +96,8 @@ static inline bool spin_trylock_raw(spinlock_t *l) {
 void spin_lock_wait(spinlock_t *l);
 static inline void spin_lock_raw(spinlock_t *l) {
     lock_check_take(l);
-    if (__builtin_expect(!spin_trylock_raw(l), 0)) { /* spin_lock_wait, by a call that keeps all registers: as cpu_relax's */
+    if (__builtin_expect(!spin_trylock_raw(l),
+                         0)) { /* spin_lock_wait, by a call that keeps all registers: as cpu_relax's */
         register spinlock_t *lock asm("t1") = l;
         asm volatile("jal t0, spin_lock_wait_stub" ::"r"(lock) : "t0", "memory");
     }

@@ -1,5 +1,5 @@
-/* Which hart a task goes to: when it wakes (select_hart), when a hart has nothing to do (steal), when a slice ends where others have less
- * (push_one). Two run queues are locked in the order of their addresses. */
+/* Which hart a task goes to: when it wakes (select_hart), when a hart has nothing to do (steal), when a slice
+ * ends where others have less (push_one). Two run queues are locked in the order of their addresses. */
 #include "../debug/debug.h"
 #include "../debug/trace.h"
 #include "rq.h"
@@ -26,7 +26,8 @@ unsigned int select_hart(const struct task_struct *p, unsigned int prev) {
     if ((allowed & BIT(prev)) && hart_idle(prev))
         return prev;
     /* A child that ends wakes its parent: this hart is as good as free. */
-    if (prev == self && (allowed & BIT(self)) && (current->task_flags & PF_EXITING) && READ_ONCE(rqs[self].nr_running) == 1)
+    if (prev == self && (allowed & BIT(self)) && (current->task_flags & PF_EXITING) &&
+        READ_ONCE(rqs[self].nr_running) == 1)
         return self;
     u32 least = ~0u;
     for (u64 m = allowed; m; m &= m - 1) {
@@ -40,21 +41,22 @@ unsigned int select_hart(const struct task_struct *p, unsigned int prev) {
     return best;
 }
 
-/* Virtual time is one for all harts as far as they agree: what a task has had stays with it when it moves, but
- * not more than MAX_LAG ahead of or behind those it comes to. */
+/* Virtual time is one for all harts as far as they agree: what a task has had stays with it when it moves,
+ * but not more than MAX_LAG ahead of or behind those it comes to. */
 #define MAX_LAG (8 * SLICE_NS)
 void move_vruntime(struct task_struct *p, struct rq *to) {
     s64 lag = p->se.vruntime - to->min_vruntime, most = scaled(p, MAX_LAG);
     p->se.vruntime = to->min_vruntime + (u64)(lag > most ? most : lag < -most ? -most : lag);
 }
 
-/* A task that ran a moment ago stays beside the one that runs: its turn may come at once (a parent whose child ends), and
- * what it needs is there. */
+/* A task that ran a moment ago stays beside the one that runs: its turn may come at once (a parent whose
+ * child ends), and what it needs is there. */
 static u64 may_go_at(const struct task_struct *p, const struct rq *from) {
     return from->nr_running > 2 ? 0 : p->se.exec_start + FORK_GRACE_NS;
 }
 
-/* A task waiting in `from` that hart `self` may run now, or NULL; *soon is when there may be one. from->lock held. */
+/* A task waiting in `from` that hart `self` may run now, or NULL; *soon is when there may be one. from->lock
+ * held. */
 static struct task_struct *stealable(struct rq *from, unsigned int self, u64 *soon) {
     struct task_struct *p;
     u64 now = ktime_get();
@@ -93,9 +95,10 @@ static void migrate(struct task_struct *p, struct rq *from, struct rq *to) {
     enqueue(to, p);
 }
 
-/* At a slice's end: the waiting task that has had least goes where there are fewer tasks. Where the difference is
- * one, only if those there have had more: so the surplus task wanders between the harts at the pace at which
- * they drift apart, and in the long run all tasks get the same. Returns when to look again, or FOREVER. */
+/* At a slice's end: the waiting task that has had least goes where there are fewer tasks. Where the
+ * difference is one, only if those there have had more: so the surplus task wanders between the harts at the
+ * pace at which they drift apart, and in the long run all tasks get the same. Returns when to look again, or
+ * FOREVER. */
 u64 push_one(void) {
     struct rq *rq = this_rq(), *dest = rq;
     unsigned int self = rq - rqs;
@@ -108,8 +111,8 @@ u64 push_one(void) {
     }
     if (dest == rq)
         return again;
-    /* In an interrupt, and nothing that must be done now: it does not wait for the other hart. (Where harts take turns
-     * that one could hold its lock at each of our turns.) */
+    /* In an interrupt, and nothing that must be done now: it does not wait for the other hart. (Where harts
+     * take turns that one could hold its lock at each of our turns.) */
     spin_lock(&rq->lock);
     if (!spin_trylock_raw(&dest->lock)) {
         spin_unlock_raw(&rq->lock);
@@ -121,8 +124,8 @@ u64 push_one(void) {
     struct rb_node *n = rb_first(&rq->fair);
     while (n && !(rb_entry(n, struct task_struct, se.node)->se.affinity & BIT(dest - rqs)))
         n = rb_next(n);
-    if (n && (dest->nr_running + 1 < rq->nr_running || (dest->nr_running < rq->nr_running &&
-                                                        (s64)(dest->min_vruntime - rq->min_vruntime) > 0))) {
+    if (n && (dest->nr_running + 1 < rq->nr_running ||
+              (dest->nr_running < rq->nr_running && (s64)(dest->min_vruntime - rq->min_vruntime) > 0))) {
         struct task_struct *p = rb_entry(n, struct task_struct, se.node);
         u64 at = may_go_at(p, rq);
         if (at <= ktime_get()) {

@@ -52,8 +52,8 @@ u32 seeded(u32 n) {
 static void slice_end(struct timer *t);
 static u64 slice_of(const struct task_struct *p) { return p->se.policy == SCHED_RR ? RR_SLICE_NS : SLICE_NS; }
 
-/* Real-time tasks get sched_rt_runtime_us of each sched_rt_period_us while a fair task waits: one that never sleeps
- * leaves the others enough to stop it. rq->lock held. */
+/* Real-time tasks get sched_rt_runtime_us of each sched_rt_period_us while a fair task waits: one that never
+ * sleeps leaves the others enough to stop it. rq->lock held. */
 static void charge_rt(struct rq *rq, u64 now, u64 delta) {
     if (now - rq->rt_since >= sched_rt_period_us * 1000UL) {
         rq->rt_since = now;
@@ -76,8 +76,8 @@ void end_slice_by(struct rq *rq, u64 at) {
     if (READ_ONCE(rq->slice.hart) < 0 || rq->slice.expires > at)
         timer_start(&rq->slice, at);
 }
-/* A task wants the hart that p has, from now on: p's slice is to end. One that is being timed already goes on: who has
- * not used its slice up when the time comes gets the rest (slice_end). */
+/* A task wants the hart that p has, from now on: p's slice is to end. One that is being timed already goes
+ * on: who has not used its slice up when the time comes gets the rest (slice_end). */
 static void start_slice(struct rq *rq, const struct task_struct *p) {
     if (READ_ONCE(rq->slice.hart) < 0)
         timer_start(&rq->slice, ktime_get() + slice_left(rq, p));
@@ -167,7 +167,8 @@ static bool preempts(const struct task_struct *p, const struct task_struct *curr
     return (s64)(p->se.deadline - curr->se.deadline) < 0;
 }
 
-/* p was put on rq: make the hart look at it if it should. sync: if this is that hart, it will soon by itself. rq->lock held. */
+/* p was put on rq: make the hart look at it if it should. sync: if this is that hart, it will soon by itself.
+ * rq->lock held. */
 void check_preempt(struct rq *rq, struct task_struct *p, bool sync) {
     unsigned int hart = rq - rqs;
     sync = sync && hart == smp_processor_id() && rq->curr != rq->idle && !is_rt(p);
@@ -292,8 +293,9 @@ void wake_up_new_task(struct task_struct *p, u64 clone_flags) {
     }
     spin_unlock_raw(&rq->lock);
     preempt_enable_no_resched();
-    /* The parent still wants to run. A child that execs or ends soon gives it this hart back; only if it goes on does
-     * the parent go to an idle hart (slice_end): an IPI and cold translations for each fork cost more than they gain. */
+    /* The parent still wants to run. A child that execs or ends soon gives it this hart back; only if it goes
+     * on does the parent go to an idle hart (slice_end): an IPI and cold translations for each fork cost more
+     * than they gain. */
     if (to == here && nr_harts > 1 && !sched_seed && any_idle(current->se.affinity & ~BIT(here)))
         end_slice_by(rq, ktime_get() + FORK_GRACE_NS);
     local_irq_restore(irq);
@@ -306,7 +308,8 @@ static void slice_end(struct timer *t) {
     spin_lock(&rq->lock);
     update_curr(rq);
     struct task_struct *p = rq->curr;
-    bool used = p == rq->idle || p->se.slice_used >= slice_of(p) || sched_seed || (is_rt(p) && rt_used_up(rq));
+    bool used =
+        p == rq->idle || p->se.slice_used >= slice_of(p) || sched_seed || (is_rt(p) && rt_used_up(rq));
     bool alone = rq->nr_running < 2;
     u64 left = slice_left(rq, p);
     spin_unlock_raw(&rq->lock);

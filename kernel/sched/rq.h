@@ -33,7 +33,8 @@ void update_curr(struct rq *rq); /* what the running task has had up to now */
 void queue_insert(struct rq *rq, struct task_struct *p, bool head);
 void queue_remove(struct rq *rq, struct task_struct *p);
 void enqueue(struct rq *rq, struct task_struct *p); /* and counted: it is runnable there */
-/* p was put on rq: make the hart look at it if it should. sync: if this is that hart, it will soon by itself. */
+/* p was put on rq: make the hart look at it if it should. sync: if this is that hart, it will soon by itself.
+ */
 void check_preempt(struct rq *rq, struct task_struct *p, bool sync);
 u64 scaled(const struct task_struct *p, u64 ns); /* virtual time */
 /* This hart's slice ends no later than that. Interrupts off, no lock needed. */

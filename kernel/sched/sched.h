@@ -26,7 +26,8 @@ struct sched_entity {
 
 extern u64 sched_seed;             /* not 0: scheduling by a generator that began with this */
 extern u32 sched_child_runs_first; /* D6: a knob in /proc/sys/kernel */
-/* What real-time tasks may have of each period while others wait: knobs in /proc/sys/kernel. All of it: no limit. */
+/* What real-time tasks may have of each period while others wait: knobs in /proc/sys/kernel. All of it: no
+ * limit. */
 extern u32 sched_rt_runtime_us, sched_rt_period_us;
 void sched_init(void);
 /* Give up the hart until woken (if the state says so) or rescheduled. */

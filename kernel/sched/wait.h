@@ -97,7 +97,8 @@ void complete(struct completion *c);
 void wait_for_completion(struct completion *c);
 int wait_for_completion_killable(struct completion *c); /* 0 or -EINTR */
 
-/* The checked build orders sleeping locks by their class, which is the place that makes them (debug/sleeplocks.c). */
+/* The checked build orders sleeping locks by their class, which is the place that makes them
+ * (debug/sleeplocks.c). */
 #ifdef CONFIG_DEBUG
 #define LOCK_CLASS(n) __FILE__ ":" #n
 struct sleep_locks { /* what a task holds; private to it */
@@ -140,7 +141,7 @@ void mutex_unlock(struct mutex *m);
 
 /* Many readers or one writer; a waiting writer holds new readers off. */
 struct rwsem {
-    s32 count; /* readers, or -1; atomic */
+    s32 count;           /* readers, or -1; atomic */
     u32 writers_waiting; /* atomic */
     struct wait_queue_head wait;
 #ifdef CONFIG_DEBUG

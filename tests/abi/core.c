@@ -78,15 +78,19 @@ int main(void) {
     chmod("/tmp/core.d", 0777);
     chdir("/tmp/core.d");
     st = dies(0, SIGABRT, NULL);
-    OK(WIFSIGNALED(st) && WTERMSIG(st) == SIGABRT && !WCOREDUMP(st) && access("core", F_OK), "RLIMIT_CORE 0: no core file");
+    OK(WIFSIGNALED(st) && WTERMSIG(st) == SIGABRT && !WCOREDUMP(st) && access("core", F_OK),
+       "RLIMIT_CORE 0: no core file");
     st = dies(RLIM_INFINITY, SIGABRT, NULL);
-    OK(WTERMSIG(st) == SIGABRT && WCOREDUMP(st) && look(&has_big) == 1, "abort: a core file, and wait says so");
+    OK(WTERMSIG(st) == SIGABRT && WCOREDUMP(st) && look(&has_big) == 1,
+       "abort: a core file, and wait says so");
     st = dies(RLIM_INFINITY, SIGTERM, NULL);
     OK(WTERMSIG(st) == SIGTERM && !WCOREDUMP(st) && access("core", F_OK), "SIGTERM makes none");
     st = dies(RLIM_INFINITY, SIGQUIT, threads);
-    OK(WTERMSIG(st) == SIGQUIT && WCOREDUMP(st) && look(&has_big) == 4 && has_big, "four threads: the registers of all, and memory");
+    OK(WTERMSIG(st) == SIGQUIT && WCOREDUMP(st) && look(&has_big) == 4 && has_big,
+       "four threads: the registers of all, and memory");
     st = dies(RLIM_INFINITY, SIGKILL, write_null);
-    OK(WTERMSIG(st) == SIGSEGV && WCOREDUMP(st) && look(&has_big) == 1, "a bad store: SIGSEGV and a core file");
+    OK(WTERMSIG(st) == SIGSEGV && WCOREDUMP(st) && look(&has_big) == 1,
+       "a bad store: SIGSEGV and a core file");
     st = dies(RLIM_INFINITY, SIGABRT, undumpable);
     OK(WTERMSIG(st) == SIGABRT && !WCOREDUMP(st) && access("core", F_OK), "PR_SET_DUMPABLE 0: none");
     st = dies(RLIM_INFINITY, SIGABRT, other_user);
@@ -109,7 +113,8 @@ int main(void) {
         setrlimit(RLIMIT_CORE, &r);
         raise(SIGILL);
     }
-    OK(waitid(P_PID, p, &si, WEXITED) == 0 && si.si_code == CLD_DUMPED && si.si_status == SIGILL, "waitid: CLD_DUMPED");
+    OK(waitid(P_PID, p, &si, WEXITED) == 0 && si.si_code == CLD_DUMPED && si.si_status == SIGILL,
+       "waitid: CLD_DUMPED");
     unlink("core");
     chdir("/");
     rmdir("/tmp/core.d");

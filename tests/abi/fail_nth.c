@@ -34,8 +34,10 @@ static struct count now(void) {
             c.active[c.names++] = a, pages += p;
     }
     slurp(mem_fd);
-    char *f = strstr(text, "MemFree:"), *k = strstr(text, "KernelStack:"), *cached = strstr(text, "\nCached:");
-    c.free_kb = atol(f + 8) + atol(cached + 8) + pages * 4; /* what a failure's message has read stays cached */
+    char *f = strstr(text, "MemFree:"), *k = strstr(text, "KernelStack:"),
+         *cached = strstr(text, "\nCached:");
+    c.free_kb =
+        atol(f + 8) + atol(cached + 8) + pages * 4; /* what a failure's message has read stays cached */
     c.threads = atol(k + 12);
     return c;
 }

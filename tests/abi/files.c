@@ -127,7 +127,8 @@ int main(void) {
     waitpid(k, &st, 0);
     OK(st == 0, "fcntl locks exclude, tell who, and wait");
     const long top = 0x7fffffffffffffff;
-    struct flock far = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = top, .l_len = 1}; /* found by the fuzzer */
+    struct flock far = {
+        .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = top, .l_len = 1}; /* found by the fuzzer */
     OK(fcntl(lk, F_SETLK, &far) == 0, "a lock of the last byte that can be");
     far.l_len = 2;
     FAILS(fcntl(lk, F_SETLK, &far), EOVERFLOW, "a lock that goes past it is EOVERFLOW");
@@ -157,7 +158,8 @@ int main(void) {
     char block[5000], back[5000];
     for (int i = 0; i < 5000; i++)
         block[i] = i % 251 + 1;
-    for (int i = 0; i < 400 && !lost; i++) { /* found by stress: the disk's copy is cut at an end that is not the file's any more */
+    for (int i = 0; i < 400 && !lost;
+         i++) { /* found by stress: the disk's copy is cut at an end that is not the file's any more */
         ftruncate(grow, 0);
         for (int w = 0; w < 4; w++)
             lost |= pwrite(grow, block, 5000, 5000 * w) != 5000;
@@ -177,6 +179,7 @@ int main(void) {
     usleep(20000);
     kill(endless, SIGKILL);
     int how = 0;
-    OK(waitpid(endless, &how, 0) == endless && WTERMSIG(how) == SIGKILL, "sendfile without an end is ended by a signal");
+    OK(waitpid(endless, &how, 0) == endless && WTERMSIG(how) == SIGKILL,
+       "sendfile without an end is ended by a signal");
     return ktap_done();
 }

@@ -1,4 +1,5 @@
-/* C5, C7, C8: who a program is: credentials over fork and exec, set-user-ID programs, and what others may do to it. */
+/* C5, C7, C8: who a program is: credentials over fork and exec, set-user-ID programs, and what others may do
+ * to it. */
 #include "ktap.h"
 #include <grp.h>
 #include <sys/personality.h>
@@ -52,7 +53,8 @@ int main(int argc, char **argv) {
         case 'r': /* set-user-ID root: may do what root may, and give it up and take it back */
             return !(r == 2000 && e == 0 && s == 0 && effective() && !seteuid(2000) && !effective() &&
                      open("/tmp/identity.secret", O_RDONLY) == -1 && errno == EACCES && !seteuid(0) &&
-                     open("/tmp/identity.secret", O_RDONLY) >= 0 && !setuid(2000) && setuid(0) == -1 && errno == EPERM);
+                     open("/tmp/identity.secret", O_RDONLY) >= 0 && !setuid(2000) && setuid(0) == -1 &&
+                     errno == EPERM);
         case 'f': { /* a fork has the same; an exec keeps who one is */
             int st;
             pid_t p = fork();
@@ -78,7 +80,8 @@ int main(int argc, char **argv) {
     copy_self(self, 0, 1000, 02755);
     OK(run(self, 2000, 2000, "g") == 0, "a set-group-ID program: the file's group");
     copy_self(self, 0, 0, 04755);
-    OK(run(self, 2000, 2000, "r") == 0, "a set-user-ID program of root: gives its rights up, takes them back, gives them up for good");
+    OK(run(self, 2000, 2000, "r") == 0,
+       "a set-user-ID program of root: gives its rights up, takes them back, gives them up for good");
     copy_self(self, 0, 0, 0755);
     OK(run(self, 2000, 2000, "n") == 0, "without the bit: who called it");
     OK(run(self, 2000, 2000, "r") != 0, "and then nothing of root's");
@@ -101,7 +104,8 @@ int main(int argc, char **argv) {
         _exit(WEXITSTATUS(st) || personality(0xffffffff) != ADDR_NO_RANDOMIZE);
     }
     waitpid(p, &st, 0);
-    OK(st == 0 && personality(0xffffffff) == 0, "C7: the personality goes to a child and through exec, not to the parent");
+    OK(st == 0 && personality(0xffffffff) == 0,
+       "C7: the personality goes to a child and through exec, not to the parent");
 
     int ready[2];
     char c;

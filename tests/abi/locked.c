@@ -31,7 +31,11 @@ static int as_user(char *m) {
     bad |= mlock(m, 60 << 10) != 0 ? 1 : 0;
     bad |= mlock(m, 60 << 10) != 0 ? 2 : 0; /* what is locked already does not count twice */
     bad |= !(mlock(m, 128 << 10) == -1 && errno == ENOMEM) ? 4 : 0;
-    bad |= !(mmap(NULL, 128 << 10, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED, -1, 0) == MAP_FAILED && errno == EAGAIN) ? 8 : 0;
+    bad |= !(mmap(NULL, 128 << 10, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED, -1, 0) ==
+                 MAP_FAILED &&
+             errno == EAGAIN)
+               ? 8
+               : 0;
     bad |= munlock(m, 60 << 10) != 0 || vm_lck() != 0 ? 16 : 0;
     return bad;
 }
@@ -71,7 +75,8 @@ int main(void) {
     FAILS(mlock(m + (1 << 20) - 4096, 1 << 30), ENOMEM, "mlock of what is not mapped: ENOMEM");
     munlock(m, 1 << 20); /* Linux has locked what is there */
     FAILS(syscall(SYS_mlock2, m, 4096, 2), EINVAL, "mlock2 with an unknown flag: EINVAL");
-    OK(syscall(SYS_mlock2, m, 4096, 1) == 0 && vm_lck() == 4 && munlock(m, 4096) == 0, "mlock2 with MLOCK_ONFAULT");
+    OK(syscall(SYS_mlock2, m, 4096, 1) == 0 && vm_lck() == 4 && munlock(m, 4096) == 0,
+       "mlock2 with MLOCK_ONFAULT");
     FAILS(mlockall(0), EINVAL, "mlockall of nothing: EINVAL");
     OK(child(as_user, m) == 0, "RLIMIT_MEMLOCK holds for a user");
     OK(child(without_right, m) == 0, "and is EPERM where it is 0");

@@ -72,7 +72,7 @@ static void *clear(void *a) {
 static volatile struct {
     pid_t waiting;
     int ran;
-} *shared;
+} * shared;
 static void *wait_for_signals(void *a) {
     shared->waiting = syscall(SYS_gettid);
     for (;;)
@@ -201,15 +201,16 @@ int main(int argc, char **argv) {
     while (!shared->waiting)
         usleep(1000);
     arm("fork-link", parent);
-    OK(state("held") && !syscall(SYS_tgkill, parent, shared->waiting, SIGSTOP) && thread_is('T', parent, shared->waiting) &&
-           waitpid(parent, &st, WUNTRACED | WNOHANG) == 0,
+    OK(state("held") && !syscall(SYS_tgkill, parent, shared->waiting, SIGSTOP) &&
+           thread_is('T', parent, shared->waiting) && waitpid(parent, &st, WUNTRACED | WNOHANG) == 0,
        "C29: a group is not stopped while one of its threads is making another");
     release();
     OK(waitpid(parent, &st, WUNTRACED) == parent && WIFSTOPPED(st), "C29: it is when both have stopped");
     usleep(20000);
     OK(!shared->ran, "C29: the new thread stopped before it ran");
     kill(parent, SIGCONT);
-    OK(waitpid(parent, &st, 0) == parent && WEXITSTATUS(st) == 15 && shared->ran, "C29: and runs after SIGCONT");
+    OK(waitpid(parent, &st, 0) == parent && WEXITSTATUS(st) == 15 && shared->ran,
+       "C29: and runs after SIGCONT");
 
     parent = fork();
     if (!parent) { /* CLONE_PARENT: the parent's parent ends while the child is not linked yet */

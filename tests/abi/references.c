@@ -26,16 +26,19 @@ int main(void) {
     close(go[1]);
     for (int i = 0; i < n; i++)
         bad |= waitpid(p[i], &st, 0) != p[i] || WEXITSTATUS(st) != i % 100;
-    OK(!bad && page[0] == 8 && page[4095] == 7, "a page with 301 references: each owner has its own after a store");
+    OK(!bad && page[0] == 8 && page[4095] == 7,
+       "a page with 301 references: each owner has its own after a store");
 
-    /* One page of a file in 45,000 mappings, a write-protected private one each, and the same again in a child. */
+    /* One page of a file in 45,000 mappings, a write-protected private one each, and the same again in a
+     * child. */
     enum { N = 45000 };
     int fd = open("/tmp/references", O_RDWR | O_CREAT | O_TRUNC, 0600);
     ftruncate(fd, 4096);
     pwrite(fd, "x", 1, 0);
     char *at = mmap(NULL, N * 4096L, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     for (long i = 0; i < N && !bad; i++) {
-        bad |= mmap(at + i * 4096, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd, 0) == MAP_FAILED;
+        bad |=
+            mmap(at + i * 4096, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd, 0) == MAP_FAILED;
         bad |= at[i * 4096] != 'x';
     }
     OK(!bad, "a page mapped 45,000 times");

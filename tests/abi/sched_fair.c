@@ -88,7 +88,8 @@ int main(void) {
     wait4(hog, NULL, 0, &ru);
     g[1] = ru.ru_utime.tv_sec * 1000000 + ru.ru_utime.tv_usec;
     printf("# beside a FIFO task that never sleeps, us: %lu of %lu\n", g[0], g[0] + g[1]);
-    OK(g[0] > 20000 && g[0] * 8 < g[0] + g[1], "a FIFO task that never sleeps leaves a twentieth to the others");
+    OK(g[0] > 20000 && g[0] * 8 < g[0] + g[1],
+       "a FIFO task that never sleeps leaves a twentieth to the others");
 
     struct timespec a, b;
     int n = 0;

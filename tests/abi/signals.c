@@ -133,7 +133,8 @@ int main(void) {
     struct signalfd_siginfo si;
     OK(read(sfd, &si, sizeof(si)) == sizeof(si) && si.ssi_signo == SIGCHLD && si.ssi_pid == (unsigned)p,
        "signalfd reads a SIGCHLD");
-    const int deadly[] = {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGXCPU, SIGRTMAX};
+    const int deadly[] = {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS,  SIGILL,
+                          SIGFPE,  SIGTRAP, SIGSYS,  SIGXCPU, SIGRTMAX};
     for (unsigned i = 0; i < sizeof(deadly) / sizeof(*deadly); i++)
         kill(1, deadly[i]);
     usleep(50000);

@@ -1,5 +1,5 @@
-/* RLIMIT_STACK, stacks that grow, MAP_GROWSDOWN, the signal stack beside a stack that is used up; and what of a stack a
- * fork copies. */
+/* RLIMIT_STACK, stacks that grow, MAP_GROWSDOWN, the signal stack beside a stack that is used up; and what of
+ * a stack a fork copies. */
 #include "ktap.h"
 
 static char other[65536] __attribute__((aligned(16)));
@@ -86,14 +86,16 @@ int main(int argc, char **argv) {
         _exit(m[-4096 * 10] != 10);
     }
     OK(status_of(p) == 0, "C18: in a child too");
-    char *near = mmap(m - 200 * 4096, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    char *near =
+        mmap(m - 200 * 4096, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
     p = fork();
     if (!p) {
         m[-4096 * 65] = 1;
         _exit(0);
     }
     st = status_of(p);
-    OK(near == m - 200 * 4096 && WIFSIGNALED(st) && WTERMSIG(st) == SIGSEGV, "not into the gap above another mapping");
+    OK(near == m - 200 * 4096 && WIFSIGNALED(st) && WTERMSIG(st) == SIGSEGV,
+       "not into the gap above another mapping");
     FAILS(mmap(NULL, 4096, PROT_READ, MAP_SHARED | MAP_ANONYMOUS | MAP_GROWSDOWN, -1, 0), EINVAL,
           "MAP_GROWSDOWN of shared memory: EINVAL");
     return ktap_done();

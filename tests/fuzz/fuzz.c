@@ -164,9 +164,7 @@ static const short not_root[] = {SYS_reboot,        SYS_sched_setscheduler,
                                  SYS_settimeofday,  SYS_clock_settime,
                                  SYS_sethostname,   SYS_setdomainname};
 
-static struct shared {
-    volatile long made[16];
-} * shared;
+static struct shared { volatile long made[16]; } * shared;
 static uint64_t state;
 static char *pool, *arena, *ro, *edge; /* arena: to be mapped and unmapped at will */
 static int uid;
@@ -461,7 +459,8 @@ int main(int argc, char **argv) {
         for (int w = 0; w < workers; w++) {
             if (!pids[w]) {
                 uint64_t s = seed * 1000003 + batches++;
-                for (int r = 0; r < RLIM_NLIMITS; r++) /* root's workers may have lowered them: prlimit of process 1 */
+                for (int r = 0; r < RLIM_NLIMITS;
+                     r++) /* root's workers may have lowered them: prlimit of process 1 */
                     setrlimit(r, &limits[r]);
                 fflush(stdout);
                 if (!(pids[w] = fork())) {
@@ -516,7 +515,7 @@ int main(int argc, char **argv) {
                             : 0)) /* a hart may hold the address space it ran last */
             printf("leak: %s %ld -> %ld\n", must[i], a, b), lost = 1;
     }
-    printf("fuzz: seed %ld, uid %d: %ld calls in %ld batches, %ld stuck and ended, %ld forks refused%s\n", seed, uid,
-           made, batches, slow, refused, lost ? ", LEAKS" : "");
+    printf("fuzz: seed %ld, uid %d: %ld calls in %ld batches, %ld stuck and ended, %ld forks refused%s\n",
+           seed, uid, made, batches, slow, refused, lost ? ", LEAKS" : "");
     return lost;
 }

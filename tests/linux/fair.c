@@ -1,5 +1,6 @@
-/* fair [TASKS [SECONDS]]: equal tasks that want a hart all the time, more of them than harts. What each got, and how
- * far the least and the most of it are from the mean. The harts' time counts, not the work done: the host may be busy. */
+/* fair [TASKS [SECONDS]]: equal tasks that want a hart all the time, more of them than harts. What each got,
+ * and how far the least and the most of it are from the mean. The harts' time counts, not the work done: the
+ * host may be busy. */
 #include "ktap.h"
 
 int main(int argc, char **argv) {
@@ -23,7 +24,8 @@ int main(int argc, char **argv) {
     close(start[1]);
     sleep(seconds);
     for (int i = 0; i < n; i++)
-        kill(p[i], SIGSTOP); /* first stop all: the last to be killed should not get the harts of the others */
+        kill(p[i],
+             SIGSTOP); /* first stop all: the last to be killed should not get the harts of the others */
     for (int i = 0; i < n; i++)
         kill(p[i], SIGKILL);
     for (int i = 0; i < n; i++) {

@@ -1,5 +1,5 @@
-/* footprint [COUNT]: what a sleeping process and a sleeping thread take of the machine's memory, kernel and user together,
- * by MemFree before and after COUNT of them. */
+/* footprint [COUNT]: what a sleeping process and a sleeping thread take of the machine's memory, kernel and
+ * user together, by MemFree before and after COUNT of them. */
 #include "ktap.h"
 #include <pthread.h>
 
@@ -47,11 +47,13 @@ int main(int argc, char **argv) {
         while (k < n && !pthread_create(&t, &attr, sleeper, NULL))
             k++;
         usleep(200000);
-        printf("# %d processes: %.1f KB each; %d threads: %.1f KB each\n", made, (double)a / made, k, (double)(before - mem_free()) / k);
+        printf("# %d processes: %.1f KB each; %d threads: %.1f KB each\n", made, (double)a / made, k,
+               (double)(before - mem_free()) / k);
         fflush(stdout);
         _exit(k != n);
     }
     waitpid(host, &st, 0);
-    OK(made == n && st == 0 && a > 0 && a / n < 256, "processes and threads are there, and a process takes less than 256 KB");
+    OK(made == n && st == 0 && a > 0 && a / n < 256,
+       "processes and threads are there, and a process takes less than 256 KB");
     return ktap_done();
 }

@@ -1,5 +1,5 @@
-/* forkrate [WORKERS [SECONDS [pin]]]: independent loops of fork, exit and wait; how many a second they all make together. The
- * scaling figures of docs/performance.md are this on 1, 2 and 8 harts. */
+/* forkrate [WORKERS [SECONDS [pin]]]: independent loops of fork, exit and wait; how many a second they all
+ * make together. The scaling figures of docs/performance.md are this on 1, 2 and 8 harts. */
 #include "ktap.h"
 
 int main(int argc, char **argv) {

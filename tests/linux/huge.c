@@ -1,4 +1,5 @@
-/* Superpages: what madvise asks for is there, and nothing of it can be told from small pages but by the counts. */
+/* Superpages: what madvise asks for is there, and nothing of it can be told from small pages but by the
+ * counts. */
 #include "ktap.h"
 #include <sys/resource.h>
 
@@ -95,13 +96,18 @@ int main(void) {
 
     m = region(4);
     fill(m, 9, 4);
-    OK(madvise(m + HUGE + 4096, 10 * 4096, MADV_DONTNEED) == 0 && m[HUGE + 4096] == 0 && *(unsigned *)(m + HUGE) == 512 * 7 + 9u, "a part let go is zero");
+    OK(madvise(m + HUGE + 4096, 10 * 4096, MADV_DONTNEED) == 0 && m[HUGE + 4096] == 0 &&
+           *(unsigned *)(m + HUGE) == 512 * 7 + 9u,
+       "a part let go is zero");
     OK(huge() - before == 3, "which splits that one");
     char *to = mmap(NULL, 6 * HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     to = (char *)(((unsigned long)to + HUGE - 1) & ~(HUGE - 1));
-    OK(mremap(m + 2 * HUGE, HUGE, HUGE, MREMAP_MAYMOVE | MREMAP_FIXED, to + 4096) == to + 4096 && *(unsigned *)(to + 4096 + 4096) == 1025 * 7 + 9u, "mremap to where it does not fit");
+    OK(mremap(m + 2 * HUGE, HUGE, HUGE, MREMAP_MAYMOVE | MREMAP_FIXED, to + 4096) == to + 4096 &&
+           *(unsigned *)(to + 4096 + 4096) == 1025 * 7 + 9u,
+       "mremap to where it does not fit");
     OK(mprotect(m, 4096, PROT_READ) == 0 && *(unsigned *)(m + 8192) == 2 * 7 + 9u, "mprotect of a page");
-    OK(!madvise(m + 3 * HUGE, 8192, MADV_DONTFORK) && !child(left_out, m), "DONTFORK of a part leaves out that part");
+    OK(!madvise(m + 3 * HUGE, 8192, MADV_DONTFORK) && !child(left_out, m),
+       "DONTFORK of a part leaves out that part");
     munmap(m, 4 * HUGE);
     munmap(to, 5 * HUGE);
     OK(huge() == before, "nothing is left");

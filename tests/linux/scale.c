@@ -1,5 +1,5 @@
-/* scale [FORKS [MB [TIMES]]]: so many forks one after another, and a process with so much memory that forks so many times; free
- * memory is afterwards what it was. */
+/* scale [FORKS [MB [TIMES]]]: so many forks one after another, and a process with so much memory that forks
+ * so many times; free memory is afterwards what it was. */
 #include "ktap.h"
 
 static long slack = 2048; /* kB that caches may take */
@@ -34,7 +34,8 @@ static double now(void) {
 }
 
 int main(int argc, char **argv) {
-    long n = argc > 1 ? atol(argv[1]) : 2000, mb = argc > 2 ? atol(argv[2]) : 100, times = argc > 3 ? atol(argv[3]) : 20;
+    long n = argc > 1 ? atol(argv[1]) : 2000, mb = argc > 2 ? atol(argv[2]) : 100,
+         times = argc > 3 ? atol(argv[3]) : 20;
     printf("KTAP version 1\n");
     fflush(stdout);
     forks(100);

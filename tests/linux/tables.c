@@ -1,7 +1,8 @@
-/* tables [SEED [STEPS]]: a random program of map, touch, fork, exit, protect, move and unmap, in processes that fork
- * processes, held against a model of what each byte should be. Sparse memory of many leaf tables, dense memory of few,
- * memory that is wiped at fork, superpages in seeds that are odd, and two threads that store all the while. In tine's checked build all page tables are
- * looked at after each step. Then truncation of a file that several generations have mapped. */
+/* tables [SEED [STEPS]]: a random program of map, touch, fork, exit, protect, move and unmap, in processes
+ * that fork processes, held against a model of what each byte should be. Sparse memory of many leaf tables,
+ * dense memory of few, memory that is wiped at fork, superpages in seeds that are odd, and two threads that
+ * store all the while. In tine's checked build all page tables are looked at after each step. Then truncation
+ * of a file that several generations have mapped. */
 #include "ktap.h"
 #include <pthread.h>
 
@@ -22,12 +23,13 @@ static unsigned char model[SLOTS];
 static char *sparse, *dense, *wiped, *common;
 static int check_fd = -1, depth, seed_of_run;
 static char *slot(unsigned i) {
-    return i < SPARSE           ? sparse + (i % SPARSE_LEAVES) * LEAF + (i / SPARSE_LEAVES * 73 % 512) * 4096 + i % 4096
+    return i < SPARSE ? sparse + (i % SPARSE_LEAVES) * LEAF + (i / SPARSE_LEAVES * 73 % 512) * 4096 + i % 4096
            : i < SPARSE + DENSE ? dense + (i - SPARSE) * 4096L + 5
                                 : wiped + (i - SPARSE - DENSE) * 4096L;
 }
 static void wrong(const char *what, unsigned i) {
-    printf("# seed %d, depth %d, pid %d: %s, slot %u at %p\n", seed_of_run, depth, getpid(), what, i, (void *)slot(i));
+    printf("# seed %d, depth %d, pid %d: %s, slot %u at %p\n", seed_of_run, depth, getpid(), what, i,
+           (void *)slot(i));
     fflush(stdout);
     _exit(1);
 }
@@ -109,7 +111,8 @@ static void step(int steps) {
         break;
     case 6:
         munmap(at, len);
-        if (mmap(at, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != at)
+        if (mmap(at, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) !=
+            at)
             wrong("mmap", 0);
         forget(at, at + len);
         break;
@@ -199,7 +202,8 @@ static int truncation(void) {
     write(to[1], "xxx", 3);
     for (int k = 0; k < 3; k++)
         bad |= waitpid(p[k], &st, 0) != p[k] || st;
-    bad |= shr[6 * 4096 + 2] != 99 || shr[400 * 4096] != 0 || priv[7 * 4096 + 2] == 98 || priv[299 * 4096 + 1] != 3;
+    bad |= shr[6 * 4096 + 2] != 99 || shr[400 * 4096] != 0 || priv[7 * 4096 + 2] == 98 ||
+           priv[299 * 4096 + 1] != 3;
     munmap(priv, pages * 4096), munmap(shr, pages * 4096);
     close(fd), unlink(name);
     look();
@@ -216,9 +220,12 @@ int main(int argc, char **argv) {
     if (check_fd >= 0 && (pread(check_fd, b, 15, 0) < 2 || strncmp(b, "ok", 2)))
         check_fd = -1; /* this kernel does not look */
     state = seed_of_run * 2654435761UL + 12345;
-    sparse = mmap((void *)0x1000000000, SPARSE_LEAVES * LEAF, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
-    dense = mmap((void *)0x1400000000 + LEAF / 2, DENSE * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-    wiped = mmap((void *)0x1400000000 + 16 * LEAF, WIPED * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    sparse = mmap((void *)0x1000000000, SPARSE_LEAVES * LEAF, PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+    dense = mmap((void *)0x1400000000 + LEAF / 2, DENSE * 4096, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    wiped = mmap((void *)0x1400000000 + 16 * LEAF, WIPED * 4096, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     common = (char *)0x1800000000;
     madvise(wiped, WIPED * 4096, 18 /* WIPEONFORK */);
     if (seed_of_run % 2) { /* superpages: some of the sparse memory, and the middle of the dense */
@@ -229,7 +236,8 @@ int main(int argc, char **argv) {
         *slot(i) = model[i] = rnd(256);
     pthread_t t[2];
     for (int k = 0; k < 2; k++)
-        pthread_create(&t[k], NULL, storm, mmap(NULL, 50 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+        pthread_create(&t[k], NULL, storm,
+                       mmap(NULL, 50 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     int st;
     pid_t p = fork(); /* a failure ends the whole tree, and is told here */
     if (!p) {

@@ -1,5 +1,5 @@
-/* disk [MOUNTPOINT]: what a disk and its file system give, in wall time. As process 1 of Linux it first loads the modules that it
- * finds in /mod, in the order of their names, and mounts /dev/vda. */
+/* disk [MOUNTPOINT]: what a disk and its file system give, in wall time. As process 1 of Linux it first loads
+ * the modules that it finds in /mod, in the order of their names, and mounts /dev/vda. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

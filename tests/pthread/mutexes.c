@@ -39,7 +39,8 @@ static int race(pthread_mutex_t *m) {
         pthread_join(t[i], NULL);
     return counter == 18000;
 }
-/* A futex's word is read whole, or a value is seen that it never had. (Thread ids above 255 found this, by a PI lock.) */
+/* A futex's word is read whole, or a value is seen that it never had. (Thread ids above 255 found this, by a
+ * PI lock.) */
 static volatile int toggling;
 static unsigned word __attribute__((aligned(8)));
 static void *toggle(void *a) {
@@ -55,7 +56,8 @@ static int never_torn(void) {
     toggling = 1;
     pthread_create(&t, NULL, toggle, NULL);
     for (int i = 0; i < 60000; i++)
-        bad |= syscall(SYS_futex, &word, 128 /* WAIT, private */, torn[i % 6], &none, NULL, 0) != -1 || errno != EAGAIN;
+        bad |= syscall(SYS_futex, &word, 128 /* WAIT, private */, torn[i % 6], &none, NULL, 0) != -1 ||
+               errno != EAGAIN;
     toggling = 0;
     pthread_join(t, NULL);
     return !bad;

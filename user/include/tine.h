@@ -93,7 +93,8 @@ int closedir(DIR *d);
 extern const char *program;                                            /* its name, for messages */
 void warn(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* "name: text: strerror(errno)" */
 void warnx(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-int stdout_failed(void); /* write what is buffered; errno of the first write of stdout that failed since the last call, or 0 */
+int stdout_failed(void); /* write what is buffered; errno of the first write of stdout that failed since the
+                            last call, or 0 */
 void die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn)); /* warn, exit 1 */
 /* Options as single letters, getopt style; --help prints `usage` and exits 0; a wrong one exits 2. */
 int options(int argc, char **argv, const char *letters, const char *usage);

@@ -203,8 +203,8 @@ static ssize_t out_write(int fd, const void *b, size_t n) {
 static char out_buf[4096], in_buf[4096];
 static struct __file_bufio in_f = FDEV_SETUP_BUFIO(0, in_buf, sizeof(in_buf), read, write, lseek, close,
                                                    __SRD, 0),
-                           out_f = FDEV_SETUP_BUFIO(1, out_buf, sizeof(out_buf), read, out_write, lseek, close,
-                                                    __SWR, 0);
+                           out_f = FDEV_SETUP_BUFIO(1, out_buf, sizeof(out_buf), read, out_write, lseek,
+                                                    close, __SWR, 0);
 static int err_put(char c, FILE *f) {
     (void)f;
     return write(2, &c, 1) == 1 ? c : EOF;

@@ -1,5 +1,5 @@
-/* ext2 directories: records in the directory's own pages, found by going through them; those of a large directory only where
- * the name may be (dirfilter.c). */
+/* ext2 directories: records in the directory's own pages, found by going through them; those of a large
+ * directory only where the name may be (dirfilter.c). */
 #include "ext2.h"
 
 static u32 rec_need(u32 len) { return ALIGN_UP(8 + len, 4u); }
@@ -10,7 +10,8 @@ static bool rec_ok(const struct ext2_dirent *e, u32 off) {
 }
 static u64 pages(struct inode *dir) { return dir->i_size >> PAGE_SHIFT; }
 
-/* The record of a name, and the one before it in its block; *page is to be put. NULL: none. Caller holds dir's lock. */
+/* The record of a name, and the one before it in its block; *page is to be put. NULL: none. Caller holds
+ * dir's lock. */
 static struct ext2_dirent *find(struct inode *dir, const char *name, u32 len, struct page **page,
                                 struct ext2_dirent **before) {
     u32 hash = dir_hash(name, len);

@@ -1,7 +1,8 @@
-/* What is in the blocks of a large directory, roughly, so that most need not be looked at: for each block a Bloom filter of its
- * names (a set bit for each of two hashes), and an upper bound of the room in it. In memory only, learned when a block is gone
- * through, and never wrong but in one direction: what it excludes is not there. A name that goes leaves its bits; a block that was
- * looked at in vain is learned again. A directory's lock guards its filters. */
+/* What is in the blocks of a large directory, roughly, so that most need not be looked at: for each block a
+ * Bloom filter of its names (a set bit for each of two hashes), and an upper bound of the room in it. In
+ * memory only, learned when a block is gone through, and never wrong but in one direction: what it excludes
+ * is not there. A name that goes leaves its bits; a block that was looked at in vain is learned again. A
+ * directory's lock guards its filters. */
 #include "ext2.h"
 #include <abi/errno.h>
 

@@ -70,8 +70,9 @@ void ext2_error(struct super_block *sb, const char *what, u64 number);
 bool ext2_valid_block(struct ext2_sb *s, u64 b); /* b may hold a file's data */
 void ext2_evict(struct inode *i);                /* the last use of an inode in memory ends */
 
-/* dirfilter.c; the directory's lock is held. May block n have a name with that hash? What a block, whose records are sound, has;
- * and a name that came. An upper bound of the length of a record that finds room in block n. */
+/* dirfilter.c; the directory's lock is held. May block n have a name with that hash? What a block, whose
+ * records are sound, has; and a name that came. An upper bound of the length of a record that finds room in
+ * block n. */
 u32 dir_hash(const char *name, u32 len);
 bool dir_may_have(struct inode *dir, u64 n, u32 hash);
 void dir_learn(struct inode *dir, u64 n, const void *block);

@@ -181,8 +181,8 @@ static int store_drop(char *text, struct task_struct *t) {
 }
 
 /* As on Linux: c crashes (to see and test the report), s syncs, o powers off; and x uses the stack up; f, t,
- * i, a, k, l and p do what the checked build must catch: use of freed memory, of a tail, of an index, sleep with a
- * lock held, locks in a circle, an object and a page that are lost. */
+ * i, a, k, l and p do what the checked build must catch: use of freed memory, of a tail, of an index, sleep
+ * with a lock held, locks in a circle, an object and a page that are lost. */
 static noinline void crash(void) { asm volatile("sw zero, 8(zero)" ::: "memory"); }
 static noinline int recurse(int n) { /* until the stack's guard stops it */
     volatile char big[512];
@@ -328,7 +328,8 @@ static int show_page_tables(struct seq *s, struct task_struct *t) {
 static int show_lock_stat(struct seq *s, struct task_struct *t) {
     char line[128];
     (void)t;
-    seq_printf(s, "%-12s %12s %12s %12s %12s %12s %12s\n", "rank", "taken", "contended", "wait-us", "wait-max", "held-us", "held-max");
+    seq_printf(s, "%-12s %12s %12s %12s %12s %12s %12s\n", "rank", "taken", "contended", "wait-us",
+               "wait-max", "held-us", "held-max");
     for (u32 r = 1; lock_stat(r, line, sizeof(line)); r++)
         seq_printf(s, "%s", line);
     return 0;
@@ -343,7 +344,8 @@ static int store_lock_stat(char *text, struct task_struct *t) {
 static const struct entry debug_entries[] = {
     {"lock_stat", 0600, show_lock_stat, store_lock_stat, NULL, NULL, NULL},
     {"page_tables", 0400, show_page_tables, NULL, NULL, NULL, NULL},
-    {"test_point", 0600, show_test_point, store_test_point, NULL, NULL, NULL}, {0}};
+    {"test_point", 0600, show_test_point, store_test_point, NULL, NULL, NULL},
+    {0}};
 static const struct entry sys_entries[] = {
     {"kernel", S_IFDIR | 0555, NULL, NULL, kernel_entries, NULL, NULL},
     {"vm", S_IFDIR | 0555, NULL, NULL, vm_entries, NULL, NULL},

@@ -80,7 +80,8 @@ static u64 number(const char *s) { /* ~0: not a plain number */
 }
 static u64 make_ino(u64 a, u64 b) { return 1000 + a * 4096 + b; }
 
-/* What a directory holds, and the entry after e; a thread's directory has no `task`, or there would be no bottom. */
+/* What a directory holds, and the entry after e; a thread's directory has no `task`, or there would be no
+ * bottom. */
 static const struct entry *first_entry(const struct node *dir) {
     return dir->kind == PID_DIR || dir->kind == TID_DIR ? pid_entries : dir->e->children;
 }

@@ -69,7 +69,8 @@ static int show_pid_status(struct seq *s, struct task_struct *t) {
         s64 rss = __atomic_load_n(&mm->rss.v, __ATOMIC_RELAXED),
             file = __atomic_load_n(&mm->rss_file.v, __ATOMIC_RELAXED);
         seq_printf(s,
-                   "VmSize:\t%8lu kB\nVmLck:\t%8lu kB\nVmHWM:\t%8lu kB\nVmRSS:\t%8ld kB\nRssAnon:\t%8ld kB\nRssFile:\t%8ld "
+                   "VmSize:\t%8lu kB\nVmLck:\t%8lu kB\nVmHWM:\t%8lu kB\nVmRSS:\t%8ld kB\nRssAnon:\t%8ld "
+                   "kB\nRssFile:\t%8ld "
                    "kB\nCowFaults:\t%ld\n",
                    mm->total_vm * 4, locked * 4, mm->hiwater_rss * 4, rss * 4, (rss - file) * 4, file * 4,
                    mm->cow_faults.v);
@@ -96,10 +97,10 @@ static void show_vma(struct seq *s, struct vm_area *v, char *b) {
     struct mm_struct *mm = v->mm;
     u32 f = v->flags;
     u64 dev = v->file ? v->file->inode->sb->dev : 0;
-    const char *name = v->special                                      ? "[vdso]"
+    const char *name = v->special                                                ? "[vdso]"
                        : v->start <= mm->start_stack && mm->start_stack < v->end ? "[stack]"
-                       : v->start <= mm->brk && v->end > mm->start_brk ? "[heap]"
-                                                                       : "";
+                       : v->start <= mm->brk && v->end > mm->start_brk           ? "[heap]"
+                                                                                 : "";
     if (v->file)
         name = v->file->path.dentry ? d_path(&v->file->path, b, PATH_MAX) : "/dev/zero (deleted)";
     seq_printf(s, "%08lx-%08lx %c%c%c%c %08lx %02x:%02x %lu%*s%s\n", v->start, v->end,
