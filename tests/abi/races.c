@@ -2,6 +2,7 @@
  * D3, D8, C27 to C29, X1 to X5: what must hold in any order. */
 #include "ktap.h"
 #include <linux/futex.h>
+#include <poll.h>
 #include <pthread.h>
 
 static char stack[8][32768] __attribute__((aligned(16)));
@@ -237,5 +238,35 @@ int main(int argc, char **argv) {
         last = 0;
     }
     OK(!bad, "D1: two living children never have one pid");
+
+    int data[2], ack[2];
+    char c;
+    bad = pipe(data) || pipe(ack);
+    pid_t stays = fork();
+    if (!stays)
+        while (read(data[0], &c, 1) == 1)
+            write(ack[1], "s", 1);
+    for (int i = 0; i < 8 && !bad; i++) { /* one of two readers is told, and leaves for a signal */
+        pid_t leaves = fork();
+        if (!leaves) {
+            struct sigaction quiet = {.sa_handler = on_usr1}; /* no SA_RESTART: read ends */
+            sigaction(SIGUSR1, &quiet, NULL);
+            write(ack[1], "r", 1);
+            if (read(data[0], &c, 1) == 1)
+                write(ack[1], "l", 1);
+            _exit(0);
+        }
+        bad |= read(ack[0], &c, 1) != 1 || c != 'r';
+        usleep(100 + 50 * i);
+        kill(leaves, SIGUSR1);
+        write(data[1], "x", 1);
+        struct pollfd p = {ack[0], POLLIN, 0};
+        bad |= poll(&p, 1, 5000) != 1 || read(ack[0], &c, 1) != 1;
+        kill(leaves, SIGKILL);
+        waitpid(leaves, &st, 0);
+    }
+    kill(stays, SIGKILL);
+    waitpid(stays, &st, 0);
+    OK(!bad, "a byte in a pipe is read though the reader that was woken for it leaves for a signal");
     return ktap_done();
 }
