@@ -93,6 +93,17 @@ def test_function_tracer_commands(machine):
     assert "Permission denied" in rest
 
 
+@pytest.mark.parametrize("debug", [False, True])
+def test_a_warning_says_where_every_hart_is_and_all_goes_on(machine, debug):
+    r = machine.run("echo fork > /proc/trace; sh -c 'while true; do :; done' & sleep 0.3; echo w > /proc/sysrq-trigger; /bin/true; "
+                    "grep -c 'fork child' /proc/trace; echo went on", cpus=3, quiet=False, debug=debug)
+    m = re.search(r"warning: sysrq\n(.*)end of warning\n(.*)", r.text, re.S)
+    assert m and sorted(re.findall(r"^\S* *\S* *hart (\d)", m.group(1), re.M)) == ["0", "1", "2"], r.text
+    assert m.group(1).index("store_sysrq+") < m.group(1).index("trap_entry+") and re.search(r"hart \d: pid 3 \(sh\)", m.group(1)), r.text
+    assert re.search(r"the last trace events:.*\(sleep\) exit", m.group(1), re.S), r.text
+    assert re.match(r"\d+\nwent on", m.group(2)) and int(m.group(2).split()[0]) >= 3 and r.status == 0, "tracing goes on too: " + r.text
+
+
 @pytest.fixture(scope="module")
 def picture(tmp_path_factory):
     build = tmp_path_factory.mktemp("build")

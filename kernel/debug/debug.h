@@ -13,6 +13,19 @@ __noreturn void panic(const char *fmt, ...) __printf(1, 2);
         if (unlikely(cond))                                                                                  \
             panic("%s:%d: %s: " #cond, __FILE__, __LINE__, __func__);                                        \
     } while (0)
+/* Where every hart is, what is locked (checked build), the last trace events; and on. Any context. */
+void warn(const char *fmt, ...) __printf(1, 2);
+/* What should not be, but can be lived with: its value. Warns once for each place. */
+#define WARN_ON(cond)                                                                                        \
+    ({                                                                                                       \
+        static bool _said;                                                                                   \
+        bool _c = (cond);                                                                                    \
+        if (unlikely(_c) && !_said) {                                                                        \
+            _said = true;                                                                                    \
+            warn("%s:%d: %s: " #cond, __FILE__, __LINE__, __func__);                                         \
+        }                                                                                                    \
+        _c;                                                                                                  \
+    })
 #ifdef CONFIG_DEBUG
 /* A place where a test can hold a task (testpoint.c); nothing in the other build. The caller may sleep here.
  */

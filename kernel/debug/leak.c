@@ -8,6 +8,7 @@
 #include "../core/task.h"
 #include "../fs/fs.h"
 #include "debug.h"
+#include "trace.h"
 
 #define PATTERN 0x5a5a5a5a5a5a5a5aUL
 
@@ -155,6 +156,7 @@ void leak_check(void) {
         }
         pause_ms();
     }
+    trace_release();
     /* The last references go when harts have switched away from what ended. */
     const char *wrong;
     patience = ktime_get() + 2000000000;

@@ -8,7 +8,7 @@
 
 void log_break_lock(void);
 static s32 panic_hart = -1;
-static u32 stopped;
+static u32 stopped, warned; /* how many of the others have reported */
 static spinlock_t turn = SPINLOCK_INIT(RANK_NONE);
 
 /* The symbol table that scripts/gen_ksyms.py makes: addresses in order, then names. */
@@ -70,7 +70,6 @@ static void backtrace(u64 fp, u64 pc, u64 ra, u64 top) {
     }
 }
 
-void dump_backtrace(u64 fp, u64 pc) { backtrace(fp, pc, 0, (u64)current->stack); }
 void dump_sleeper(struct task_struct *t) { backtrace(t->ti.ctx.s[0], t->ti.ctx.ra, 0, (u64)t->stack); }
 
 static void report_hart(struct trapframe *tf, u64 fp) {
@@ -81,8 +80,8 @@ static void report_hart(struct trapframe *tf, u64 fp) {
     backtrace(tf ? tf->s0 : fp, tf ? tf->sepc : 0, tf ? tf->ra : 0, (u64)current->stack);
 }
 
-/* Another hart panicked: report in turn, then stop for good. */
-__noreturn void panic_stop_hart(struct trapframe *tf) {
+/* Another hart panics or warns: report in turn. */
+static void report_in_turn(struct trapframe *tf, u32 *count) {
     while (!spin_trylock_raw(&turn))
         cpu_relax();
     if (user_mode(tf))
@@ -91,9 +90,48 @@ __noreturn void panic_stop_hart(struct trapframe *tf) {
     else
         report_hart(tf, 0);
     __atomic_store_n(&turn.locked, 0, __ATOMIC_RELEASE);
-    __atomic_fetch_add(&stopped, 1, __ATOMIC_SEQ_CST);
+    __atomic_fetch_add(count, 1, __ATOMIC_SEQ_CST);
+}
+__noreturn void panic_stop_hart(struct trapframe *tf) {
+    report_in_turn(tf, &stopped);
     for (;;)
         asm volatile("wfi");
+}
+void warn_hart(struct trapframe *tf) { report_in_turn(tf, &warned); }
+
+/* Ask the others by IPI, and give them so long to count themselves. Interrupts off. */
+static void ask_others(enum ipi what, u32 *count, u64 ns) {
+    u32 others = 0;
+    for (unsigned int h = 0; h < nr_harts; h++)
+        if (h != smp_processor_id() && (online_harts & BIT(h)))
+            send_ipi(h, what), others++;
+    u64 until = ktime_get() + ns;
+    while (__atomic_load_n(count, __ATOMIC_SEQ_CST) < others && ktime_get() < until)
+        cpu_relax();
+    if (*count < others)
+        printk("%u hart(s) did not answer\n", others - *count);
+}
+
+void warn(const char *fmt, ...) {
+    static u32 busy;
+    char text[256];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    printk("\nwarning: %s\n", text);
+    if (__atomic_exchange_n(&busy, 1, __ATOMIC_SEQ_CST))
+        return; /* another hart reports: this one is in its report */
+    u64 irq = local_irq_save(), mask = READ_ONCE(trace_mask);
+    report_hart(NULL, (u64)__builtin_frame_address(0));
+    warned = 0;
+    ask_others(IPI_BACKTRACE, &warned, 100000000);
+    lock_dump();
+    trace_dump();
+    WRITE_ONCE(trace_mask, mask);
+    printk("end of warning\n");
+    local_irq_restore(irq);
+    __atomic_store_n(&busy, 0, __ATOMIC_RELEASE);
 }
 
 static __noreturn void die(struct trapframe *tf, const char *fmt, va_list ap) {
@@ -112,15 +150,7 @@ static __noreturn void die(struct trapframe *tf, const char *fmt, va_list ap) {
     vsnprintf(text, sizeof(text), fmt, ap);
     printk("\nkernel panic: %s\n", text);
     report_hart(tf, fp);
-    for (unsigned int h = 0; h < nr_harts; h++)
-        if (h != (unsigned int)self && (online_harts & BIT(h)))
-            send_ipi(h, IPI_STOP);
-    u64 until = ktime_get() + 500000000;
-    u32 others = __builtin_popcountl(online_harts) - 1;
-    while (__atomic_load_n(&stopped, __ATOMIC_SEQ_CST) < others && ktime_get() < until)
-        cpu_relax();
-    if (stopped < others)
-        printk("%u hart(s) did not answer\n", others - stopped);
+    ask_others(IPI_STOP, &stopped, 500000000);
     lock_dump();
     trace_dump();
     printk("end of panic\n");

@@ -59,6 +59,18 @@ static int make_rings(u32 size) {
     return 0;
 }
 
+void trace_release(void) {
+    WRITE_ONCE(trace_mask, 0);
+    set_current_state(TASK_UNINTERRUPTIBLE);
+    schedule_until(ktime_get() + 1000000); /* who is writing an entry has written it by then */
+    ring_size = 0;
+    for (unsigned int h = 0; h < nr_harts; h++) {
+        kfree(rings[h].entry);
+        rings[h].entry = NULL;
+        rings[h].next = 0;
+    }
+}
+
 static u64 mask_of(const char *name, size_t n) {
     u64 mask = 0;
     for (u32 i = 0; i < TRACE_NR; i++)

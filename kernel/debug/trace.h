@@ -50,6 +50,8 @@ void trace_write(enum trace_event e, u64 a, u64 b, u64 c); /* any context */
 int trace_command(char *text);
 /* For a panic: the newest entries of all harts go to the log. Any context; nobody writes any more. */
 void trace_dump(void);
+/* For the account of leaks, when all programs have ended: off, and the rings are given back. May sleep. */
+void trace_release(void);
 struct seq;
 /* The newest entries of all harts by time, a line each: ns, hart, pid, name, event, its numbers. May sleep.
  */

@@ -112,7 +112,7 @@ again:
     while (d->seen != smp_load_acquire(&d->q->used.idx)) {
         u32 id = d->q->used.ring[d->seen++ % QUEUE_SIZE].id, s = d->table ? id : id / 3;
         struct block_request *r = s < SLOTS ? d->slot[s] : NULL;
-        if (!r)
+        if (WARN_ON(!r))
             continue; /* a device that answers what was not asked */
         r->ok = d->q->status[s] == 0;
         d->slot[s] = NULL;

@@ -116,11 +116,9 @@ extern u64 online_harts; /* bit mask */
 u64 hart_mask_to_ids(u64 mask);
 void smp_boot(void); /* starts all other harts and waits for them */
 
-enum ipi { IPI_RESCHED, IPI_STOP, IPI_BACKTRACE, IPI_TIMER, IPI_FLUSH };
+enum ipi { IPI_RESCHED, IPI_STOP, IPI_BACKTRACE, IPI_FLUSH };
 void send_ipi(unsigned int hart, enum ipi what);
 u64 ipi_count(unsigned int hart);
-/* Called by IPI_BACKTRACE and IPI_STOP handlers and by panic. */
-void dump_backtrace(u64 fp, u64 pc);
 void show_regs(const struct trapframe *tf);
 
 /* Time since power-on in nanoseconds, from the time CSR. */

@@ -96,6 +96,8 @@ void handle_ipi(struct trapframe *tf) {
     /* IPI_RESCHED needs no more than to have happened: the way out of the trap looks at the flag. */
     if (what & BIT(IPI_FLUSH))
         serve_flush();
+    if (what & BIT(IPI_BACKTRACE))
+        warn_hart(tf);
     if (what & BIT(IPI_STOP))
         panic_stop_hart(tf);
 }
