@@ -266,3 +266,10 @@ def test_a_core_file_of_the_kernel(machine, options):
 def test_no_core_file_without_a_panic(machine):
     status, text, core = with_core(machine, "init=/bin/sh -- -c 'echo fine; exit 3'", cpus=2)
     assert status == 3 and "fine" in text and not core, text
+
+
+def test_locks_that_are_held(machine):
+    """The checked build knows who holds what: a task in the middle of a read of a file holds its descriptor's position."""
+    s = Session(machine, "quiet init=/bin/sh -- -c 'cat /etc/rc > /tmp/x; cat /tmp/x'", 2, "file build/kernel-debug/tine.elf\nbreak generic_file_read if *pos == 0 && f->mapping->host->i_size < 1000\ncontinue\ntine locks\ndelete\ndetach", debug=True)
+    s.expect("Breakpoint 1, generic_file_read", r"task \d+ \(cat\) holds kernel/fs/file.c:&f->pos_lock at 0x", r"^\d+ held or waited for")
+    assert s.status == 0

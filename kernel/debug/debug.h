@@ -48,6 +48,7 @@ bool lock_stat(u32 rank, char *line, size_t size);
 void lock_stat_reset(void);
 /* For a panic: what each hart holds goes to the log. */
 void lock_dump(void);
+void sleep_lock_dump(void); /* and what the current task holds */
 /* A new kernel stack; and how deep a task's went, when it ends. */
 void stack_fill(void *top);
 void stack_measure(struct task_struct *t);
@@ -62,6 +63,7 @@ static inline bool lock_stat(u32 rank, char *line, size_t size) {
 }
 static inline void lock_stat_reset(void) {}
 #define lock_dump() ((void)0)
+#define sleep_lock_dump() ((void)0)
 #define leak_baseline() ((void)0)
 #define leak_check() ((void)0)
 #define end_init() ((void)0)

@@ -75,6 +75,7 @@ void dump_sleeper(struct task_struct *t) { backtrace(t->ti.ctx.s[0], t->ti.ctx.r
 static void report_hart(struct trapframe *tf, u64 fp) {
     printk("hart %u: pid %d (%s), preempt_count %d\n", smp_processor_id(), current->pid, current->comm,
            current_thread->preempt_count);
+    sleep_lock_dump();
     if (tf)
         show_regs(tf);
     backtrace(tf ? tf->s0 : fp, tf ? tf->sepc : 0, tf ? tf->ra : 0, (u64)current->stack);

@@ -60,6 +60,11 @@ void sleep_lock_taken(const void *lock, const char *name) {
     spin_unlock_irqrestore(&graph_lock, irq);
     h->held[h->n++].lock = lock;
 }
+void sleep_lock_dump(void) {
+    const struct sleep_locks *h = &current->sleep_locks;
+    for (u32 i = 0; i < h->n; i++)
+        printk("  holds %s at %p\n", class_name[h->held[i].class], (void *)h->held[i].lock);
+}
 void sleep_lock_dropped(const void *lock) {
     struct sleep_locks *h = &current->sleep_locks;
     for (u32 i = h->n; i-- > 0;)

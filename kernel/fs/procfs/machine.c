@@ -180,9 +180,9 @@ static int store_drop(char *text, struct task_struct *t) {
     return 0;
 }
 
-/* As on Linux: c crashes (to see and test the report), s syncs, o powers off; and w warns, x uses the stack up; f, t,
- * i, a, k, l and p do what the checked build must catch: use of freed memory, of a tail, of an index, sleep
- * with a lock held, locks in a circle, an object and a page that are lost. */
+/* As on Linux: c crashes (to see and test the report), s syncs, o powers off; and w warns, x uses the stack
+ * up; f, t, i, a, k, l and p do what the checked build must catch: use of freed memory, of a tail, of an
+ * index, sleep with a lock held, locks in a circle, an object and a page that are lost. */
 static noinline void crash(void) { asm volatile("sw zero, 8(zero)" ::: "memory"); }
 static noinline int recurse(int n) { /* until the stack's guard stops it */
     volatile char big[512];

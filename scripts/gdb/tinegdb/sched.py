@@ -54,8 +54,8 @@ class Waitq(core.Command):
 
 
 class Locks(core.Command):
-    """tine locks: spinlocks that are held, by which hart and since where the checked build (DEBUG=1) knows; harts that spin for one;
-tasks that wait for a mutex or semaphore."""
+    """tine locks: spinlocks, mutexes, rwsems and pages that are held, by whom where the checked build (DEBUG=1) knows; harts that spin
+for one; tasks that wait for a mutex or rwsem."""
     name = "locks"
 
     def run(self, words):
@@ -77,6 +77,12 @@ tasks that wait for a mutex or semaphore."""
                 lock = held[h]["held"][i]
                 rank = core.static("debug/locks.c", "rank_names")[int(lock["rank"])].string()
                 say(f"  hart {h} holds {rank} {core.symbol(address(lock))}")
+                n += 1
+        for t in core.tasks() if held else ():
+            own = t["sleep_locks"]
+            for i in range(int(own["n"])):
+                lock = own["held"][i]
+                say(f"  task {int(t['pid'])} ({core.comm(t)}) holds {core.static('debug/sleeplocks.c', 'class_name')[int(lock['class'])].string()} at {address(lock['lock']):#x}")
                 n += 1
         was = gdb.selected_thread()
         for t in gdb.selected_inferior().threads():
