@@ -36,12 +36,14 @@ def what_hangs(socket, debug):
                            [os.path.join(BUILD, "kernel-debug" if debug else "kernel", "tine.elf")],
                            cwd=TOP, text=True, capture_output=True, timeout=60)
         return r.stdout + r.stderr
+    seen = ""
     try:
-        ps = gdb("tine ps", "tine rq", "tine locks", "tine waitq", "thread apply all bt 16")
+        seen += gdb("tine rq", "thread apply all bt 16")
+        ps = gdb("tine ps", "tine locks", "tine waitq")
         pids = re.findall(r"^ *([1-9]\d*) ", ps, re.M)[:12]
-        return ps + gdb(*(f"tine bt {pid}" for pid in pids))
+        return seen + ps + gdb(*(f"tine bt {pid}" for pid in pids))
     except subprocess.TimeoutExpired:
-        return "gdb did not answer"
+        return seen + "gdb did not answer within a minute: many tasks?"
 
 
 class Machine:
