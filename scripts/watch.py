@@ -93,7 +93,7 @@ def picture(old, new, rows):
     out = [f"tine: up {new.at:.0f} s, load {new.load}; {len(new.tasks)} tasks, {sum(t['state'] == 'R' for t in new.tasks.values())} running",
            f"in a second: {(new.forks - old.forks) / span:.0f} forks, {(new.switches - old.switches) / span:.0f} switches, {faults / span:.0f} faults of what lives"]
     for h, (was, now) in enumerate(zip(old.harts, new.harts)):
-        d = [n - w for w, n in zip(was, now)]
+        d = [max(0, n - w) for w, n in zip(was, now)]  # rounded to ticks, one may step back
         busy, total = d[0] + d[1] + d[2], sum(d[:4]) or 1
         out.append(f"hart {h}  {bar(busy / total)} {100 * busy / total:3.0f} %   user {100 * (d[0] + d[1]) / total:3.0f}, kernel {100 * d[2] / total:3.0f}")
     total, free, cached = (new.mem.get(k, 0) for k in ("MemTotal", "MemFree", "Cached"))

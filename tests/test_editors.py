@@ -6,7 +6,6 @@ import re
 import shutil
 import socket
 import subprocess
-import time
 
 import pexpect
 import pytest
@@ -44,7 +43,6 @@ def launch(machine, name, stops):
     gdb = pexpect.spawn(c["miDebuggerPath"], ["-nx", "--interpreter=mi2"], cwd=fill(c["cwd"]), timeout=30, encoding="utf-8", echo=False)
     try:
         vm.expect(task["problemMatcher"]["background"]["endsPattern"])
-        time.sleep(0.5)  # the pattern comes just before QEMU's start; the extension's own start takes longer
 
         def say(command, answer="done"):
             gdb.sendline(command)

@@ -28,4 +28,3 @@ struct trapframe;
 __noreturn void panic_stop_hart(struct trapframe *tf);
 void warn_hart(struct trapframe *tf); /* another hart warns: say where this one is */
 __noreturn void panic_trap(struct trapframe *tf, const char *fmt, ...) __printf(2, 3);
-void get_random(void *buf, size_t n);

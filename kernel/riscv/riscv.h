@@ -143,7 +143,7 @@ struct machine {
     } reserved[32];
     unsigned int nr_reserved;
     u64 uart_base, plic_base, plic_size, rtc_base, finisher_base;
-    u32 uart_irq, uart_shift, uart_clock, plic_ndev, rtc_irq;
+    u32 uart_irq, uart_shift, plic_ndev;
     u32 plic_context[MAX_HARTS];
     struct {
         u64 base;

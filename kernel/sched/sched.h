@@ -17,7 +17,6 @@ struct sched_entity {
     u64 deadline;   /* virtual: the order of the fair queue */
     u64 slice_used; /* ns of the current slice */
     u64 exec_start, sum_exec;
-    u64 last_ran;
     u64 nvcsw, nivcsw;
     struct rb_node node;
     struct list_head rt_link;

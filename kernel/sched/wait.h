@@ -101,6 +101,7 @@ int wait_for_completion_killable(struct completion *c); /* 0 or -EINTR */
  * (debug/sleeplocks.c). */
 #ifdef CONFIG_DEBUG
 #define LOCK_CLASS(n) __FILE__ ":" #n
+#define LOCK_CLASS_INIT(n) , LOCK_CLASS(n)
 struct sleep_locks { /* what a task holds; private to it */
     u32 n;
     struct {
@@ -113,6 +114,7 @@ void sleep_lock_taken(const void *lock, const char *class);
 void sleep_lock_dropped(const void *lock); /* by who took it; else nothing */
 #else
 #define LOCK_CLASS(n) NULL
+#define LOCK_CLASS_INIT(n)
 #define sleep_lock_wanted(lock, class) ((void)0)
 #define sleep_lock_taken(lock, class) ((void)0)
 #define sleep_lock_dropped(lock) ((void)0)
@@ -126,13 +128,8 @@ struct mutex {
     const char *class;
 #endif
 };
-#ifdef CONFIG_DEBUG
 #define MUTEX_INIT(n)                                                                                        \
-    { NULL, WAIT_QUEUE_INIT((n).wait), LOCK_CLASS(n) }
-#else
-#define MUTEX_INIT(n)                                                                                        \
-    { NULL, WAIT_QUEUE_INIT((n).wait) }
-#endif
+    { NULL, WAIT_QUEUE_INIT((n).wait) LOCK_CLASS_INIT(n) }
 #define mutex_init(m) mutex_init_class(m, LOCK_CLASS(m))
 void mutex_init_class(struct mutex *m, const char *class);
 void mutex_lock(struct mutex *m);
