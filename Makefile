@@ -7,6 +7,7 @@ CPUS ?= 2
 MEM ?= 256M
 DEBUG ?= 0
 CROSS ?= riscv64-unknown-elf-
+WERROR ?= -Werror
 CC := $(CROSS)gcc
 UCC ?= riscv64-unknown-elf-gcc
 PY := /usr/bin/python3
@@ -34,7 +35,7 @@ endif
 KOBJ := $(KSRC:kernel/%=$(K)/%.o) $(K)/syscall_table.c.o
 CLANGFLAGS := $(if $(findstring clang,$(CC)),--target=riscv64-unknown-elf -mno-relax)
 KCFLAGS := $(CLANGFLAGS) -std=gnu17 -march=rv64imac$(if $(findstring clang,$(CC)),,_zicsr_zifencei) -mabi=lp64 -mcmodel=medany -O2 -g \
-    -Wall -Wextra -Werror -Wno-sign-compare -Wno-cast-function-type -ffreestanding -fno-builtin-printf -fno-pic -fno-common \
+    -Wall -Wextra $(WERROR) -Wno-sign-compare -Wno-cast-function-type -ffreestanding -fno-builtin-printf -fno-pic -fno-common \
     -fno-omit-frame-pointer -fno-strict-aliasing -fno-stack-protector -fno-asynchronous-unwind-tables \
     -nostdinc -isystem $(shell $(CC) $(CLANGFLAGS) -print-file-name=include 2>/dev/null) -Iinclude -I$(B)/include -Ikernel \
     -DTINE_VERSION='"$(VERSION)"' $(if $(filter 1,$(DEBUG)),-DCONFIG_DEBUG)
@@ -94,6 +95,7 @@ $(KERNEL): $(KOBJ) kernel/riscv/kernel.ld scripts/gen_ksyms.py
 -include user/user.mk
 -include mkfs/mkfs.mk
 -include tests/tests.mk
+-include labs/labs.mk
 
 # --- running ---
 , := ,

@@ -21,7 +21,7 @@ test-programs: $(ABI) $(B)/tests/bench-linux $(B)/tests/host/unit $(B)/tests/fuz
 test: all test-programs
 	@$(MAKE) DEBUG=1 all
 	@$(MAKE) FTRACE=1 all
-	@$(PY) -m pytest tests -q -n $(or $(J),$(shell nproc)) $(if $(T),-k '$(T)')
+	@$(PY) -m pytest tests -q -n $(or $(J),$(shell nproc)) --dist loadgroup $(if $(T),-k '$(T)')
 bench: all
 	@$(PY) scripts/bench.py --kernel $(KERNEL) --image $(B)/fs.img
 # The figures that make test compares with: on purpose only.

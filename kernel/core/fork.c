@@ -111,12 +111,14 @@ static long copy_files(u64 flags, struct task_struct *p) { /* C15 */
         atomic_inc(&p->files->refcount);
         return 0;
     }
+    //@sol fork copy-files
     struct files_struct *f = alloc_files_struct();
     long r = f ? dup_fd(current->files, f) : -ENOMEM;
     if (r && f)
         kmem_cache_free(files_cache, f);
     p->files = f;
     return r;
+    //@end
 }
 void free_files_struct(struct files_struct *f) { kmem_cache_free(files_cache, f); }
 
@@ -125,8 +127,10 @@ static long copy_fs(u64 flags, struct task_struct *p) { /* C16 */
         atomic_inc(&p->fs->refcount);
         return 0;
     }
+    //@sol fork copy-fs
     p->fs = dup_fs_struct(current->fs);
     return p->fs ? 0 : -ENOMEM;
+    //@end
 }
 
 struct sighand_struct *alloc_sighand(void) {
@@ -207,12 +211,14 @@ void copy_thread(struct task_struct *p, const struct kernel_clone_args *args) { 
         memset(tf, 0, sizeof(*tf));
         return;
     }
+    //@sol fork copy-thread
     *tf = *task_trapframe(current);
     tf->a0 = 0;
     if (args->stack)
         tf->sp = args->stack + args->stack_size;
     if (args->flags & CLONE_SETTLS)
         tf->tp = args->tls;
+    //@end
 }
 
 /* C3: the task and its stack. */
@@ -403,6 +409,7 @@ struct task_struct *copy_process(struct kernel_clone_args *args) {
         fd_install(pidfd, pidfile);
     return p;
 
+    //@sol fork copy-process-errors
 bad_fork_pidfile:
     if (pidfile)
         fput(pidfile);
@@ -428,6 +435,7 @@ bad_fork_count:
     kstack_free(p->stack);
     kmem_cache_free(task_cache, p);
     return ERR_PTR(r);
+    //@end
 }
 
 /* D8: until the child lets go of our memory. Killable: then the child is told that nobody waits. */

@@ -158,6 +158,7 @@ static int write_fault(struct vm_area *v, u64 va, pte_t old) {
         put_page(p);
         return r;
     }
+    //@sol cow write-fault
     /* Sole owner: no copy is left that could see the store, for the table is our own (resolve_fault). The
      * count cannot rise meanwhile: only a fork of this mm could raise it, and that takes mmap_lock for
      * writing. */
@@ -176,6 +177,7 @@ static int write_fault(struct vm_area *v, u64 va, pte_t old) {
     TRACE(cow, va, page_to_pa(p), page_to_pa(copy));
     TEST_POINT("cow-copied");
     return install(v, va, copy, flags, old, NULL);
+    //@end
 }
 
 int handle_mm_fault(struct mm_struct *mm, u64 va, u32 access) {

@@ -208,6 +208,8 @@ static void give_run(u64 start, u64 end) {
         unsigned int order = 0;
         while (order < MAX_ORDER && !(pfn & (1UL << order)) && pfn + (2UL << order) <= end >> PAGE_SHIFT)
             order++;
+        for (u64 i = 0; i < 1UL << order; i++)
+            atomic_set(&pfn_to_page(pfn + i)->refcount, 0);
         buddy_put(pfn_to_page(pfn), order);
         pfn += 1UL << order;
     }

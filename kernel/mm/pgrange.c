@@ -5,33 +5,8 @@
 #include "pgtable.h"
 #include <abi/errno.h>
 
-/* --- fork --- */
-/* What is small is copied at once: a fault later would cost more. A leaf table with up to fork_copy_pages
- * pages is copied; a middle table with up to FORK_COPY_TABLES leaf tables is gone through.
- * docs/page-tables.md has the curves. */
-u32 fork_copy_pages = FORK_COPY_PAGES;
-#define FORK_COPY_TABLES 64
 #define LEAF_SPAN (PAGE_SIZE * PTRS_PER_TABLE)
 #define MID_SPAN (LEAF_SPAN * PTRS_PER_TABLE)
-
-static bool copies_all(void) { return fork_copy_pages >= PTRS_PER_TABLE; }
-
-/* A VMA that the child does not have, or has empty. */
-static bool left_out(const struct vm_area *v) { return v->flags & (VM_DONTFORK | VM_WIPEONFORK); }
-/* May a table that maps [start, start + span) be shared by fork? Not if a part is left out. */
-static bool shareable(struct mm_struct *mm, u64 start, u64 span) {
-    if (!mm->leaves_out)
-        return true;
-    for (struct vm_area *v = find_vma(mm, start); v && v->start < start + span; v = next_vma(v))
-        if (left_out(v))
-            return false;
-    return true;
-}
-
-static void fork_entry(pte_t *slot, pte_t e) { /* in the child */
-    *slot = e;
-    virt_to_page(slot)->inuse++;
-}
 
 /* Pages below a table, and how many of them are files'. */
 static void count_table(struct page *t, int level, s64 *pages, s64 *files) {
@@ -55,6 +30,34 @@ static bool huge_at(struct mm_struct *mm, u64 va) {
     pte_t mid = mm->pgd[va_index(va, 2)];
     return mid && is_huge(next_table(mid)[va_index(va, 1)]);
 }
+
+/* --- fork --- */
+/* What is small is copied at once: a fault later would cost more. A leaf table with up to fork_copy_pages
+ * pages is copied; a middle table with up to FORK_COPY_TABLES leaf tables is gone through.
+ * docs/page-tables.md has the curves. */
+u32 fork_copy_pages = FORK_COPY_PAGES;
+//@sol fork,cow copy-page-tables
+#define FORK_COPY_TABLES 64
+
+static bool copies_all(void) { return fork_copy_pages >= PTRS_PER_TABLE; }
+
+/* A VMA that the child does not have, or has empty. */
+static bool left_out(const struct vm_area *v) { return v->flags & (VM_DONTFORK | VM_WIPEONFORK); }
+/* May a table that maps [start, start + span) be shared by fork? Not if a part is left out. */
+static bool shareable(struct mm_struct *mm, u64 start, u64 span) {
+    if (!mm->leaves_out)
+        return true;
+    for (struct vm_area *v = find_vma(mm, start); v && v->start < start + span; v = next_vma(v))
+        if (left_out(v))
+            return false;
+    return true;
+}
+
+static void fork_entry(pte_t *slot, pte_t e) { /* in the child */
+    *slot = e;
+    virt_to_page(slot)->inuse++;
+}
+
 static void count_range(struct mm_struct *mm, u64 start, u64 end, s64 *pages, s64 *files) {
     spin_lock(&mm->page_table_lock);
     for (u64 va = start; va < end;) {
@@ -168,6 +171,7 @@ int copy_page_tables(struct mm_struct *dst, struct mm_struct *src) {
     dst->leaves_out = src->leaves_out;
     return r;
 }
+//@end
 
 /* --- ranges of one address space --- */
 #define GATHER 128

@@ -1,0 +1,452 @@
+"""One check in one machine: QEMU under icount, stopped where the check states something, judged from outside.
+
+The guest reports nothing: a breakpoint on lab_stop_at (lab.c) stops the machine, and the values are taken from its
+registers. A kernel cannot come there by printing, nor by a device; the program's text, its token, the mode and the
+places it has passed are looked at too. Time is virtual (instructions), so a verdict never depends on the host."""
+import os
+import re
+import resource
+import secrets
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import time
+
+DONE, EXPECT, PTE, FRAMES, BITS, FREE, LOST, COUNT, COST = range(9)
+TRUE, EQ, NE, LE, GE = range(5)
+CONSOLE_MAX = 4 << 20
+MTIME = 0x0200bff8  # the ACLINT's, 10 MHz; under icount an instruction takes 1 ns
+IDLE_LOOKS = 6  # looks in a row that find no progress and every thread of QEMU asleep
+
+
+class Infrastructure(Exception):
+    """The grader's own failure: rerun, never a mark."""
+
+
+class Elf:
+    def __init__(self, path):
+        with open(path, "rb") as f:
+            self.data = f.read()
+        d = self.data
+        phoff, shoff = struct.unpack_from("<QQ", d, 32)
+        phentsize, phnum, shentsize, shnum, shstrndx = struct.unpack_from("<5H", d, 54)
+        self.segments = [struct.unpack_from("<IIQQQQQQ", d, phoff + i * phentsize) for i in range(phnum)]
+        heads = [struct.unpack_from("<IIQQQQIIQQ", d, shoff + i * shentsize) for i in range(shnum)]
+        names = heads[shstrndx][4]
+        self.sections = {self._str(names + h[0]): h for h in heads}
+        self.symbols = {}
+        for h in heads:
+            if h[1] == 2:  # SHT_SYMTAB
+                strings = heads[h[6]][4]
+                for at in range(h[4], h[4] + h[5], 24):
+                    name, _, _, _, value, _ = struct.unpack_from("<IBBHQQ", d, at)
+                    self.symbols.setdefault(self._str(strings + name), value)
+
+    def _str(self, at):
+        return self.data[at:self.data.index(b"\0", at)].decode(errors="replace")
+
+    def bytes_at(self, va, n):
+        for kind, _, off, vaddr, _, filesz, _, _ in self.segments:
+            if kind == 1 and vaddr <= va < vaddr + filesz:
+                return self.data[off + va - vaddr:off + va - vaddr + n]
+        return b""
+
+    def string_at(self, va):
+        return self.bytes_at(va, 4096).split(b"\0")[0].decode(errors="replace")
+
+    def physical(self, va):
+        for kind, _, _, vaddr, paddr, _, memsz, _ in self.segments:
+            if kind == 1 and vaddr <= va < vaddr + memsz:
+                return paddr + va - vaddr
+        raise KeyError(hex(va))
+
+
+class Program:
+    """A file of checks, linked: where it stops, and what each check states."""
+
+    def __init__(self, path, source):
+        self.path, self.elf = path, Elf(path)
+        self.stop_at = self.elf.symbols["lab_stop_at"]
+        _, _, _, base, off, size, *_ = self.elf.sections["lab_sites"]
+        self.sites = {}
+        for at in range(0, size, 16):
+            what, line, optional = struct.unpack_from("<QII", self.elf.data, off + at)
+            self.sites[base + at] = (self.elf.string_at(what), line, optional)
+        with open(source) as f:
+            starts = [(n, m.group(1)) for n, line in enumerate(f, 1) if (m := re.match(r"CHECK\((\w+)\)", line))]
+        self.checks = [name for _, name in starts]
+        self.required = {name: set() for name in self.checks}
+        for at, (_, line, optional) in self.sites.items():
+            mine = [name for n, name in starts if n <= line]
+            if mine and not optional and line <= self._last_line(source):
+                self.required[mine[-1]].add(at)
+
+    @staticmethod
+    def _last_line(source):
+        with open(source) as f:
+            return sum(1 for _ in f)
+
+
+class Remote:
+    """As much of gdb's remote protocol as is needed."""
+
+    def __init__(self, path, process, patience=60):
+        self.s, self.buffer = socket.socket(socket.AF_UNIX), b""
+        end = time.monotonic() + patience
+        while True:
+            try:
+                self.s.connect(path)
+                break
+            except OSError:
+                if process.poll() is not None or time.monotonic() > end:
+                    raise Infrastructure("QEMU did not start" if process.poll() is not None else "QEMU does not answer") from None
+                time.sleep(0.01)
+        self.s.settimeout(patience)
+
+    def send(self, text):
+        data = text.encode("latin1")
+        self.s.sendall(b"$" + data + b"#%02x" % (sum(data) & 255))
+
+    def receive(self, timeout=60):
+        """A packet; None: none came in time; '': the machine is gone."""
+        end = time.monotonic() + timeout
+        while True:
+            m = re.search(rb"\$([^#]*)#..", self.buffer)
+            if m:
+                self.buffer = self.buffer[m.end():]
+                self.s.sendall(b"+")
+                return m.group(1).decode("latin1")
+            left = end - time.monotonic()
+            if left <= 0:
+                return None
+            self.s.settimeout(left)
+            try:
+                data = self.s.recv(65536)
+            except TimeoutError:
+                return None
+            except OSError:
+                return ""
+            if not data:
+                return ""
+            self.buffer += data
+
+    def ask(self, text):
+        self.send(text)
+        r = self.receive()
+        if not r and r != "":
+            raise Infrastructure("QEMU's gdb stub does not answer")
+        return r
+
+    def memory(self, at, n):
+        out = b""
+        while len(out) < n:
+            part = min(n - len(out), 2000)
+            r = self.ask(f"m{at + len(out):x},{part:x}")
+            if r.startswith("E") or not r:
+                raise KeyError(hex(at))
+            out += bytes.fromhex(r)
+        return out
+
+    def registers(self):
+        return struct.unpack("<33Q", bytes.fromhex(self.ask("g"))[:264])
+
+    def csr_number(self, name):
+        text, at = "", 0
+        while True:
+            r = self.ask(f"qXfer:features:read:riscv-csr.xml:{at:x},7f0")
+            text, at = text + r[1:], at + len(r) - 1
+            if r[:1] != "m":
+                break
+        m = re.search(rf'<reg name="{name}"[^>]*regnum="(\d+)"', text)
+        if not m:
+            raise Infrastructure(f"QEMU's gdb stub does not tell {name}")
+        return int(m.group(1))
+
+
+class Verdict:
+    def __init__(self, kind, why="", seen="", cost=None, instructions=0, console=""):
+        # kind: pass, fail, panic, hang, limit, exit, flood, error
+        self.kind, self.why, self.seen, self.cost = kind, why, seen, cost
+        self.instructions, self.console = instructions, console
+
+    @property
+    def ok(self):
+        return self.kind == "pass"
+
+
+def qemu_command(kernel, image, console, gdb, check, token, seed=1):
+    words = ["quiet"] + (["turns"] if check.cpus > 1 else []) + ([f"seed={seed}"] if check.seeded else [])
+    return ["qemu-system-riscv64", "-machine", "virt", "-bios", "default", "-smp", str(check.cpus), "-m", check.mem, "-display", "none",
+            "-monitor", "none", "-serial", console, "-nic", "none", "-global", "virtio-mmio.force-legacy=false", "-kernel", kernel,
+            "-initrd", image, "-icount", "shift=0,sleep=off", "-rtc", "clock=vm,base=2026-01-01", *gdb,
+            "-append", " ".join(words + ["init=/bin/t", "--", check.name, str(seed), token])]
+
+
+def limit_resources():
+    os.setsid()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (CONSOLE_MAX, CONSOLE_MAX))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+class Run:
+    def __init__(self, kernel, image, program, check, seed=1):
+        self.kernel, self.program, self.check = Elf(kernel), program, check
+        self.slots, self.passed, self.cost, self.jumped = {}, set(), None, 0
+        self.token = secrets.token_hex(16)
+        with tempfile.TemporaryDirectory(prefix="lab") as d:
+            console, gdb = os.path.join(d, "console"), os.path.join(d, "gdb")
+            command = qemu_command(kernel, image, f"file:{console}", ["-S", "-chardev", f"socket,id=gdb,path={gdb},server=on,wait=off", "-gdb", "chardev:gdb",
+                                   "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"], check, self.token, seed)
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                            preexec_fn=limit_resources)
+            self.instructions = 0
+            try:
+                self.remote = Remote(gdb, self.process)
+                self.verdict = self.watch(console)
+            except Infrastructure as e:
+                error = ""
+                if self.process.poll() is not None:
+                    error = self.process.stderr.read().decode(errors="replace")
+                self.verdict = Verdict("error", f"{e}. {error[-500:]}".strip())
+            except (OSError, struct.error, ValueError) as e:
+                self.verdict = Verdict("error", f"the grader lost the machine: {e!r}")
+            finally:
+                try:
+                    os.killpg(self.process.pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+                self.process.wait()
+                self.process.stderr.close()
+                if hasattr(self, "remote"):
+                    self.remote.s.close()
+            v = self.verdict
+            v.console, v.instructions = self.read_console(console), self.instructions
+            if v.kind == "pass":
+                v.cost = self.cost
+
+    @staticmethod
+    def read_console(path):
+        try:
+            with open(path, "rb") as f:
+                text = f.read(CONSOLE_MAX).decode(errors="replace").replace("\r", "")
+        except OSError:
+            return ""
+        return text[max(text.find("\n", text.find("Boot HART MEDELEG")) + 1, 0):]
+
+    # --- the loop ---
+    def watch(self, console):
+        r = self.remote
+        self.satp_number, self.scounteren_number = r.csr_number("satp"), r.csr_number("scounteren")
+        r.ask("Qqemu.PhyMemMode:1")
+        if r.ask(f"Z0,{self.program.stop_at:x},4") != "OK":
+            raise Infrastructure("no breakpoint could be set")
+        budget, idle, last = self.check.budget * 1000000, 0, None
+        r.send("c")
+        while True:
+            stop = r.receive(0.25)
+            if stop is None:  # is there time left, and does it go on?
+                r.s.sendall(b"\3")
+                stop = r.receive()
+                if stop is None:
+                    raise Infrastructure("QEMU does not answer")
+            if not stop or stop[0] in "WX":
+                return self.ended(console)
+            if stop[0] not in "TS":
+                continue
+            at_stop, now = self.at_stop(stop), self.now()
+            if at_stop:
+                now = self.account(at_stop[17] * 100, now)
+            else:
+                now -= self.jumped
+            self.instructions = now
+            if now > budget:
+                where = self.where()
+                if where.count("in cpu_idle") == self.check.cpus:
+                    return Verdict("hang", "every hart idles: who should go on was never woken", where)
+                return Verdict("limit", f"the check is not done after {self.check.budget} million instructions; the reference needs a fraction of that", where)
+            if at_stop:
+                idle = 0
+                try:
+                    v = self.judge(at_stop)
+                except KeyError as e:
+                    v = Verdict("fail", f"what slot {e} of the check is to hold was never looked at")
+                if v:
+                    return v
+                r.ask(f"P20={struct.pack('<Q', self.program.stop_at + 4).hex()}")
+            else:
+                idle = idle + 1 if now == last and self.asleep() else 0
+                if idle >= IDLE_LOOKS:
+                    return Verdict("hang", "every hart waits, and nothing will wake them", self.where())
+            last = now
+            r.send("c")
+
+    def now(self):
+        """Instructions since power-on, by the machine's clock, which only the firmware could set."""
+        return struct.unpack("<Q", self.remote.memory(MTIME, 8))[0] * 100
+
+    def account(self, told, now):
+        """The time at a stop. QEMU 7 lets virtual time jump to the next timer when a breakpoint stops the last hart that ran; the
+        program read the time just before (told), and by no trap: the kernel has left the counter to it."""
+        if told > now or not self.csr(self.scounteren_number) & 2:
+            raise Infrastructure("the time of a stop is not to be trusted: scounteren.TM is off, or the time is in the future")
+        told, self.jumped = told - self.jumped, now - (told - self.jumped)
+        return told
+
+    def csr(self, number):
+        return struct.unpack("<Q", bytes.fromhex(self.remote.ask(f"p{number:x}"))[:8])[0]
+
+    def asleep(self):
+        try:
+            for t in os.listdir(f"/proc/{self.process.pid}/task"):
+                with open(f"/proc/{self.process.pid}/task/{t}/stat") as f:
+                    if f.read().rsplit(")", 1)[1].split()[0] != "S":
+                        return False
+        except OSError:
+            return False
+        return True
+
+    def where(self):
+        """The function each hart is in."""
+        kernel = sorted((v, k) for k, v in self.kernel.symbols.items() if v >> 63 and k and not k.startswith(("$", ".L")))
+        out = []
+        for hart in range(1, self.check.cpus + 1):
+            if self.remote.ask(f"Hg{hart:x}") not in ("OK", ""):
+                self.remote.ask(f"Hgp1.{hart:x}")
+            pc = self.remote.registers()[32]
+            below = [k for v, k in kernel if v <= pc]
+            out.append(f"hart {hart - 1} at {pc:#x}" + (f" in {below[-1]}" if pc >> 63 and below else " in user mode" if not pc >> 63 else ""))
+        return "; ".join(out)
+
+    def ended(self, console):
+        try:
+            status = self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            raise Infrastructure("QEMU neither runs nor ends") from None
+        text = self.read_console(console)
+        if status < 0:
+            if os.path.exists(console) and os.path.getsize(console) >= CONSOLE_MAX:
+                return Verdict("flood", f"the kernel printed more than {CONSOLE_MAX >> 20} MB")
+            raise Infrastructure(f"QEMU was ended by signal {-status}")
+        if "kernel panic" in text:
+            return Verdict("panic", "the kernel panicked", text[text.index("kernel panic"):][:3000])
+        by = f" by signal {status - 128}" if status > 128 else f" with status {status}"
+        return Verdict("exit", f"the machine ended{by} before the check was done")
+
+    # --- what the guest cannot write to ---
+    def at_stop(self, stop):
+        """The registers, if this is the program at lab_stop_at in user mode."""
+        m = re.search(r"thread:([^;]+);", stop)
+        if m:
+            self.remote.ask("Hg" + m.group(1))
+        regs = self.remote.registers()
+        if regs[32] != self.program.stop_at:
+            return None
+        self.satp = self.csr(self.satp_number)
+        if not self.walk(self.program.stop_at)[0] & 16 or self.user_memory(self.program.stop_at, 4) != self.program.elf.bytes_at(self.program.stop_at, 4):
+            return None  # not user mode, which alone can run a page with the U bit; or another program has other code there
+        return regs
+
+    def walk(self, va):
+        """The leaf entry of va, as the hardware finds it, and its level; 0 if there is none."""
+        table = (self.satp & ((1 << 44) - 1)) << 12
+        for level in (2, 1, 0):
+            try:
+                e = struct.unpack("<Q", self.remote.memory(table + (va >> (12 + 9 * level) & 511) * 8, 8))[0]
+            except KeyError:
+                return 0, 0
+            if not e & 1:
+                return 0, 0
+            if e & 0xe:
+                return e, level
+            table = (e >> 10 & ((1 << 44) - 1)) << 12
+        return 0, 0
+
+    def frame(self, va):
+        e, level = self.walk(va)
+        return ((e >> 10 & ((1 << 44) - 1)) << 12) + (va & ((4096 << 9 * level) - 1) & ~4095) if e else None
+
+    def user_memory(self, va, n):
+        out = b""
+        while n > 0:
+            part, frame = min(n, 4096 - (va & 4095)), self.frame(va)
+            if frame is None:
+                return out
+            try:
+                out += self.remote.memory(frame + (va & 4095), part)
+            except KeyError:
+                return out
+            va, n = va + part, n - part
+        return out
+
+    def text_is_ours(self):
+        for _, _, flags, start, off, size, *_ in self.program.elf.sections.values():
+            if not flags & 4:  # SHF_EXECINSTR
+                continue
+            for at in range(start & ~4095, start + size, 4096):
+                low, high = max(at, start), min(at + 4096, start + size)
+                seen = self.user_memory(low, high - low)
+                if seen and seen != self.program.elf.data[off + low - start:off + high - start]:
+                    return False
+        return True
+
+    def free_pages(self):
+        k, m = self.kernel, self.remote
+        word = lambda name: struct.unpack("<Q", m.memory(k.physical(k.symbols[name]), 8))[0]
+        base = k.physical(k.symbols["_start"]) - k.symbols["_start"]
+        low, high, at = word("min_pfn"), word("max_pfn"), word("mem_map")
+        pages = m.memory((at + base) & ((1 << 64) - 1), (high - low) * 64)
+        return sum(pages[i:i + 4] == b"\0\0\0\0" for i in range(0, len(pages), 64))
+
+    def judge(self, regs):
+        op, site, a, b, c, token = regs[10:16]
+        if self.user_memory(token, 32) != self.token.encode():
+            return Verdict("fail", "a report came that this run's program did not make (its token is wrong)")
+        if not self.text_is_ours():
+            return Verdict("fail", "the program's code in memory is not the program's")
+        what = None
+        if site:
+            if site not in self.program.sites:
+                return Verdict("fail", "a report came from nowhere in the program")
+            what = self.program.sites[site][0]
+        fail = lambda seen: Verdict("fail", what, seen)
+        if op == DONE:
+            missing = self.program.required[self.check.name] - self.passed
+            if missing:
+                return Verdict("fail", self.program.sites[min(missing)][0], "this was never reached, though the check returned")
+            return Verdict("pass")
+        if op == EXPECT:
+            signed = lambda x: x - (1 << 64) if x >> 63 else x
+            ok = {TRUE: a != 0, EQ: a == c, NE: a != c, LE: a <= c, GE: a >= c}.get(b, False)
+            if not ok:
+                words = {EQ: "", NE: "other than ", LE: "at most ", GE: "at least "}
+                return fail("" if b == TRUE else f"expected {words.get(b, '')}{signed(c)}, seen {signed(a)}")
+        elif op == PTE:
+            self.slots[a] = (*self.walk(b), b, self.frame(b))
+        elif op == FRAMES:
+            x, y = self.slots[a], self.slots[c]
+            if x[3] is None or y[3] is None:
+                return fail("a page is not mapped: frames " + ", ".join("none" if s[3] is None else hex(s[3]) for s in (x, y)))
+            if (x[3] == y[3]) != (b == EQ):
+                return fail(f"expected {'one frame' if b == EQ else 'two frames'}, seen {x[3]:#x} and {y[3]:#x}")
+        elif op == BITS:
+            e = self.slots[a][0]
+            if e & b != c:
+                names = lambda v: "".join(n if v >> i & 1 else "-" for i, n in enumerate("VRWXU") if b >> i & 1)
+                return fail(f"expected bits {names(c)}, seen {names(e)} (entry {e:#x} of {self.slots[a][2]:#x})")
+        elif op == FREE:
+            self.slots[a] = self.free_pages()
+        elif op == LOST:
+            lost = self.slots[a] - self.slots[b]
+            if lost > c:
+                return fail(f"{lost} pages are lost, at most {c} may be")
+        elif op == COUNT:
+            self.slots[a] = self.instructions
+        elif op == COST:
+            self.cost = (self.slots[a >> 32] - self.slots[a & 0xffffffff]) // max(b, 1)
+        else:
+            return Verdict("fail", "a report came that the program cannot have made")
+        if site:
+            self.passed.add(site)
+        return None
