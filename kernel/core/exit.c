@@ -115,6 +115,7 @@ static void forget_children(struct task_struct *father, struct list_head *dead) 
     struct task_struct *c, *n;
     if (list_empty(&father->children))
         return;
+    //@sol exit forget-children
     struct task_struct *reaper = new_reaper(father);
     if (reaper == father)
         panic("init ended with children left");
@@ -138,6 +139,7 @@ static void forget_children(struct task_struct *father, struct list_head *dead) 
         }
         check_orphaned(c, father);
     }
+    //@end
 }
 
 /* tasklist_lock held. May set t->exit_state to EXIT_DEAD: the parent does not want to know. */
@@ -145,6 +147,7 @@ void do_notify_parent(struct task_struct *t, s32 sig) {
     struct task_struct *parent = t->real_parent;
     struct sighand_struct *sh = parent->sighand;
     wake_up_key(&t->pidfd_wait, 0, 1);
+    //@sol exit notify-parent
     spin_lock(&sh->lock);
     if (sig == SIGCHLD) {
         struct abi_sigaction *a = &sh->action[SIGCHLD - 1];
@@ -166,6 +169,7 @@ void do_notify_parent(struct task_struct *t, s32 sig) {
     }
     spin_unlock(&sh->lock);
     wake_up_all(&parent->signal->wait_chldexit);
+    //@end
 }
 
 static void exit_notify(bool last) {

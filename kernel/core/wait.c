@@ -58,12 +58,14 @@ static void add_to_children(struct signal_struct *up, struct task_struct *t) {
 }
 
 static bool eligible(const struct wait_opts *w, struct task_struct *t) {
+    //@sol exit eligible
     if (w->type == P_PID && t->pid != w->id)
         return false;
     if (w->type == P_PGID && t->signal->pgid != w->id)
         return false;
     /* A child that signals other than by SIGCHLD is waited for with __WCLONE or __WALL only. */
     return ((t->exit_signal != SIGCHLD) ^ !(w->options & __WCLONE)) || (w->options & __WALL);
+    //@end
 }
 
 static void fill(struct wait_opts *w, struct task_struct *t, int code, int status) {
@@ -80,6 +82,7 @@ static void fill(struct wait_opts *w, struct task_struct *t, int code, int statu
 static int consider(struct wait_opts *w, struct task_struct *t, struct task_struct **reap) {
     bool peek = w->options & WNOWAIT;
     struct signal_struct *s = t->signal;
+    //@sol exit consider-zombie
     if (t->exit_state == EXIT_ZOMBIE && s->nr_threads == 1) {
         if (!(w->options & WEXITED))
             return 0;
@@ -97,6 +100,7 @@ static int consider(struct wait_opts *w, struct task_struct *t, struct task_stru
         }
         return 1;
     }
+    //@end
     if (t->exit_state)
         return 0;
     if ((w->options & WSTOPPED) && s->stop_report && s->stopped) {
@@ -119,6 +123,7 @@ static long look(struct wait_opts *w) {
     struct task_struct *t, *c, *reap = NULL;
     long r = -ECHILD;
     READ_TASKS(irq);
+    //@sol exit look
     for_each_thread(t, current->signal) {
         if ((w->options & __WNOTHREAD) && t != current)
             continue;
@@ -133,6 +138,7 @@ static long look(struct wait_opts *w) {
         }
     }
 out:
+    //@end
     READ_TASKS_END(irq);
     if (reap)
         release_task(reap);
@@ -140,10 +146,12 @@ out:
 }
 
 static long do_wait(struct wait_opts *w) {
+    //@sol exit do-wait
     long r, e;
     e = wait_event_state(&current->signal->wait_chldexit, (r = look(w)) != 0 || (w->options & WNOHANG),
                          TASK_INTERRUPTIBLE, FOREVER, false);
     return e ? -ERESTARTSYS : r;
+    //@end
 }
 
 long sys_wait4(u64 upid, u64 ustatus, u64 options, u64 uru) {
