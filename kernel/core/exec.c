@@ -294,6 +294,7 @@ static int add_prefix(struct image *im, const char *s) {
 
 /* "#!interpreter [argument]": im->file becomes the interpreter. 1: was a script, 0: was none. */
 static int try_script(struct image *im, const char *name) {
+    //@sol exec try-script
     char line[256];
     ssize_t n = kernel_read(im->file, line, sizeof(line) - 1, 0);
     if (n < 2 || line[0] != '#' || line[1] != '!')
@@ -329,6 +330,7 @@ static int try_script(struct image *im, const char *name) {
     fput(im->file);
     im->file = f;
     return 1;
+    //@end
 }
 
 static int load_interp(struct image *im) {
@@ -484,6 +486,7 @@ static void begin_program(struct mm_struct *mm, struct image *im, struct cred *c
     const char *name = strrchr(im->exec_name, '/');
     strlcpy(t->comm, name ? name + 1 : im->exec_name, sizeof(t->comm));
     spin_unlock(&t->alloc_lock);
+    //@sol exec begin-program
     if (old) {
         t->signal->maxrss = max(t->signal->maxrss, old->hiwater_rss);
         mmput(old);
@@ -501,6 +504,7 @@ static void begin_program(struct mm_struct *mm, struct image *im, struct cred *c
     t->pdeath_signal = 0;
     t->restart.fn = NULL;
     close_on_exec(t->files);
+    //@end
     commit_cred(c);
     mm->undumpable = secure;
     struct trapframe *tf = task_trapframe(t);
@@ -571,6 +575,7 @@ static int do_execve(int dfd, const char *name, struct strings argv, struct stri
     mm = NULL;
     c = NULL;
 out:
+    //@sol exec execve-out
     if (mm)
         mmput(mm);
     if (c)
@@ -580,6 +585,7 @@ out:
     if (im)
         put_image(im);
     return r;
+    //@end
 }
 
 static long user_execve(int dfd, u64 uname, u64 argv, u64 envp) {

@@ -440,12 +440,14 @@ bad_fork_count:
 
 /* D8: until the child lets go of our memory. Killable: then the child is told that nobody waits. */
 static void wait_for_vfork_done(struct task_struct *child, struct completion *vfork) {
+    //@sol exec vfork-wait
     if (wait_for_completion_killable(vfork)) {
         spin_lock(&child->alloc_lock);
         child->vfork_done = NULL;
         spin_unlock(&child->alloc_lock);
     }
     put_task(child);
+    //@end
 }
 
 long do_fork(struct kernel_clone_args *args) {
@@ -458,9 +460,11 @@ long do_fork(struct kernel_clone_args *args) {
     TRACE(fork, p->pid, p->tgid, args->flags);
     pid_t pid = p->pid; /* D3: p may be gone once it is woken */
     if (args->flags & CLONE_VFORK) {
+        //@sol exec vfork-prepare
         init_completion(&vfork);
         p->vfork_done = &vfork;
         get_task(p);
+        //@end
     }
     TEST_POINT("fork-wake");
     wake_up_new_task(p, args->flags); /* D6 */
@@ -485,12 +489,14 @@ void mm_release(struct task_struct *t, struct mm_struct *mm) {
         }
         t->clear_child_tid = 0;
     }
+    //@sol exec vfork-done
     spin_lock(&t->alloc_lock);
     struct completion *v = t->vfork_done;
     t->vfork_done = NULL;
     if (v)
         complete(v);
     spin_unlock(&t->alloc_lock);
+    //@end
 }
 
 long sys_fork(void) { /* E1 */

@@ -7,6 +7,7 @@
 struct lab_check {
     const char *name;
     void (*fn)(void);
+    uint64_t helper;
 };
 struct lab_site { /* a place that states something; read by the grader from the ELF file */
     const char *what;
@@ -32,8 +33,14 @@ void lab_expect(const struct lab_site *site, uint64_t seen, enum lab_relation r,
 #define CHECK(fname)                                                                                         \
     static void check_##fname(void);                                                                         \
     static const struct lab_check lab_check_##fname                                                          \
-        __attribute__((used, section("lab_checks"))) = {#fname, check_##fname};                              \
+        __attribute__((used, section("lab_checks"))) = {#fname, check_##fname, 0};                           \
     static void check_##fname(void)
+/* What a check runs by lab_args: this same program, as another. It exits with 0 if the function returns. */
+#define HELPER(fname)                                                                                        \
+    static void helper_##fname(void);                                                                        \
+    static const struct lab_check lab_helper_##fname                                                         \
+        __attribute__((used, section("lab_checks"))) = {#fname, helper_##fname, 1};                          \
+    static void helper_##fname(void)
 #define LAB_SITE(text, opt)                                                                                  \
     ({                                                                                                       \
         static const struct lab_site lab_here __attribute__((used, section("lab_sites"))) = {text, __LINE__, \
@@ -76,5 +83,7 @@ int lab_status(pid_t pid);                        /* wait for this child: its wa
 pid_t lab_fork(void);                             /* fork; a fork that fails ends the check */
 void lab_fill(char *p, size_t n, uint64_t seed);  /* a pattern */
 bool lab_holds(const char *p, size_t n, uint64_t seed); /* is it there? */
+char **lab_args(const char *helper, const char *arg); /* for execve of /bin/t; static */
+extern const char *lab_arg;                       /* in the helper: what it was given */
 uint64_t lab_now(void);                           /* ns */
 void lab_fail_nth(int n);                         /* the n-th allocation of the next system call fails; 0: none does */
