@@ -192,10 +192,12 @@ static long copy_mm(u64 flags, struct task_struct *p) { /* C18 */
     p->mm = NULL;
     if (!mm || (p->task_flags & PF_KTHREAD))
         return 0;
+    //@sol threads copy-mm
     if (flags & CLONE_VM)
         mmget(p->mm = mm);
     else if (!(p->mm = dup_mm(mm)))
         return -ENOMEM;
+    //@end
     p->active_mm = p->mm;
     return 0;
 }
@@ -211,7 +213,7 @@ void copy_thread(struct task_struct *p, const struct kernel_clone_args *args) { 
         memset(tf, 0, sizeof(*tf));
         return;
     }
-    //@sol fork copy-thread
+    //@sol fork,threads copy-thread
     *tf = *task_trapframe(current);
     tf->a0 = 0;
     if (args->stack)
@@ -252,11 +254,13 @@ static long check_flags(const struct kernel_clone_args *args) {
     u64 f = args->flags;
     if (f & ~CLONE_SUPPORTED)
         return -EINVAL;
+    //@sol threads check-flags
     for (u64 m = f; m; m &= m - 1) {
         const struct clone_rule *rule = &clone_rules[__builtin_ctzl(m)];
         if ((f & rule->requires) != rule->requires || (f & rule->excludes))
             return -EINVAL;
     }
+    //@end
     if ((f & CLONE_PARENT) && current == child_reaper) /* init's siblings would have no reaper */
         return -EINVAL;
     return 0;
@@ -481,6 +485,7 @@ void mm_release(struct task_struct *t, struct mm_struct *mm) {
         exit_robust_list(t);
     t->robust_list = 0;
     futex_pi_exit(t);
+    //@sol threads clear-child-tid
     if (t->clear_child_tid && mm) {
         if (atomic_read(&mm->mm_users) > 1) { /* somebody is left to see it */
             put_user(t->clear_child_tid, 0u);
@@ -489,6 +494,7 @@ void mm_release(struct task_struct *t, struct mm_struct *mm) {
         }
         t->clear_child_tid = 0;
     }
+    //@end
     //@sol exec vfork-done
     spin_lock(&t->alloc_lock);
     struct completion *v = t->vfork_done;

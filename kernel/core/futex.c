@@ -49,6 +49,7 @@ static struct bucket *bucket_of(const struct futex_key *k) {
     return &buckets[(h >> 40) % NR_BUCKETS];
 }
 
+//@sol threads futex-wake
 /* Bucket lock held. */
 static void wake_one(struct futex_waiter *w) {
     struct task_struct *t = w->task;
@@ -71,6 +72,7 @@ static int wake_bucket(struct bucket *b, const struct futex_key *k, int n, u32 b
     }
     return woken;
 }
+//@end
 static long futex_wake(u64 uaddr, bool shared, int n, u32 bitset) {
     struct futex_key k;
     int r = futex_get_key(uaddr, shared, &k);
@@ -87,6 +89,7 @@ long futex_wake_addr(u64 uaddr, int n, bool shared) {
     return futex_wake(uaddr, shared, n, FUTEX_BITSET_MATCH_ANY);
 }
 
+//@sol threads futex-wait
 static bool dequeue(struct futex_waiter *w) {
     for (;;) {
         struct bucket *b = smp_load_acquire(&w->bucket);
@@ -154,6 +157,7 @@ static long futex_wait(u64 uaddr, bool shared, u32 val, u64 deadline, u32 bitset
     current->restart = (struct restart_block){wait_again, deadline, 0, uaddr, {shared, val, bitset}};
     return -ERESTART_RESTARTBLOCK;
 }
+//@end
 
 static void lock_two(struct bucket *a, struct bucket *b) {
     spin_lock(a < b ? &a->lock : &b->lock);

@@ -86,6 +86,7 @@ static void prepare_stop_cont(struct task_struct *t, int sig) {
 }
 
 void zap_other_threads(struct task_struct *t) {
+    //@sol threads zap-other-threads
     struct task_struct *o;
     t->signal->group_stop_count = 0;
     for_each_thread(o, t->signal) {
@@ -95,6 +96,7 @@ void zap_other_threads(struct task_struct *t) {
         o->pending.signal |= M(SIGKILL);
         signal_wake_up(o, true);
     }
+    //@end
 }
 
 static bool wants(struct task_struct *t, int sig) {
