@@ -23,6 +23,7 @@ static void save_regs(struct abi_sigcontext *sc, struct trapframe *tf) {
 
 static int setup_frame(int sig, const struct abi_sigaction *a, const struct abi_siginfo *info, u64 mask,
                        struct trapframe *tf) {
+    //@sol signals setup-frame
     u64 sp = tf->sp;
     struct abi_stack *alt = &current->altstack;
     bool on_alt =
@@ -54,9 +55,11 @@ static int setup_frame(int sig, const struct abi_sigaction *a, const struct abi_
     tf->a1 = at + offsetof(struct rt_sigframe, info);
     tf->a2 = at + offsetof(struct rt_sigframe, uc);
     return 0;
+    //@end
 }
 
 long sys_rt_sigreturn(void) {
+    //@sol signals sigreturn
     struct trapframe *tf = task_trapframe(current);
     struct rt_sigframe *f = kmalloc(sizeof(*f), GFP_KERNEL);
     current->restart.fn = NULL;
@@ -83,12 +86,14 @@ long sys_rt_sigreturn(void) {
     tf->scause = 0; /* no system call to restart */
     kfree(f);
     return tf->a0;
+    //@end
 }
 
 /* A call that a signal interrupted: -EINTR, or done again. */
 static void restart_call(struct trapframe *tf, const struct abi_sigaction *a) {
     if (tf->scause != EXC_ECALL_U)
         return;
+    //@sol signals restart-call
     long r = tf->a0;
     bool again;
     switch (r) {
@@ -114,6 +119,7 @@ static void restart_call(struct trapframe *tf, const struct abi_sigaction *a) {
     if (r == -ERESTART_RESTARTBLOCK)
         tf->a7 = 128; /* restart_syscall */
     tf->sepc -= 4;
+    //@end
 }
 
 void do_signal(struct trapframe *tf) {
@@ -177,7 +183,9 @@ void do_signal(struct trapframe *tf) {
             force_signal(SIGSEGV, SEGV_MAPERR, tf->sp);
             continue;
         }
+        //@sol signals handler-mask
         set_blocked(current->blocked | a.mask | (a.flags & SA_NODEFER ? 0 : M(sig)));
+        //@end
         return;
     }
     restart_call(tf, NULL);

@@ -107,6 +107,7 @@ static bool wants(struct task_struct *t, int sig) {
 static void complete_signal(int sig, struct task_struct *t, bool group) {
     struct signal_struct *s = t->signal;
     struct task_struct *o;
+    //@sol signals which-thread
     if (!wants(t, sig)) {
         if (!group)
             return;
@@ -116,6 +117,7 @@ static void complete_signal(int sig, struct task_struct *t, bool group) {
             return;
         t = found;
     }
+    //@end
     u64 h = t->sighand->action[sig - 1].handler;
     bool fatal =
         sig == SIGKILL || (h == SIG_DFL_ && !(M(sig) & (IGNORED_BY_DEFAULT | STOP_SIGNALS | CORE_SIGNALS)));
@@ -234,6 +236,7 @@ void notify_continued(void) {
 }
 
 static bool take_one(struct sigpending *p, u64 mask, struct abi_siginfo *info) {
+    //@sol signals take-one
     u64 can = p->signal & mask;
     if (!can)
         return false;
@@ -255,6 +258,7 @@ static bool take_one(struct sigpending *p, u64 mask, struct abi_siginfo *info) {
     if (!more)
         p->signal &= ~M(sig);
     return true;
+    //@end
 }
 /* sighand lock held. The signal's number, or 0. */
 int dequeue_locked(u64 mask, struct abi_siginfo *info) {

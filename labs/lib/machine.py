@@ -74,19 +74,21 @@ class Program:
         for at in range(0, size, 16):
             what, line, optional = struct.unpack_from("<QII", self.elf.data, off + at)
             self.sites[base + at] = (self.elf.string_at(what), line, optional)
+        owner, lines = None, {}
+        self.checks = []
         with open(source) as f:
-            starts = [(n, m.group(1)) for n, line in enumerate(f, 1) if (m := re.match(r"CHECK\((\w+)\)", line))]
-        self.checks = [name for _, name in starts]
+            for n, line in enumerate(f, 1):  # what a check states: in CHECK(name) { } itself, and in name_body()
+                if m := re.match(r"CHECK\((\w+)\)|static void (\w+)_body\(void\)", line):
+                    owner = m.group(1) or m.group(2)
+                    if m.group(1):
+                        self.checks.append(owner)
+                lines[n] = owner
+                if line.rstrip().endswith("}") and (line.startswith("}") or re.match(r"CHECK\(", line)):
+                    owner = None
         self.required = {name: set() for name in self.checks}
         for at, (_, line, optional) in self.sites.items():
-            mine = [name for n, name in starts if n <= line]
-            if mine and not optional and line <= self._last_line(source):
-                self.required[mine[-1]].add(at)
-
-    @staticmethod
-    def _last_line(source):
-        with open(source) as f:
-            return sum(1 for _ in f)
+            if not optional and lines.get(line) in self.required:
+                self.required[lines[line]].add(at)
 
 
 class Remote:
