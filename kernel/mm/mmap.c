@@ -411,6 +411,8 @@ long sys_brk(u64 brk) {
 }
 
 long sys_mmap(u64 addr, u64 len, u64 prot, u64 flags, u64 fd, u64 off) {
+    if (off & (PAGE_SIZE - 1)) /* of anonymous memory too */
+        return -EINVAL;
     if (flags & MAP_ANONYMOUS)
         return do_mmap(current->mm, NULL, addr, len, prot, flags, 0);
     struct file *f = fget(fd);

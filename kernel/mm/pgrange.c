@@ -197,12 +197,14 @@ static u64 zap_leaf(struct gather *g, struct page *leaf, u64 va, u64 stop) {
     for (; va < stop && g->pages < GATHER && leaf->inuse; va += PAGE_SIZE, e++) {
         if (!*e)
             continue;
+        //@sol sv39 zap-entry
         struct page *p = pa_to_page(pte_pa(*e));
         g->files += p->mapping != NULL;
         g->rss++;
         *e = 0;
         leaf->inuse--;
         g->page[g->pages++] = p;
+        //@end
     }
     return leaf->inuse ? va : stop;
 }
@@ -336,6 +338,7 @@ int own_page_range(struct mm_struct *mm, u64 start, u64 end) {
 /* After mprotect: entries get the VMA's permissions; write permission only where no copy or dirty
  * tracking is due, that is, never here: the next store faults and decides. */
 void protect_page_range(struct vm_area *v, u64 start, u64 end) {
+    //@sol sv39 protect-page-range
     pte_t flags = vma_pte_flags(v->flags) & ~(PTE_W | PTE_D);
     if (!(v->flags & (VM_READ | VM_WRITE | VM_EXEC)))
         flags = PTE_U | PTE_A; /* PROT_NONE: not valid, the page kept */
@@ -350,6 +353,7 @@ void protect_page_range(struct vm_area *v, u64 start, u64 end) {
     }
     spin_unlock(&v->mm->page_table_lock);
     flush_tlb_range(v->mm, start, end);
+    //@end
 }
 
 /* The entry of va is taken out; 0 if there is none. The table is mm's own (own_page_range). */
@@ -364,6 +368,7 @@ static pte_t take_pte(struct mm_struct *mm, u64 va) {
     return e;
 }
 int move_page_tables(struct mm_struct *mm, u64 from, u64 to, u64 len) {
+    //@sol sv39 move-page-tables
     int r = own_page_range(mm, from, from + len);
     for (u64 off = 0; off < len && !r; off += PAGE_SIZE) {
         pte_t e = take_pte(mm, from + off);
@@ -372,4 +377,5 @@ int move_page_tables(struct mm_struct *mm, u64 from, u64 to, u64 len) {
     }
     flush_tlb_range(mm, from, from + len);
     return r;
+    //@end
 }

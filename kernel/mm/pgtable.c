@@ -153,6 +153,7 @@ static void copy_table(struct page *n, struct page *old, int level) {
 }
 
 pte_t *pte_lookup(struct mm_struct *mm, u64 va) {
+    //@sol sv39 pte-lookup
     pte_t *t = mm->pgd;
     for (int level = 2; level > 0; level--) {
         pte_t e = READ_ONCE(t[va_index(va, level)]);
@@ -161,6 +162,7 @@ pte_t *pte_lookup(struct mm_struct *mm, u64 va) {
         t = next_table(e);
     }
     return &t[va_index(va, 0)];
+    //@end
 }
 
 /* The entry of va, that of a 2 MB page's part too, and *sharers as pte_peek says. page_table_lock held. */
@@ -379,6 +381,7 @@ int set_huge_pte(struct mm_struct *mm, u64 va, pte_t pte) {
 }
 
 pte_t vma_pte_flags(u32 f) {
+    //@sol sv39 vma-pte-flags
     pte_t e = PTE_V | PTE_U | PTE_A;
     if (f & VM_READ)
         e |= PTE_R;
@@ -387,6 +390,7 @@ pte_t vma_pte_flags(u32 f) {
     if (f & VM_EXEC)
         e |= PTE_X;
     return e;
+    //@end
 }
 
 void flush_tlb_range(struct mm_struct *mm, u64 start, u64 end) {

@@ -3,6 +3,7 @@
 #include "mm.h"
 #include <abi/errno.h>
 
+//@sol traps user-copies
 int copy_from_user(void *dst, u64 src, u64 n) {
     return access_ok(src, n) && !__copy_user(dst, (void *)src, n) ? 0 : -EFAULT;
 }
@@ -17,6 +18,7 @@ long strncpy_from_user(char *dst, u64 src, u64 n) {
     long r = __strncpy_user(dst, (char *)src, room);
     return r < 0 ? -EFAULT : (u64)r < room ? r : room < n ? -EFAULT : -ENAMETOOLONG;
 }
+//@end
 
 int fault_in_readable(u64 va, u64 n) {
     u8 b;
@@ -40,6 +42,7 @@ void iter_kernel(struct iov_iter *it, struct iovec *v, void *base, u64 len) {
 /* One step for each piece: op 0 to the iterator, 1 from it, 2 zeros to it. */
 static inline __attribute__((always_inline)) size_t iterate(void *buf, size_t n, struct iov_iter *it,
                                                             int op) {
+    //@sol traps iterate
     size_t done = 0;
     n = min(n, it->count);
     while (done < n) {
@@ -68,6 +71,7 @@ static inline __attribute__((always_inline)) size_t iterate(void *buf, size_t n,
             break;
     }
     return done;
+    //@end
 }
 size_t copy_to_iter(const void *src, size_t n, struct iov_iter *it) { return iterate((void *)src, n, it, 0); }
 size_t copy_from_iter(void *dst, size_t n, struct iov_iter *it) { return iterate(dst, n, it, 1); }
@@ -90,6 +94,7 @@ int fault_in_iter(const struct iov_iter *it, size_t n) {
 }
 
 long copy_struct_from_user(void *dst, u64 known, u64 src, u64 size) {
+    //@sol traps copy-struct
     u8 byte;
     if (copy_from_user(dst, src, min(known, size)))
         return -EFAULT;
@@ -100,4 +105,5 @@ long copy_struct_from_user(void *dst, u64 known, u64 src, u64 size) {
             return -E2BIG;
     }
     return 0;
+    //@end
 }

@@ -32,8 +32,10 @@ trap_entry:
     li t3, 8                        /* EXC_ECALL_U */
     mv a0, sp
     bne t2, t3, 1f
+    //@sol traps behind-the-ecall
     addi t0, t0, 4                  /* behind the ecall */
     sd t0, TF_SEPC(sp)
+    //@end
     csrsi sstatus, SSTATUS_SIE
     call do_syscall
 ret_to_user:

@@ -16,6 +16,7 @@ struct ex_entry {
 extern const struct ex_entry __start_ex_table[], __stop_ex_table[];
 
 static bool fixup_exception(struct trapframe *tf) {
+    //@sol traps fixup-exception
     for (const struct ex_entry *e = __start_ex_table; e < __stop_ex_table; e++)
         if (e->insn == tf->sepc) {
             tf->sepc = e->fixup;
@@ -23,6 +24,7 @@ static bool fixup_exception(struct trapframe *tf) {
             return true;
         }
     return false;
+    //@end
 }
 
 static const char *const exception_names[] = {"instruction address misaligned",
@@ -221,6 +223,7 @@ void do_work_pending(struct trapframe *tf) {
 
 long sys_ni_syscall(void) { return -ENOSYS; }
 static inline void call_table(struct trapframe *tf) {
+    //@sol traps call-table
     u64 n = tf->a7;
     const syscall_fn *table = syscall_table;
     account_time(false);
@@ -231,6 +234,7 @@ static inline void call_table(struct trapframe *tf) {
     }
     tf->a0 = table[n](tf->a0, tf->a1, tf->a2, tf->a3, tf->a4, tf->a5);
     account_time(true);
+    //@end
 }
 static noinline void traced_syscall(struct trapframe *tf) {
     u64 n = tf->a7;

@@ -87,7 +87,7 @@ class Base:
     def kernel(self, files, into):
         """The kernel with these files ({path: bytes}), in the new folder `into`. BuildFailure: the submission's fault."""
         for path, data in files.items():
-            refuse(path, data)
+            refuse(path, data, self.starter[path])
         for part in (*KERNEL_PARTS, "build"):
             subprocess.run(["cp", "-a", "--reflink=auto", os.path.join(self.dir, part), os.path.join(into, part)], check=True)
         os.makedirs(os.path.join(into, "docs"), exist_ok=True)
@@ -101,12 +101,15 @@ class Base:
         return os.path.join(into, "build/kernel/tine.elf")
 
 
-def refuse(path, data):
-    """A source may include the tree's headers and nothing else, and leave the assembler's file directives alone."""
+def refuse(path, data, starter):
+    """A source may include the tree's headers and nothing else, and leave the assembler's file directives alone; but for the lines
+    that it was given with."""
     try:
         text = data.decode()
     except UnicodeDecodeError:
         raise BuildFailure(f"{path}: this is no text") from None
+    given = set(starter.decode().splitlines())
+    text = "\n".join("" if line in given and not line.endswith("\\") else line for line in text.splitlines())
     text = re.sub(r"\\\r?\n", "", text)
     for m in re.finditer(r"^[ \t]*(?:#|%:|\?\?=)\s*(include|include_next|import|embed)\b([^\n]*)", text, re.M):
         name = re.match(r'\s*(?:"([^"]+)"|<([^>]+)>)', m.group(2))

@@ -9,7 +9,7 @@ solutions of no other lab. Regions do not nest."""
 import os
 import re
 
-OPEN = re.compile(r"^\s*(?://|#)@sol ([a-z,]+) ([a-z0-9-]+)\s*$")
+OPEN = re.compile(r"^\s*(?://|#)@sol ([a-z0-9,]+) ([a-z0-9-]+)\s*$")
 END = re.compile(r"^\s*(?://|#)@end\s*$")
 ANY = re.compile(r"^\s*(?://|#)@(sol|end)\b")
 
