@@ -36,7 +36,7 @@ static bool huge_at(struct mm_struct *mm, u64 va) {
  * pages is copied; a middle table with up to FORK_COPY_TABLES leaf tables is gone through.
  * docs/page-tables.md has the curves. */
 u32 fork_copy_pages = FORK_COPY_PAGES;
-//@sol fork,cow copy-page-tables
+//@sol fork,cow,constant copy-page-tables
 #define FORK_COPY_TABLES 64
 
 static bool copies_all(void) { return fork_copy_pages >= PTRS_PER_TABLE; }

@@ -105,6 +105,7 @@ void put_table(struct page *t, int level) {
 }
 
 void seal(struct page *leaf) {
+    //@sol constant seal
     if (page_test(leaf, PG_SEALED))
         return;
     u32 left = leaf->inuse;
@@ -115,12 +116,14 @@ void seal(struct page *leaf) {
             __atomic_fetch_and(e, ~(PTE_W | PTE_D), __ATOMIC_RELAXED);
     }
     page_set(leaf, PG_SEALED);
+    //@end
 }
 
 /* Fill the empty table n with what `old`, which is shared, has. What the entries point to gets a reference
  * more; a leaf table is sealed on the way. Unrolled, for a first store to a large process's memory is two of
  * these. */
 static void copy_table(struct page *n, struct page *old, int level) {
+    //@sol constant copy-table
     pte_t *s = page_address(old), *d = page_address(n), *end = s + PTRS_PER_TABLE;
     struct page *frames = mem_map - min_pfn; /* looked up once */
     n->inuse = old->inuse;
@@ -150,6 +153,7 @@ static void copy_table(struct page *n, struct page *old, int level) {
         }
     }
     page_set(old, PG_SEALED);
+    //@end
 }
 
 pte_t *pte_lookup(struct mm_struct *mm, u64 va) {
@@ -300,6 +304,7 @@ bool path_reach(struct mm_struct *mm, u64 va, enum reach want, struct table_path
     if (want != REACH_LINK) {
         *leaf = own_entry(slot, 1, make, p);
     } else if (*slot) {
+        //@sol constant reach-link
         if (is_shared(*slot)) {
             seal(table_page(*slot));
             if (!(*slot & PTE_V))
@@ -308,6 +313,7 @@ bool path_reach(struct mm_struct *mm, u64 va, enum reach want, struct table_path
         } else {
             *leaf = own_entry(slot, 1, false, p);
         }
+        //@end
     }
     if (*leaf)
         *leaf += va_index(va, 0);

@@ -22,6 +22,7 @@ unsigned int select_hart(const struct task_struct *p, unsigned int prev) {
             m &= m - 1;
         return __builtin_ctzl(m);
     }
+    //@sol sched select-hart
     unsigned int best = __builtin_ctzl(allowed), self = smp_processor_id();
     if ((allowed & BIT(prev)) && hart_idle(prev))
         return prev;
@@ -39,6 +40,7 @@ unsigned int select_hart(const struct task_struct *p, unsigned int prev) {
             least = n, best = h;
     }
     return best;
+    //@end
 }
 
 /* Virtual time is one for all harts as far as they agree: what a task has had stays with it when it moves,
@@ -95,6 +97,7 @@ static void migrate(struct task_struct *p, struct rq *from, struct rq *to) {
     enqueue(to, p);
 }
 
+//@sol sched push-one
 /* At a slice's end: the waiting task that has had least goes where there are fewer tasks. Where the
  * difference is one, only if those there have had more: so the surplus task wanders between the harts at the
  * pace at which they drift apart, and in the long run all tasks get the same. Returns when to look again, or
@@ -138,9 +141,11 @@ u64 push_one(void) {
     unlock_both(rq, dest);
     return again;
 }
+//@end
 
 /* An idle hart takes a task that waits elsewhere. Called with no lock, interrupts off. */
 bool steal(struct rq *rq) {
+    //@sol sched steal
     unsigned int self = rq - rqs;
     u64 soon = FOREVER;
     for (unsigned int i = 1; i < nr_harts; i++) {
@@ -158,4 +163,5 @@ bool steal(struct rq *rq) {
     if (soon != FOREVER) /* idle until then, and another look */
         end_slice_by(rq, soon);
     return false;
+    //@end
 }

@@ -33,8 +33,10 @@ static u32 weight(const struct task_struct *p) {
  * a fork bomb slows its own processes, not everybody's. Root is not limited. */
 #define USER_SHARE 16
 u64 scaled(const struct task_struct *p, u64 ns) {
+    //@sol sched scaled
     u64 n = p->se.user_tasks ? (u64)atomic_read(p->se.user_tasks) : 0;
     return ns * 1024 / weight(p) * (n > USER_SHARE ? n / USER_SHARE : 1);
+    //@end
 }
 
 /* The kernel argument seed=N: scheduling by a generator, so that each N is another interleaving. Under
@@ -109,10 +111,12 @@ void update_curr(struct rq *rq) {
         charge_rt(rq, now, delta);
     p->se.sum_exec += delta;
     p->se.slice_used += delta;
+    //@sol sched charge
     if (!is_rt(p))
         p->se.vruntime += scaled(p, delta);
     if (rq->nr_running == 1)
         advance(rq, p);
+    //@end
 }
 
 void queue_insert(struct rq *rq, struct task_struct *p, bool head) {
@@ -146,9 +150,11 @@ void queue_remove(struct rq *rq, struct task_struct *p) {
 
 /* One that slept may catch up by at most half a slice: sleeping saves no credit. */
 static void place_sleeper(struct rq *rq, struct task_struct *p) {
+    //@sol sched place-sleeper
     u64 floor = rq->min_vruntime - scaled(p, SLICE_NS) / 2;
     if ((s64)(p->se.vruntime - floor) < 0)
         p->se.vruntime = floor;
+    //@end
 }
 /* The running task is not in the tree or lists; nr_running counts it. */
 void enqueue(struct rq *rq, struct task_struct *p) {
@@ -162,9 +168,11 @@ void enqueue(struct rq *rq, struct task_struct *p) {
 static bool preempts(const struct task_struct *p, const struct task_struct *curr) {
     if (curr->task_flags & PF_IDLE)
         return true;
+    //@sol sched preempts
     if (is_rt(p) || is_rt(curr))
         return p->se.prio > curr->se.prio;
     return (s64)(p->se.deadline - curr->se.deadline) < 0;
+    //@end
 }
 
 /* p was put on rq: make the hart look at it if it should. sync: if this is that hart, it will soon by itself.
@@ -304,6 +312,7 @@ void wake_up_new_task(struct task_struct *p, u64 clone_flags) {
 
 /* In an interrupt, on the hart that runs current. */
 static void slice_end(struct timer *t) {
+    //@sol sched slice-end
     struct rq *rq = this_rq();
     spin_lock(&rq->lock);
     update_curr(rq);
@@ -321,6 +330,7 @@ static void slice_end(struct timer *t) {
         set_tif(current, TIF_NEED_RESCHED);
     else
         timer_start(t, min(again, ktime_get() + left));
+    //@end
 }
 
 /* --- the switch --- */

@@ -21,7 +21,8 @@ void lab_expect(const struct lab_site *site, uint64_t seen, enum lab_relation r,
     bool ok = r == LAB_TRUE ? seen : r == LAB_EQ ? seen == expected : r == LAB_NE ? seen != expected
             : r == LAB_LE ? seen <= expected : seen >= expected;
     int saved = errno;
-    lab_stop(LAB_EXPECT, site, seen, r, expected);
+    if (!ok || !site->optional)
+        lab_stop(LAB_EXPECT, site, seen, r, expected);
     if (!ok) { /* by hand only: the grader has ended the run */
         char line[300];
         static const char *const words[] = {"", "", "other than ", "at most ", "at least "};
@@ -107,3 +108,11 @@ char **lab_args(const char *helper, const char *arg) {
     args[0] = "t", args[1] = (char *)helper, args[2] = seed, args[3] = (char *)token, args[4] = (char *)arg;
     return args;
 }
+static int gate[2];
+void lab_gate(void) { pipe(gate); }
+void lab_wait_start(void) {
+    char c;
+    close(gate[1]);
+    read(gate[0], &c, 1);
+}
+void lab_start(void) { close(gate[1]); }

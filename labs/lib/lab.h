@@ -23,6 +23,10 @@ enum lab_op {
     LAB_LOST,    /* site, slot before, slot after, most: pages fewer than before */
     LAB_COUNT,   /* -, slot: remember the instructions executed so far */
     LAB_COST,    /* site, slot before, slot after, runs: instructions each; points by the lab's curve */
+    LAB_HART,    /* -: remember the hart that this runs on */
+    LAB_HARTS,   /* site, least: how many different ones were remembered */
+    LAB_ONE_OF,  /* site, mask: this runs on one of these harts */
+    LAB_TABLE,   /* -, slot, address: remember the page of the lowest table on the way to this address */
 };
 enum lab_relation { LAB_TRUE, LAB_EQ, LAB_NE, LAB_LE, LAB_GE };
 
@@ -73,6 +77,10 @@ void lab_expect(const struct lab_site *site, uint64_t seen, enum lab_relation r,
 #define HOST_COUNT(slot) lab_stop(LAB_COUNT, NULL, slot, 0, 0)
 #define HOST_COST(before, after, runs, what)                                                                 \
     lab_stop(LAB_COST, LAB_SITE(what, 0), (before) | (uint64_t)(after) << 32, runs, 0)
+#define HOST_TABLE(slot, address) lab_stop(LAB_TABLE, NULL, slot, (uint64_t)(address), 0)
+#define HOST_HART() lab_stop(LAB_HART, NULL, 0, 0, 0)
+#define HOST_HARTS(least, what) lab_stop(LAB_HARTS, LAB_SITE(what, 0), least, 0, 0)
+#define HOST_ON(mask, what) lab_stop(LAB_ONE_OF, LAB_SITE(what, 0), mask, 0, 0)
 enum { PTE_V = 1, PTE_R = 2, PTE_W = 4, PTE_X = 8, PTE_U = 16 };
 
 /* Helpers that checks share. */
@@ -85,5 +93,8 @@ void lab_fill(char *p, size_t n, uint64_t seed);  /* a pattern */
 bool lab_holds(const char *p, size_t n, uint64_t seed); /* is it there? */
 char **lab_args(const char *helper, const char *arg); /* for execve of /bin/t; static */
 extern const char *lab_arg;                       /* in the helper: what it was given */
+/* Children that begin together: each calls lab_wait_start, then the parent lab_start. (Under icount one hart runs at a
+ * time, and one that spins alone keeps its turn for long; where tasks share a hart the end of a slice ends a turn.) */
+void lab_gate(void), lab_wait_start(void), lab_start(void);
 uint64_t lab_now(void);                           /* ns */
 void lab_fail_nth(int n);                         /* the n-th allocation of the next system call fails; 0: none does */

@@ -1,0 +1,102 @@
+/* Lab 9, the public checks. What a task gets is counted by what it does: it adds up in shared memory. */
+#include "lab.h"
+
+static volatile uint64_t *work; /* one line for each task */
+#define WORK(i) work[(i) * 8]
+
+/* A child that works for ever. */
+static pid_t spinner(int i, int nice) {
+    pid_t pid = lab_fork();
+    if (!pid) {
+        syscall(SYS_setpriority, 0, 0, nice);
+        for (;;)
+            WORK(i)++;
+    }
+    return pid;
+}
+static void start(void) { work = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0); }
+static void stop(pid_t *pids, int n) {
+    for (int i = 0; i < n; i++)
+        kill(pids[i], SIGKILL);
+    for (int i = 0; i < n; i++)
+        waitpid(pids[i], NULL, 0);
+}
+/* Let them run for so many milliseconds; we come first when we wake. */
+static void let_run(int ms) {
+    syscall(SYS_setpriority, 0, 0, -20);
+    usleep(ms * 1000);
+}
+
+CHECK(fair) {
+    pid_t pid[3];
+    start();
+    syscall(SYS_setpriority, 0, 0, -20);
+    for (int i = 0; i < 3; i++)
+        pid[i] = spinner(i, 0);
+    let_run(20);
+    uint64_t before[3] = {WORK(0), WORK(1), WORK(2)}, most = 0, least = ~0UL;
+    let_run(90);
+    for (int i = 0; i < 3; i++) {
+        uint64_t did = WORK(i) - before[i];
+        most = did > most ? did : most;
+        least = did < least ? did : least;
+    }
+    stop(pid, 3);
+    EXPECT(most, "the tasks run");
+    EXPECT_GE(least * 100 / most, 88, "three equal tasks get the same time, within a slice (the least of them, in percent of the most)");
+}
+
+CHECK(weights) {
+    pid_t pid[2];
+    start();
+    syscall(SYS_setpriority, 0, 0, -20);
+    pid[0] = spinner(0, 0), pid[1] = spinner(1, 5);
+    let_run(20);
+    uint64_t a = WORK(0), b = WORK(1);
+    let_run(150);
+    a = WORK(0) - a, b = WORK(1) - b;
+    stop(pid, 2);
+    EXPECT(b, "a task with a higher nice value runs too");
+    EXPECT_GE(a * 100 / b, 240, "nice 5 means a third of the time: not more (what nice 0 gets, in percent of that)");
+    EXPECT_LE(a * 100 / b, 390, "and not less");
+}
+
+/* Five tasks, four harts. */
+CHECK(all_harts) {
+    start();
+    lab_gate();
+    for (int i = 0; i < 5; i++)
+        if (!lab_fork()) {
+            lab_wait_start();
+            for (uint64_t t = lab_now() + 16000000; lab_now() < t;)
+                WORK(i)++;
+            HOST_HART();
+            for (uint64_t t = lab_now() + 6000000; lab_now() < t;)
+                WORK(i)++;
+            _exit(0);
+        }
+    lab_start();
+    for (int i = 0; i < 5; i++)
+        wait(NULL);
+    HOST_HARTS(4, "five tasks that work run on four harts");
+}
+
+/* One that sleeps much and works little comes soon when it wakes. */
+CHECK(latency) {
+    pid_t pid[2];
+    uint64_t late = 0, worst = 0;
+    start();
+    for (int i = 0; i < 2; i++)
+        pid[i] = spinner(i, 0);
+    for (int i = 0; i < 25; i++) {
+        uint64_t t = lab_now();
+        usleep(3000);
+        t = lab_now() - t - 3000000;
+        late += t;
+        worst = t > worst ? t : worst;
+    }
+    stop(pid, 2);
+    EXPECT(WORK(0) && WORK(1), "the two that work do so");
+    EXPECT_LE(late / 25 / 1000, 400, "a task that mostly sleeps is on in time, beside two that work (microseconds late, on average)");
+    EXPECT_LE(worst / 1000, 3500, "and never later than a slice");
+}
