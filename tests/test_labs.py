@@ -236,3 +236,12 @@ def test_the_same_marks_twenty_times(cow):
             x = prove.grading.grade(cow.lab, kernel, cow.programs, jobs=4)
             seen.add(tuple((o.score, o.verdict.instructions) for o in x.outcomes))
     assert len(seen) == 1, seen
+
+
+def test_handouts_name_every_public_check():
+    for name in labs.names():
+        lab, text = labs.Lab(name), " ".join(regions.read(os.path.join(TOP, f"docs/labs/{name}.md")).split())
+        assert text.startswith(f"# Lab {lab.number}: "), name
+        for c in lab.checks:
+            assert c.hidden or f"| {c.name} | {c.points} |" in text, f"{name}: {c.name}"
+        assert f"{lab.total(False)} of them you can run" in text and f"{lab.total()} points are marked" in text, name

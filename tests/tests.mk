@@ -33,7 +33,7 @@ profile: all
 	@$(PY) scripts/profile.py --kernel $(KERNEL) --image $(B)/fs.img --build $(B) $(if $(ONLY),--only $(ONLY)) --mem $(MEM) -- '$(subst ','\'',$(value CMD))'
 .PHONY: profile
 # Campaigns: longer than `make test` may be.
-N ?= 500
+N ?= $(if $(filter labs-class,$(MAKECMDGOALS)),200,500)
 boots: all
 	@$(PY) tests/boots.py $(N) $(KERNEL) $(B)/fs.img
 RUNS ?= 10
@@ -67,3 +67,9 @@ seeds: test-programs
 	@$(MAKE) DEBUG=1 all
 	@$(PY) tests/seeds.py $(or $(SEED),1) $(N) $(T)
 .PHONY: seeds
+# Labs: are they what they claim to be (a table)? A class of N submissions, marked twice.
+labs-prove: all
+	@$(PY) labs/prove $(LAB)
+labs-class: all
+	@$(PY) tests/labs/class_run.py $(N) $(LAB)
+.PHONY: labs-prove labs-class

@@ -104,9 +104,11 @@ CHECK(spread) {
         if (!(pid[i] = lab_fork())) {
             while (!WORK(7))
                 WORK(i)++;
-            for (uint64_t t = lab_now() + 25000000; lab_now() < t;)
-                WORK(i)++;
-            HOST_HART();
+            for (int k = 0; k < 4; k++) {
+                for (uint64_t t = lab_now() + 12000000; lab_now() < t;)
+                    WORK(i)++;
+                HOST_HART();
+            }
             for (uint64_t t = lab_now() + 6000000; lab_now() < t;)
                 WORK(i)++;
             _exit(0);

@@ -68,9 +68,11 @@ CHECK(all_harts) {
     for (int i = 0; i < 5; i++)
         if (!lab_fork()) {
             lab_wait_start();
-            for (uint64_t t = lab_now() + 16000000; lab_now() < t;)
-                WORK(i)++;
-            HOST_HART();
+            for (int k = 0; k < 4; k++) {
+                for (uint64_t t = lab_now() + 12000000; lab_now() < t;)
+                    WORK(i)++;
+                HOST_HART();
+            }
             for (uint64_t t = lab_now() + 6000000; lab_now() < t;)
                 WORK(i)++;
             _exit(0);
