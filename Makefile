@@ -183,13 +183,14 @@ compile_commands.json: $(KERNEL) Makefile
 	$(Q)$(PY) scripts/compile_commands.py $@ '$(subst ','\'',$(CC) $(filter-out -DCONFIG% -finstrument% -fsanitize%,$(KCFLAGS)) -DCONFIG_DEBUG -DCONFIG_FUNCTION_TRACER)' $(sort $(shell find kernel -name '*.c')) -- '$(subst ','\'',$(UCC) $(UCFLAGS) -fno-builtin)' $(wildcard user/*.c user/*/*.c)
 
 format:
-	@find kernel user include tests -name "*.[ch]" | xargs clang-format --style=file -i
+	@find kernel user include tests labs -name "*.[ch]" | xargs clang-format --style=file -i
 .PHONY: format
 clean:
 	@rm -rf $(B) compile_commands.json
 help:
 	@echo "make [qemu|watch|run CMD=...|qemu-gdb|qemu-record|qemu-replay|qemu-cmd|test [T=name]|bench|fs.img EXTRA=dir|deps|clean]"
 	@echo "     [trace CMD=... EVENTS=fork,sched|ftrace CMD=... FUNC=copy_process|decode LOG=...|oracle|bench-linux|bench-disk|bench-update|profile CMD=... ONLY=function|curve|boots N=500|seeds N=1000|fuzz]"
+	@echo "     [lab LAB=cow DIR=folder|grade LAB=cow|repro CHECK=...|gdb CHECK=...|labs-prove|labs-class N=200]"
 	@echo "variables: CPUS= MEM= ICOUNT=1 IMG= EXTRA= APPEND= DEBUG=1 SEED= DUMP=file BUSYBOX=1 CROSS= V=1"
 
 -include $(shell find $(K) -name '*.d' 2>/dev/null)

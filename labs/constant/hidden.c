@@ -5,7 +5,8 @@
 
 /* The first store after a fork: one table is copied, and one page. */
 CHECK(store_cost) {
-    char *p = mmap((char *)0x1000000000, 32 * MB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    char *p = mmap((char *)0x1000000000, 32 * MB, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     int fd[2];
     char c;
     for (size_t i = 0; i < 32 * MB; i += PAGE)
@@ -31,11 +32,12 @@ CHECK(store_cost) {
     EXPECT_EQ(lab_status(pid), 0, "the child has its own memory");
 }
 
-/* A random program of stores, forks, unmapping, protecting and ends, over several tables; each byte has a model. */
+/* A random program of stores, forks, unmapping, protecting and ends, over several tables; each byte has a
+ * model. */
 enum { N = 96, STEP = 37 }; /* pages at i * STEP: some in one table, some not */
 static unsigned char model[N];
 static char *base;
-#define AT(i) (base + (size_t)(i) * STEP * PAGE)
+#define AT(i) (base + (size_t)(i)*STEP * PAGE)
 static int steps(int n, int depth) {
     int bad = 0;
     for (int k = 0; k < n; k++) {
@@ -67,7 +69,8 @@ static int steps(int n, int depth) {
     return bad;
 }
 CHECK(mixed) {
-    base = mmap((char *)0x1000000000, (size_t)N * STEP * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    base = mmap((char *)0x1000000000, (size_t)N * STEP * PAGE, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     HOST_TABLE(0, AT(lab_random(N)));
     memset(model, 0, sizeof(model));
     for (int i = 0; i < N; i++)
@@ -85,13 +88,15 @@ CHECK(mixed) {
     EXPECT_EQ(lab_status(pid), 0, "the child finds its memory");
     steps(200, 0);
     HOST_FREE(1);
-    EXPECT_EQ(steps(500, 0), 0, "a random program over shared tables, in four generations: each byte is what it should be");
+    EXPECT_EQ(steps(500, 0), 0,
+              "a random program over shared tables, in four generations: each byte is what it should be");
     HOST_FREE(2);
     HOST_LOST(1, 2, 60, "and no page or table is lost");
 }
 
 CHECK(no_memory) {
-    char *p = mmap((char *)0x1000000000, 24 * MB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    char *p = mmap((char *)0x1000000000, 24 * MB, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     for (size_t i = 0; i < 24 * MB; i += PAGE)
         *(uint64_t *)(p + i) = i;
     HOST_TABLE(1, p + 2 * MB);

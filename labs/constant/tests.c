@@ -6,7 +6,8 @@ enum { BEFORE, CHILD, AFTER, T0, T1 };
 
 /* The same tables in both, until somebody stores; then one of them gets another, and only there. */
 CHECK(tables) {
-    char *p = mmap((char *)0x1000000000, 64 * MB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    char *p = mmap((char *)0x1000000000, 64 * MB, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     for (size_t i = 0; i < 64 * MB; i += PAGE)
         *(uint64_t *)(p + i) = i;
     HOST_TABLE(BEFORE, p + 10 * MB);
@@ -33,7 +34,8 @@ CHECK(tables) {
 
 /* What a fork of 32 MB costs: instructions of fork, the child's exit, and wait. */
 CHECK(fork_cost) {
-    char *p = mmap((char *)0x1000000000, 32 * MB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    char *p = mmap((char *)0x1000000000, 32 * MB, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     for (size_t i = 0; i < 32 * MB; i += PAGE)
         p[i] = 1;
     for (int i = 0; i < 5; i++)

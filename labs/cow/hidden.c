@@ -84,7 +84,8 @@ CHECK(readonly) {
     HOST_BITS(AFTER, PTE_W, PTE_W, "the page beside it can be written to");
 }
 
-/* MAP_SHARED is not copied: all see the stores of all. A private page beside it is shared until the first store. */
+/* MAP_SHARED is not copied: all see the stores of all. A private page beside it is shared until the first
+ * store. */
 CHECK(shared_mapping) {
     char *s = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0), *p = lab_pages(1);
     s[0] = 1, p[0] = 1;

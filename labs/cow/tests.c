@@ -3,7 +3,8 @@
 
 enum { BEFORE, PARENT, CHILD, AFTER, THIRD };
 
-/* Both sides load from the page, so that both have an entry for it, and then it is one frame that nobody may store to. */
+/* Both sides load from the page, so that both have an entry for it, and then it is one frame that nobody may
+ * store to. */
 CHECK(share) {
     char *p = lab_pages(1);
     lab_fill(p, PAGE, 1);
@@ -13,7 +14,8 @@ CHECK(share) {
         EXPECT(lab_holds(p, PAGE, 1), "the child finds in memory what the parent had");
         HOST_PTE(CHILD, p);
         HOST_SAME_FRAME(BEFORE, CHILD, "fork copies no page: the child has the parent's frame");
-        HOST_BITS(CHILD, PTE_V | PTE_R | PTE_W | PTE_U, PTE_V | PTE_R | PTE_U, "a page that two have is read-only for the child");
+        HOST_BITS(CHILD, PTE_V | PTE_R | PTE_W | PTE_U, PTE_V | PTE_R | PTE_U,
+                  "a page that two have is read-only for the child");
         _exit(3);
     }
     EXPECT(lab_holds(p, PAGE, 1), "the parent's memory is as it was");
@@ -33,7 +35,8 @@ CHECK(split) {
     if (!pid) {
         lab_fill(p, PAGE, 2);
         HOST_PTE(CHILD, p);
-        HOST_OTHER_FRAME(BEFORE, CHILD, "the child's first store to a shared page gives it a frame of its own");
+        HOST_OTHER_FRAME(BEFORE, CHILD,
+                         "the child's first store to a shared page gives it a frame of its own");
         HOST_BITS(CHILD, PTE_W, PTE_W, "after its first store the page is the child's, to write to");
         EXPECT(lab_holds(p, PAGE, 2), "the child sees what it stored");
         EXPECT_EQ(*(volatile uint64_t *)(p + PAGE), q, "the next page stays as it was");
@@ -88,7 +91,8 @@ CHECK(kernel_store) {
         HOST_PTE(CHILD, p + (*(volatile char *)p == 'a' ? 0 : PAGE));
         HOST_SAME_FRAME(BEFORE, CHILD, "before the read the page is shared");
         EXPECT_EQ(read(fd[0], p + 100, 8), 8, "read() stores to a page that is shared");
-        EXPECT(!memcmp(p + 98, "aahellooooaa", 12), "the child has what it read, and around it what was there");
+        EXPECT(!memcmp(p + 98, "aahellooooaa", 12),
+               "the child has what it read, and around it what was there");
         _exit(0);
     }
     write(fd[1], "helloooo", 8);

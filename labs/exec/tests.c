@@ -84,7 +84,9 @@ static void write_file(const char *path, const char *text, int mode) {
     write(fd, text, strlen(text));
     close(fd);
 }
-HELPER(interp) { _exit(lab_seed == 0 && lab_arg[0] ? 12 : 11); } /* its second argument is the script's name, no number */
+HELPER(interp) {
+    _exit(lab_seed == 0 && lab_arg[0] ? 12 : 11);
+} /* its second argument is the script's name, no number */
 static int run(const char *path, char **args) {
     pid_t pid = lab_fork();
     if (!pid) {
@@ -100,7 +102,9 @@ CHECK(script) {
     write_file("/tmp/s", line, 0755);
     /* the interpreter gets: its own name, its argument, the script's path, the script's arguments */
     char *more[] = {"ignored", a[2], a[3], NULL};
-    EXPECT_EQ(run("/tmp/s", more), 12, "#! runs the interpreter, with its argument and the script's name before the script's arguments");
+    EXPECT_EQ(
+        run("/tmp/s", more), 12,
+        "#! runs the interpreter, with its argument and the script's name before the script's arguments");
     write_file("/tmp/s2", "#! /bin/t \t interp  \n", 0755);
     EXPECT_EQ(run("/tmp/s2", more), 12, "blanks around its parts do not matter");
     write_file("/tmp/s3", "#!/nonesuch\n", 0755);

@@ -92,8 +92,10 @@ CHECK(peek) {
         _exit(9);
     for (int i = 0; i < 3; i++) {
         info.pid = 0;
-        EXPECT_EQ(syscall(SYS_waitid, P_PID, pid, &info, WEXITED | WNOWAIT, NULL), 0, "waitid with WNOWAIT finds the child");
-        EXPECT(info.pid == pid && info.status == 9 && info.si_code == CLD_EXITED, "and says who it is and how it ended");
+        EXPECT_EQ(syscall(SYS_waitid, P_PID, pid, &info, WEXITED | WNOWAIT, NULL), 0,
+                  "waitid with WNOWAIT finds the child");
+        EXPECT(info.pid == pid && info.status == 9 && info.si_code == CLD_EXITED,
+               "and says who it is and how it ended");
     }
     EXPECT_EQ(lab_status(pid), 9 << 8, "which is left to be waited for");
     pid = lab_fork();

@@ -83,7 +83,8 @@ CHECK(sigchld) {
         _exit(0);
     }
     close(fd[1]);
-    EXPECT_ERRNO(wait(NULL), ECHILD, "who ignores SIGCHLD waits until all children are gone, and gets none of them");
+    EXPECT_ERRNO(wait(NULL), ECHILD,
+                 "who ignores SIGCHLD waits until all children are gone, and gets none of them");
     for (int i = 0; i < 100 && !kill(last, 0); i++)
         syscall(SYS_sched_yield); /* it may be on its way out still */
     EXPECT_ERRNO(kill(last, 0), ESRCH, "they leave no zombies");

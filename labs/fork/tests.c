@@ -28,7 +28,8 @@ CHECK(memory) {
         lab_fill(pages + i * PAGE, PAGE, i);
     pid_t pid = lab_fork();
     if (!pid) {
-        bool all = global == 11 && local == 22 && !zero[500] && !strcmp(constant, "as it was") && lab_holds(heap, 3 * PAGE, 3);
+        bool all = global == 11 && local == 22 && !zero[500] && !strcmp(constant, "as it was") &&
+                   lab_holds(heap, 3 * PAGE, 3);
         for (int i = 0; i < 40; i += 3)
             all &= lab_holds(pages + i * PAGE, PAGE, i) && !pages[(i + 1) % 40 * PAGE + 5 * !((i + 1) % 3)];
         EXPECT(all, "the child finds in its data, stack, heap and mapped memory what the parent had");
@@ -63,7 +64,8 @@ CHECK(files) {
         _exit(0);
     }
     EXPECT_EQ(lab_status(pid), 0, "the child ends well");
-    EXPECT_EQ(read(fd[0], c, 1), 1, "the parent has its end of the pipe still, though the child closed its own");
+    EXPECT_EQ(read(fd[0], c, 1), 1,
+              "the parent has its end of the pipe still, though the child closed its own");
     EXPECT_EQ(read(keep, c, 2), 2, "the parent's descriptor is open, though the child closed its own");
     EXPECT(c[0] == 'c', "both descriptors are of one open file: its position has moved");
     getcwd(cwd, sizeof(cwd));
@@ -73,15 +75,21 @@ CHECK(files) {
 /* All registers that a call must keep, and those that it need not: the child starts with them too. */
 extern long fork_with_registers(uint64_t out[14]);
 asm(".text\nfork_with_registers:\n addi sp, sp, -128\n sd ra, 0(sp)\n"
-    " sd s0, 8(sp)\n sd s1, 16(sp)\n sd s2, 24(sp)\n sd s3, 32(sp)\n sd s4, 40(sp)\n sd s5, 48(sp)\n sd s6, 56(sp)\n"
+    " sd s0, 8(sp)\n sd s1, 16(sp)\n sd s2, 24(sp)\n sd s3, 32(sp)\n sd s4, 40(sp)\n sd s5, 48(sp)\n sd s6, "
+    "56(sp)\n"
     " sd s7, 64(sp)\n sd s8, 72(sp)\n sd s9, 80(sp)\n sd s10, 88(sp)\n sd s11, 96(sp)\n sd a0, 104(sp)\n"
-    " li s0, 100\n li s1, 101\n li s2, 102\n li s3, 103\n li s4, 104\n li s5, 105\n li s6, 106\n li s7, 107\n li s8, 108\n"
+    " li s0, 100\n li s1, 101\n li s2, 102\n li s3, 103\n li s4, 104\n li s5, 105\n li s6, 106\n li s7, "
+    "107\n li s8, 108\n"
     " li s9, 109\n li s10, 110\n li s11, 111\n li t3, 112\n li t6, 113\n"
     " li a0, 17\n li a1, 0\n li a2, 0\n li a3, 0\n li a4, 0\n li a7, 220\n ecall\n"
-    " ld a1, 104(sp)\n sd s0, 0(a1)\n sd s1, 8(a1)\n sd s2, 16(a1)\n sd s3, 24(a1)\n sd s4, 32(a1)\n sd s5, 40(a1)\n"
-    " sd s6, 48(a1)\n sd s7, 56(a1)\n sd s8, 64(a1)\n sd s9, 72(a1)\n sd s10, 80(a1)\n sd s11, 88(a1)\n sd t3, 96(a1)\n sd t6, 104(a1)\n"
-    " ld s0, 8(sp)\n ld s1, 16(sp)\n ld s2, 24(sp)\n ld s3, 32(sp)\n ld s4, 40(sp)\n ld s5, 48(sp)\n ld s6, 56(sp)\n"
-    " ld s7, 64(sp)\n ld s8, 72(sp)\n ld s9, 80(sp)\n ld s10, 88(sp)\n ld s11, 96(sp)\n ld ra, 0(sp)\n addi sp, sp, 128\n ret\n");
+    " ld a1, 104(sp)\n sd s0, 0(a1)\n sd s1, 8(a1)\n sd s2, 16(a1)\n sd s3, 24(a1)\n sd s4, 32(a1)\n sd s5, "
+    "40(a1)\n"
+    " sd s6, 48(a1)\n sd s7, 56(a1)\n sd s8, 64(a1)\n sd s9, 72(a1)\n sd s10, 80(a1)\n sd s11, 88(a1)\n sd "
+    "t3, 96(a1)\n sd t6, 104(a1)\n"
+    " ld s0, 8(sp)\n ld s1, 16(sp)\n ld s2, 24(sp)\n ld s3, 32(sp)\n ld s4, 40(sp)\n ld s5, 48(sp)\n ld s6, "
+    "56(sp)\n"
+    " ld s7, 64(sp)\n ld s8, 72(sp)\n ld s9, 80(sp)\n ld s10, 88(sp)\n ld s11, 96(sp)\n ld ra, 0(sp)\n addi "
+    "sp, sp, 128\n ret\n");
 CHECK(registers) {
     static uint64_t r[14];
     register double d asm("fs5") = 2.5;
@@ -102,7 +110,8 @@ CHECK(registers) {
 }
 
 CHECK(shared_mapping) {
-    char *s = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0), *p = lab_pages(1);
+    char *s = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0),
+         *p = lab_pages(1);
     s[0] = 1, p[0] = 1;
     HOST_PTE(BEFORE, s);
     pid_t pid = lab_fork();

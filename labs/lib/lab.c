@@ -6,28 +6,33 @@ uint64_t lab_seed = 1;
 const char *lab_arg = "";
 static const char *token = ""; /* of the run: the grader looks for it at each stop */
 
-/* The grader's breakpoint is at lab_stop_at, and it goes on behind the instruction there. It is told the time: at a
- * breakpoint QEMU's clock may jump to the next timer. So a check must not mix stops with sleeping: children that are to
- * wait read from a pipe. */
-asm(".text\n.globl lab_stop_here, lab_stop_at\nlab_stop_here:\nrdtime a7\n.option push\n.option norvc\nlab_stop_at: nop\n"
+/* The grader's breakpoint is at lab_stop_at, and it goes on behind the instruction there. It is told the
+ * time: at a breakpoint QEMU's clock may jump to the next timer. So a check must not mix stops with sleeping:
+ * children that are to wait read from a pipe. */
+asm(".text\n.globl lab_stop_here, lab_stop_at\nlab_stop_here:\nrdtime a7\n.option push\n.option "
+    "norvc\nlab_stop_at: nop\n"
     ".option pop\nret\n");
-void lab_stop_here(enum lab_op op, const struct lab_site *site, uint64_t a, uint64_t b, uint64_t c, const char *token);
+void lab_stop_here(enum lab_op op, const struct lab_site *site, uint64_t a, uint64_t b, uint64_t c,
+                   const char *token);
 
 void lab_stop(enum lab_op op, const struct lab_site *site, uint64_t a, uint64_t b, uint64_t c) {
     lab_stop_here(op, site, a, b, c, token);
 }
 
 void lab_expect(const struct lab_site *site, uint64_t seen, enum lab_relation r, uint64_t expected) {
-    bool ok = r == LAB_TRUE ? seen : r == LAB_EQ ? seen == expected : r == LAB_NE ? seen != expected
-            : r == LAB_LE ? seen <= expected : seen >= expected;
+    bool ok = r == LAB_TRUE ? seen
+              : r == LAB_EQ ? seen == expected
+              : r == LAB_NE ? seen != expected
+              : r == LAB_LE ? seen <= expected
+                            : seen >= expected;
     int saved = errno;
     if (!ok || !site->optional)
         lab_stop(LAB_EXPECT, site, seen, r, expected);
     if (!ok) { /* by hand only: the grader has ended the run */
         char line[300];
         static const char *const words[] = {"", "", "other than ", "at most ", "at least "};
-        int n = snprintf(line, sizeof(line), "line %u: does not hold: %s (expected %s%ld, seen %ld)\n", (unsigned)site->line,
-                         site->what, words[r], (long)expected, (long)seen);
+        int n = snprintf(line, sizeof(line), "line %u: does not hold: %s (expected %s%ld, seen %ld)\n",
+                         (unsigned)site->line, site->what, words[r], (long)expected, (long)seen);
         write(1, line, n);
         _exit(1);
     }

@@ -1,6 +1,7 @@
-/* Checks of a lab. Each runs as process 1 of a machine of its own and states what must hold with EXPECT and its kin; the
- * grader stops the machine there (lab_stop), takes the values out of the registers, and judges them itself. What a
- * program prints is for people and counts for nothing. Children end by _exit. Run by hand, a check prints what failed. */
+/* Checks of a lab. Each runs as process 1 of a machine of its own and states what must hold with EXPECT and
+ * its kin; the grader stops the machine there (lab_stop), takes the values out of the registers, and judges
+ * them itself. What a program prints is for people and counts for nothing. Children end by _exit. Run by
+ * hand, a check prints what failed. */
 #pragma once
 #include <tine.h>
 
@@ -14,19 +15,20 @@ struct lab_site { /* a place that states something; read by the grader from the 
     uint32_t line, optional;
 };
 enum lab_op {
-    LAB_DONE,    /* the check has returned */
-    LAB_EXPECT,  /* site, seen, relation, expected */
-    LAB_PTE,     /* -, slot, address: remember the page-table entry of this address in the running address space */
-    LAB_FRAMES,  /* site, slot, relation, slot: the page frames */
-    LAB_BITS,    /* site, slot, mask, expected: bits of the entry */
-    LAB_FREE,    /* -, slot: remember how many pages are free, counted by the grader in mem_map */
-    LAB_LOST,    /* site, slot before, slot after, most: pages fewer than before */
-    LAB_COUNT,   /* -, slot: remember the instructions executed so far */
-    LAB_COST,    /* site, slot before, slot after, runs: instructions each; points by the lab's curve */
-    LAB_HART,    /* -: remember the hart that this runs on */
-    LAB_HARTS,   /* site, least: how many different ones were remembered */
-    LAB_ONE_OF,  /* site, mask: this runs on one of these harts */
-    LAB_TABLE,   /* -, slot, address: remember the page of the lowest table on the way to this address */
+    LAB_DONE,   /* the check has returned */
+    LAB_EXPECT, /* site, seen, relation, expected */
+    LAB_PTE, /* -, slot, address: remember the page-table entry of this address in the running address space
+              */
+    LAB_FRAMES, /* site, slot, relation, slot: the page frames */
+    LAB_BITS,   /* site, slot, mask, expected: bits of the entry */
+    LAB_FREE,   /* -, slot: remember how many pages are free, counted by the grader in mem_map */
+    LAB_LOST,   /* site, slot before, slot after, most: pages fewer than before */
+    LAB_COUNT,  /* -, slot: remember the instructions executed so far */
+    LAB_COST,   /* site, slot before, slot after, runs: instructions each; points by the lab's curve */
+    LAB_HART,   /* -: remember the hart that this runs on */
+    LAB_HARTS,  /* site, least: how many different ones were remembered */
+    LAB_ONE_OF, /* site, mask: this runs on one of these harts */
+    LAB_TABLE,  /* -, slot, address: remember the page of the lowest table on the way to this address */
 };
 enum lab_relation { LAB_TRUE, LAB_EQ, LAB_NE, LAB_LE, LAB_GE };
 
@@ -47,8 +49,8 @@ void lab_expect(const struct lab_site *site, uint64_t seen, enum lab_relation r,
     static void helper_##fname(void)
 #define LAB_SITE(text, opt)                                                                                  \
     ({                                                                                                       \
-        static const struct lab_site lab_here __attribute__((used, section("lab_sites"))) = {text, __LINE__, \
-                                                                                             opt};           \
+        static const struct lab_site lab_here                                                                \
+            __attribute__((used, section("lab_sites"))) = {text, __LINE__, opt};                             \
         &lab_here;                                                                                           \
     })
 /* `what` is the property, as a student reads it when it does not hold. */
@@ -85,16 +87,17 @@ enum { PTE_V = 1, PTE_R = 2, PTE_W = 4, PTE_X = 8, PTE_U = 16 };
 
 /* Helpers that checks share. */
 #define PAGE 4096UL
-uint32_t lab_random(uint32_t n);                  /* 0 to n-1, from lab_seed */
-char *lab_pages(size_t pages);                    /* private anonymous memory; ends the check if there is none */
-int lab_status(pid_t pid);                        /* wait for this child: its wait status, or -1 */
-pid_t lab_fork(void);                             /* fork; a fork that fails ends the check */
-void lab_fill(char *p, size_t n, uint64_t seed);  /* a pattern */
+uint32_t lab_random(uint32_t n); /* 0 to n-1, from lab_seed */
+char *lab_pages(size_t pages);   /* private anonymous memory; ends the check if there is none */
+int lab_status(pid_t pid);       /* wait for this child: its wait status, or -1 */
+pid_t lab_fork(void);            /* fork; a fork that fails ends the check */
+void lab_fill(char *p, size_t n, uint64_t seed);        /* a pattern */
 bool lab_holds(const char *p, size_t n, uint64_t seed); /* is it there? */
-char **lab_args(const char *helper, const char *arg); /* for execve of /bin/t; static */
-extern const char *lab_arg;                       /* in the helper: what it was given */
-/* Children that begin together: each calls lab_wait_start, then the parent lab_start. (Under icount one hart runs at a
- * time, and one that spins alone keeps its turn for long; where tasks share a hart the end of a slice ends a turn.) */
+char **lab_args(const char *helper, const char *arg);   /* for execve of /bin/t; static */
+extern const char *lab_arg;                             /* in the helper: what it was given */
+/* Children that begin together: each calls lab_wait_start, then the parent lab_start. (Under icount one hart
+ * runs at a time, and one that spins alone keeps its turn for long; where tasks share a hart the end of a
+ * slice ends a turn.) */
 void lab_gate(void), lab_wait_start(void), lab_start(void);
-uint64_t lab_now(void);                           /* ns */
-void lab_fail_nth(int n);                         /* the n-th allocation of the next system call fails; 0: none does */
+uint64_t lab_now(void);   /* ns */
+void lab_fail_nth(int n); /* the n-th allocation of the next system call fails; 0: none does */

@@ -2,7 +2,7 @@
 #include "lab.h"
 
 static volatile uint64_t *work;
-#define WORK(i) work[(i) * 8]
+#define WORK(i) work[(i)*8]
 static pid_t spinner(int i, int nice) {
     pid_t pid = lab_fork();
     if (!pid) {
@@ -12,7 +12,9 @@ static pid_t spinner(int i, int nice) {
     }
     return pid;
 }
-static void start(void) { work = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0); }
+static void start(void) {
+    work = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+}
 static void stop(pid_t *pids, int n) {
     for (int i = 0; i < n; i++)
         kill(pids[i], SIGKILL);
@@ -39,7 +41,8 @@ CHECK(starvation) {
     usleep(100000);
     stop(pid, 3);
     EXPECT(woken, "who comes back from a long sleep runs");
-    EXPECT_GE(did * 100 / woken, 70, "and does not keep the other from running (its work, in percent of the sleeper's)");
+    EXPECT_GE(did * 100 / woken, 70,
+              "and does not keep the other from running (its work, in percent of the sleeper's)");
     EXPECT_GE(WORK(1), 1, "the least of all tasks still runs");
 }
 

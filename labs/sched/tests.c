@@ -2,7 +2,7 @@
 #include "lab.h"
 
 static volatile uint64_t *work; /* one line for each task */
-#define WORK(i) work[(i) * 8]
+#define WORK(i) work[(i)*8]
 
 /* A child that works for ever. */
 static pid_t spinner(int i, int nice) {
@@ -14,7 +14,9 @@ static pid_t spinner(int i, int nice) {
     }
     return pid;
 }
-static void start(void) { work = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0); }
+static void start(void) {
+    work = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+}
 static void stop(pid_t *pids, int n) {
     for (int i = 0; i < n; i++)
         kill(pids[i], SIGKILL);
@@ -43,7 +45,9 @@ CHECK(fair) {
     }
     stop(pid, 3);
     EXPECT(most, "the tasks run");
-    EXPECT_GE(least * 100 / most, 88, "three equal tasks get the same time, within a slice (the least of them, in percent of the most)");
+    EXPECT_GE(
+        least * 100 / most, 88,
+        "three equal tasks get the same time, within a slice (the least of them, in percent of the most)");
 }
 
 CHECK(weights) {
@@ -57,7 +61,8 @@ CHECK(weights) {
     a = WORK(0) - a, b = WORK(1) - b;
     stop(pid, 2);
     EXPECT(b, "a task with a higher nice value runs too");
-    EXPECT_GE(a * 100 / b, 240, "nice 5 means a third of the time: not more (what nice 0 gets, in percent of that)");
+    EXPECT_GE(a * 100 / b, 240,
+              "nice 5 means a third of the time: not more (what nice 0 gets, in percent of that)");
     EXPECT_LE(a * 100 / b, 390, "and not less");
 }
 
@@ -91,14 +96,16 @@ CHECK(latency) {
     for (int i = 0; i < 2; i++)
         pid[i] = spinner(i, 0);
     for (int i = 0; i < 25; i++) {
-        uint64_t t = lab_now();
-        usleep(3000);
-        t = lab_now() - t - 3000000;
+        uint64_t us = 2000 + lab_random(2500), t = lab_now();
+        usleep(us);
+        t = lab_now() - t - us * 1000;
         late += t;
         worst = t > worst ? t : worst;
     }
     stop(pid, 2);
     EXPECT(WORK(0) && WORK(1), "the two that work do so");
-    EXPECT_LE(late / 25 / 1000, 400, "a task that mostly sleeps is on in time, beside two that work (microseconds late, on average)");
+    EXPECT_LE(
+        late / 25 / 1000, 400,
+        "a task that mostly sleeps is on in time, beside two that work (microseconds late, on average)");
     EXPECT_LE(worst / 1000, 3500, "and never later than a slice");
 }

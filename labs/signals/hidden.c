@@ -127,16 +127,21 @@ CHECK(hostile) {
         if (!pid) {
             act(SIGUSR1, note, SA_ONSTACK, 0);
             if (i == 0)
-                asm volatile("li sp, 0x7fffff8\nli a7, 139\necall" ::: "memory"); /* rt_sigreturn from nowhere */
+                asm volatile("li sp, 0x7fffff8\nli a7, 139\necall" ::
+                                 : "memory"); /* rt_sigreturn from nowhere */
             if (i == 1)
-                asm volatile("addi sp, sp, -1\nli a7, 139\necall" ::: "memory"); /* from a stack pointer that is not aligned */
+                asm volatile("addi sp, sp, -1\nli a7, 139\necall" ::
+                                 : "memory"); /* from a stack pointer that is not aligned */
             if (i == 2)
                 asm volatile("li sp, -4096\nli a7, 139\necall" ::: "memory"); /* from the kernel's memory */
             if (i == 3)
-                asm volatile("li sp, 64\nli a0, 0\nli a7, 172\necall\nli a1, 10\nli a7, 129\necall" ::: "memory", "a0", "a1", "a7"); /* kill: no room for a frame */
+                asm volatile("li sp, 64\nli a0, 0\nli a7, 172\necall\nli a1, 10\nli a7, 129\necall" ::
+                                 : "memory", "a0", "a1", "a7"); /* kill: no room for a frame */
             if (i == 4) { /* a frame full of ones: every register, the mask, the stack */
-                asm volatile("andi sp, sp, -64\naddi sp, sp, -2000\nmv t0, sp\nli t1, 1500\n1: li t2, -1\nsb t2, 0(t0)\naddi t0, t0, 1\naddi t1, t1, -1\n"
-                             "bnez t1, 1b\nli a7, 139\necall" ::: "memory");
+                asm volatile("andi sp, sp, -64\naddi sp, sp, -2000\nmv t0, sp\nli t1, 1500\n1: li t2, -1\nsb "
+                             "t2, 0(t0)\naddi t0, t0, 1\naddi t1, t1, -1\n"
+                             "bnez t1, 1b\nli a7, 139\necall" ::
+                                 : "memory");
             }
             if (i == 5) { /* the alternate stack is nowhere */
                 struct abi_stack st = {.ss_sp = 0x5000000000, .ss_size = 65536};

@@ -54,7 +54,8 @@ static void mask_body(void) {
     EXPECT_EQ(pending, set, "it is pending");
     sigprocmask(SIG_UNBLOCK, &set, NULL);
     EXPECT_EQ(count, 1, "and comes when it is unblocked");
-    EXPECT_EQ(told[0], SIGBIT(SIGUSR1) | SIGBIT(SIGTERM), "while the handler runs, its signal and its mask are blocked");
+    EXPECT_EQ(told[0], SIGBIT(SIGUSR1) | SIGBIT(SIGTERM),
+              "while the handler runs, its signal and its mask are blocked");
     sigprocmask(SIG_BLOCK, NULL, &m);
     EXPECT_EQ(m, 0, "afterwards the mask is what it was");
     act(SIGUSR1, look_at_mask, SA_NODEFER, 0);
@@ -86,13 +87,14 @@ static void info_body(void) {
     sigprocmask(SIG_UNBLOCK, &set, NULL);
     EXPECT_EQ(count, 4, "a real-time signal that is sent three times comes three times; another one once");
     long first = told[5] == 10 ? 5 : 4; /* SIGUSR1, the lower number, comes first; then the three in order */
-    EXPECT(told[first] == 10 && told[first + 1] == 11 && told[4 + (first - 4 + 2) % 4] == 12, "in the order in which they were sent");
+    EXPECT(told[first] == 10 && told[first + 1] == 11 && told[4 + (first - 4 + 2) % 4] == 12,
+           "in the order in which they were sent");
 }
 CHECK(info) { in_child(info_body); }
 
 static void skip_it(int sig, struct abi_siginfo *si, struct abi_ucontext *uc) {
     got = sig, told[0] = si->addr, told[1] = si->si_code;
-    uc->uc_mcontext.pc += 4; /* behind the store */
+    uc->uc_mcontext.pc += 4;      /* behind the store */
     uc->uc_mcontext.regs[9] = 55; /* a0 */
 }
 static void fault_body(void) {
@@ -106,7 +108,8 @@ static void fault_body(void) {
     act(SIGSEGV, skip_it, SA_SIGINFO, 0);
     static const char constant[16] = "x";
     asm volatile(".option push\n.option norvc\nsd zero, 0(%0)\n.option pop" ::"r"(constant) : "a0", "memory");
-    EXPECT(told[0] == (long)constant && told[1] == SEGV_ACCERR, "and the reason: a page that is there and may not be written to");
+    EXPECT(told[0] == (long)constant && told[1] == SEGV_ACCERR,
+           "and the reason: a page that is there and may not be written to");
 }
 CHECK(fault) { in_child(fault_body); }
 

@@ -27,7 +27,8 @@ CHECK(bits) {
     *rw = 1;
     (void)*(volatile char *)r, (void)*(volatile char *)rx;
     HOST_PTE(A, rw), HOST_PTE(B, r), HOST_PTE(C, rx);
-    HOST_BITS(A, ALL, PTE_V | PTE_R | PTE_W | PTE_U, "memory to read and write is mapped for that, and not to be executed");
+    HOST_BITS(A, ALL, PTE_V | PTE_R | PTE_W | PTE_U,
+              "memory to read and write is mapped for that, and not to be executed");
     HOST_BITS(B, ALL, PTE_V | PTE_R | PTE_U, "memory to read is mapped for that");
     HOST_BITS(C, ALL, PTE_V | PTE_R | PTE_X | PTE_U, "memory to execute too");
     EXPECT_EQ(store_ends(r), SIGSEGV, "a store to memory that is to be read ends the program");
@@ -51,7 +52,8 @@ CHECK(unmap) {
         _exit(0);
     }
     EXPECT_EQ(lab_status(pid) & 0x7f, SIGSEGV, "and the TLB does not have it either");
-    char *again = mmap(p + 2 * PAGE, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    char *again =
+        mmap(p + 2 * PAGE, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     EXPECT_EQ(*again, 0, "memory that is mapped there anew is zero");
     for (int k = 0; k < 30; k++) {
         if (k == 3)

@@ -1,9 +1,12 @@
 /* Lab 7, the hidden checks. */
 #include "lab.h"
 
-static long futex(volatile uint32_t *p, int op, uint32_t v, struct timespec *t) { return syscall(SYS_futex, p, op, v, t, 0, 0); }
+static long futex(volatile uint32_t *p, int op, uint32_t v, struct timespec *t) {
+    return syscall(SYS_futex, p, op, v, t, 0, 0);
+}
 
-/* Two threads on two harts hand a turn to each other: a wake between the look and the sleep must not be lost. */
+/* Two threads on two harts hand a turn to each other: a wake between the look and the sleep must not be lost.
+ */
 static volatile uint32_t turn;
 static void *other(void *arg) {
     for (long i = 0; i < (long)arg; i++) {
@@ -61,7 +64,8 @@ CHECK(exit_group) {
             }
             _exit(40 + round);
         }
-        EXPECT_EQ(lab_status(pid), (40 + round) << 8, "exit_group in any thread ends all of them, wherever they are");
+        EXPECT_EQ(lab_status(pid), (40 + round) << 8,
+                  "exit_group in any thread ends all of them, wherever they are");
     }
     HOST_FREE(2);
     HOST_LOST(1, 2, 12, "and nothing is left");
@@ -70,7 +74,8 @@ CHECK(exit_group) {
 static void *nothing(void *arg) { return arg; }
 CHECK(flags) {
     static char stack[4096];
-    static const uint64_t bad[] = {CLONE_THREAD, CLONE_THREAD | CLONE_SIGHAND, CLONE_SIGHAND, CLONE_THREAD | CLONE_VM, CLONE_VM | CLONE_PARENT};
+    static const uint64_t bad[] = {CLONE_THREAD, CLONE_THREAD | CLONE_SIGHAND, CLONE_SIGHAND,
+                                   CLONE_THREAD | CLONE_VM, CLONE_VM | CLONE_PARENT};
     thread_t t;
     int wrong = 0;
     for (int i = 0; i < 5; i++) {
@@ -105,6 +110,7 @@ CHECK(exec_in_thread) {
             reader(NULL);
             _exit(1);
         }
-        EXPECT_EQ(lab_status(pid), 21 << 8, "exec in any thread ends the others, and the process keeps its pid");
+        EXPECT_EQ(lab_status(pid), 21 << 8,
+                  "exec in any thread ends the others, and the process keeps its pid");
     }
 }

@@ -2,7 +2,9 @@
 #include "lab.h"
 
 enum { BEFORE, THREAD, AFTER };
-static long futex(volatile uint32_t *p, int op, uint32_t v, struct timespec *t) { return syscall(SYS_futex, p, op, v, t, 0, 0); }
+static long futex(volatile uint32_t *p, int op, uint32_t v, struct timespec *t) {
+    return syscall(SYS_futex, p, op, v, t, 0, 0);
+}
 
 static char *page;
 static volatile long seen[4];
@@ -50,7 +52,8 @@ CHECK(stack_and_tls) {
     EXPECT(labs(seen[1] - (long)&here) > 65536 / 2, "a thread runs on the stack that it was given");
 }
 
-/* join as C libraries do it: the kernel clears the word when the thread is gone, and wakes who waits there. */
+/* join as C libraries do it: the kernel clears the word when the thread is gone, and wakes who waits there.
+ */
 static void *slow(void *arg) {
     for (volatile long i = 0; i < (long)arg; i++)
         ;
@@ -109,16 +112,19 @@ static void *waiter(void *arg) {
 CHECK(futex_calls) {
     thread_t t[3];
     struct timespec ts = {0, 2000000};
-    EXPECT_ERRNO(futex(&word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, 1, NULL), EAGAIN, "a word that has another value: no sleep");
+    EXPECT_ERRNO(futex(&word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, 1, NULL), EAGAIN,
+                 "a word that has another value: no sleep");
     EXPECT_ERRNO(futex(&word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, 0, &ts), ETIMEDOUT, "a wait ends at its time");
-    EXPECT_ERRNO(futex((uint32_t *)((char *)&word + 1), FUTEX_WAIT | FUTEX_PRIVATE_FLAG, 0, NULL), EINVAL, "a word lies at a multiple of four");
+    EXPECT_ERRNO(futex((uint32_t *)((char *)&word + 1), FUTEX_WAIT | FUTEX_PRIVATE_FLAG, 0, NULL), EINVAL,
+                 "a word lies at a multiple of four");
     EXPECT_EQ(futex(&word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, NULL), 0, "nobody waits: nobody is woken");
     for (int i = 0; i < 3; i++)
         EXPECT_EQ(thread_create(&t[i], waiter, NULL), 0, "threads are made");
     for (int i = 0; i < 300 || seen[0] < 3; i++)
         syscall(SYS_sched_yield); /* until all three sleep */
     EXPECT_EQ(seen[1], 0, "who waits sleeps");
-    EXPECT_EQ(futex(&word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 2, NULL), 2, "wake says how many it woke: as many as it was asked to");
+    EXPECT_EQ(futex(&word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 2, NULL), 2,
+              "wake says how many it woke: as many as it was asked to");
     EXPECT_EQ(futex(&word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 10, NULL), 1, "or as there are");
     for (int i = 0; i < 3; i++)
         thread_join(t[i], NULL);

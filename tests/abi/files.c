@@ -137,6 +137,8 @@ int main(void) {
     FAILS(fcntl(lk, F_SETLK, &far), EOVERFLOW, "so is one that begins there, from where the file is");
     far = (struct flock){.l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = 5, .l_len = -top - 1};
     FAILS(fcntl(lk, F_SETLK, &far), EINVAL, "one that begins before the first byte is EINVAL");
+    FAILS(syscall(SYS_mmap, NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 1), EINVAL,
+          "mmap: an offset that is no multiple of a page, of anonymous memory too");
     char *q = mmap(NULL, 12288, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     q[8192] = 9;
     OK(munmap(q + 4096, 4096) == 0 && q[8192] == 9, "munmap of the middle");
