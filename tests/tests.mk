@@ -18,7 +18,7 @@ $(B)/tests/host/unit: tests/host/unit.c tests/host/rename.h $(HOSTSRC) $(GEN)
 
 test-programs: $(ABI) $(B)/tests/bench-linux $(B)/tests/host/unit $(B)/tests/fuzz
 .PHONY: test-programs
-test: all test-programs
+test: all test-programs lab-programs
 	@$(MAKE) DEBUG=1 all
 	@$(MAKE) FTRACE=1 all
 	@$(PY) -m pytest tests -q -n $(or $(J),$(shell nproc)) --dist loadgroup $(if $(T),-k '$(T)')

@@ -121,3 +121,37 @@ void lab_wait_start(void) {
     read(gate[0], &c, 1);
 }
 void lab_start(void) { close(gate[1]); }
+
+long lab_act(int sig, void *handler, uint64_t flags, uint64_t mask) {
+    struct abi_sigaction a = {.handler = (uint64_t)handler, .flags = flags, .mask = mask};
+    return syscall(SYS_rt_sigaction, sig, &a, NULL, 8);
+}
+void lab_in_child(void (*body)(void)) {
+    pid_t pid = lab_fork();
+    if (!pid) {
+        body();
+        _exit(0);
+    }
+    lab_expect(LAB_SITE("the child comes to its end (its wait status is what is seen)", 1), lab_status(pid),
+               LAB_EQ, 0);
+}
+
+volatile uint64_t *lab_work;
+void lab_work_init(void) {
+    lab_work = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+}
+pid_t lab_worker(int i, int nice) {
+    pid_t pid = lab_fork();
+    if (!pid) {
+        syscall(SYS_setpriority, 0, 0, nice);
+        for (;;)
+            WORK(i)++;
+    }
+    return pid;
+}
+void lab_end(pid_t *pids, int n) {
+    for (int i = 0; i < n; i++)
+        kill(pids[i], SIGKILL);
+    for (int i = 0; i < n; i++)
+        waitpid(pids[i], NULL, 0);
+}

@@ -101,3 +101,13 @@ extern const char *lab_arg;                             /* in the helper: what i
 void lab_gate(void), lab_wait_start(void), lab_start(void);
 uint64_t lab_now(void);   /* ns */
 void lab_fail_nth(int n); /* the n-th allocation of the next system call fails; 0: none does */
+/* sigaction with flags and mask. */
+long lab_act(int sig, void *handler, uint64_t flags, uint64_t mask);
+/* body() in a child, which has to come to its end. What NAME_body states belongs to the check NAME. */
+void lab_in_child(void (*body)(void));
+/* Work that is counted by being done: one line of shared memory for each task. */
+extern volatile uint64_t *lab_work;
+#define WORK(i) lab_work[(i)*8]
+void lab_work_init(void);
+pid_t lab_worker(int i, int nice); /* a child that works for ever */
+void lab_end(pid_t *pids, int n);  /* kill and wait */

@@ -1,33 +1,12 @@
 /* Lab 9, the hidden checks. */
 #include "lab.h"
 
-static volatile uint64_t *work;
-#define WORK(i) work[(i)*8]
-static pid_t spinner(int i, int nice) {
-    pid_t pid = lab_fork();
-    if (!pid) {
-        syscall(SYS_setpriority, 0, 0, nice);
-        for (;;)
-            WORK(i)++;
-    }
-    return pid;
-}
-static void start(void) {
-    work = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-}
-static void stop(pid_t *pids, int n) {
-    for (int i = 0; i < n; i++)
-        kill(pids[i], SIGKILL);
-    for (int i = 0; i < n; i++)
-        waitpid(pids[i], NULL, 0);
-}
-
 /* A long sleep is no credit, and a low weight is not none. */
 CHECK(starvation) {
     pid_t pid[3];
-    start();
+    lab_work_init();
     syscall(SYS_setpriority, 0, 0, -20);
-    pid[0] = spinner(0, -5), pid[1] = spinner(1, 5);
+    pid[0] = lab_worker(0, -5), pid[1] = lab_worker(1, 5);
     if (!(pid[2] = lab_fork())) {
         syscall(SYS_setpriority, 0, 0, -5);
         usleep(100000);
@@ -39,7 +18,7 @@ CHECK(starvation) {
     usleep(60000);
     uint64_t did = WORK(0) - a, woken = WORK(2) - c;
     usleep(100000);
-    stop(pid, 3);
+    lab_end(pid, 3);
     EXPECT(woken, "who comes back from a long sleep runs");
     EXPECT_GE(did * 100 / woken, 70,
               "and does not keep the other from running (its work, in percent of the sleeper's)");
@@ -49,7 +28,7 @@ CHECK(starvation) {
 /* Forks and ends in all orders, drawn by lot. */
 CHECK(storm) {
     int bad = 0, n = 0;
-    start();
+    lab_work_init();
     for (int round = 0; round < 6; round++) {
         for (int i = 0; i < 8; i++)
             if (!lab_fork()) {
@@ -72,7 +51,7 @@ CHECK(storm) {
 }
 
 CHECK(affinity) {
-    start();
+    lab_work_init();
     lab_gate();
     for (int h = 0; h < 8; h++) { /* two on each hart; each waits for the other to work, by working */
         pid_t pid = lab_fork();
@@ -100,7 +79,7 @@ CHECK(affinity) {
 /* All on one hart; then they may go elsewhere. */
 CHECK(spread) {
     uint64_t one = 1, all = 15;
-    start();
+    lab_work_init();
     syscall(SYS_sched_setaffinity, 0, 8, &one);
     pid_t pid[6];
     for (int i = 0; i < 6; i++)

@@ -1,28 +1,6 @@
 /* Lab 9, the public checks. What a task gets is counted by what it does: it adds up in shared memory. */
 #include "lab.h"
 
-static volatile uint64_t *work; /* one line for each task */
-#define WORK(i) work[(i)*8]
-
-/* A child that works for ever. */
-static pid_t spinner(int i, int nice) {
-    pid_t pid = lab_fork();
-    if (!pid) {
-        syscall(SYS_setpriority, 0, 0, nice);
-        for (;;)
-            WORK(i)++;
-    }
-    return pid;
-}
-static void start(void) {
-    work = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-}
-static void stop(pid_t *pids, int n) {
-    for (int i = 0; i < n; i++)
-        kill(pids[i], SIGKILL);
-    for (int i = 0; i < n; i++)
-        waitpid(pids[i], NULL, 0);
-}
 /* Let them run for so many milliseconds; we come first when we wake. */
 static void let_run(int ms) {
     syscall(SYS_setpriority, 0, 0, -20);
@@ -31,10 +9,10 @@ static void let_run(int ms) {
 
 CHECK(fair) {
     pid_t pid[3];
-    start();
+    lab_work_init();
     syscall(SYS_setpriority, 0, 0, -20);
     for (int i = 0; i < 3; i++)
-        pid[i] = spinner(i, 0);
+        pid[i] = lab_worker(i, 0);
     let_run(20);
     uint64_t before[3] = {WORK(0), WORK(1), WORK(2)}, most = 0, least = ~0UL;
     let_run(90);
@@ -43,7 +21,7 @@ CHECK(fair) {
         most = did > most ? did : most;
         least = did < least ? did : least;
     }
-    stop(pid, 3);
+    lab_end(pid, 3);
     EXPECT(most, "the tasks run");
     EXPECT_GE(
         least * 100 / most, 88,
@@ -52,14 +30,14 @@ CHECK(fair) {
 
 CHECK(weights) {
     pid_t pid[2];
-    start();
+    lab_work_init();
     syscall(SYS_setpriority, 0, 0, -20);
-    pid[0] = spinner(0, 0), pid[1] = spinner(1, 5);
+    pid[0] = lab_worker(0, 0), pid[1] = lab_worker(1, 5);
     let_run(20);
     uint64_t a = WORK(0), b = WORK(1);
     let_run(150);
     a = WORK(0) - a, b = WORK(1) - b;
-    stop(pid, 2);
+    lab_end(pid, 2);
     EXPECT(b, "a task with a higher nice value runs too");
     EXPECT_GE(a * 100 / b, 240,
               "nice 5 means a third of the time: not more (what nice 0 gets, in percent of that)");
@@ -68,7 +46,7 @@ CHECK(weights) {
 
 /* Five tasks, four harts. */
 CHECK(all_harts) {
-    start();
+    lab_work_init();
     lab_gate();
     for (int i = 0; i < 5; i++)
         if (!lab_fork()) {
@@ -92,9 +70,9 @@ CHECK(all_harts) {
 CHECK(latency) {
     pid_t pid[2];
     uint64_t late = 0, worst = 0;
-    start();
+    lab_work_init();
     for (int i = 0; i < 2; i++)
-        pid[i] = spinner(i, 0);
+        pid[i] = lab_worker(i, 0);
     for (int i = 0; i < 25; i++) {
         uint64_t us = 2000 + lab_random(2500), t = lab_now();
         usleep(us);
@@ -102,7 +80,7 @@ CHECK(latency) {
         late += t;
         worst = t > worst ? t : worst;
     }
-    stop(pid, 2);
+    lab_end(pid, 2);
     EXPECT(WORK(0) && WORK(1), "the two that work do so");
     EXPECT_LE(
         late / 25 / 1000, 400,

@@ -2,18 +2,6 @@
 #include "lab.h"
 
 static volatile long got, count, told[8];
-static long act(int sig, void *handler, uint64_t flags, uint64_t mask) {
-    struct abi_sigaction a = {.handler = (uint64_t)handler, .flags = flags, .mask = mask};
-    return syscall(SYS_rt_sigaction, sig, &a, NULL, 8);
-}
-static void in_child(void (*body)(void)) {
-    pid_t pid = lab_fork();
-    if (!pid) {
-        body();
-        _exit(0);
-    }
-    EXPECT_EQ(lab_status(pid), 0, "the child comes to its end");
-}
 
 /* A handler in which the next signal comes, and so on; on the alternate stack. */
 static char alt[65536];
@@ -30,7 +18,7 @@ static void deeper(int sig) {
 static void nested_body(void) {
     struct abi_stack st = {.ss_sp = (uint64_t)alt, .ss_size = sizeof(alt)}, now = {0};
     for (int s = 34; s <= 40; s++)
-        act(s, deeper, SA_ONSTACK, 0);
+        lab_act(s, deeper, SA_ONSTACK, 0);
     syscall(SYS_sigaltstack, &st, NULL);
     kill(getpid(), 34);
     EXPECT_EQ(deepest, 7, "a handler can be interrupted by other signals, seven deep");
@@ -39,7 +27,7 @@ static void nested_body(void) {
     syscall(SYS_sigaltstack, NULL, &now);
     EXPECT(now.ss_sp == (uint64_t)alt && !now.ss_flags, "the alternate stack is free again");
 }
-CHECK(nested) { in_child(nested_body); }
+CHECK(nested) { lab_in_child(nested_body); }
 
 static void note(int sig) {
     got = sig;
@@ -50,7 +38,7 @@ static void eintr_body(void) {
     char c;
     struct timespec ts = {0, 80000000}, rem = {0};
     pipe(fd);
-    act(SIGUSR1, note, 0, 0);
+    lab_act(SIGUSR1, note, 0, 0);
     pid_t parent = getpid(), pid = lab_fork();
     if (!pid) {
         for (int i = 0; i < 30; i++)
@@ -70,7 +58,7 @@ static void eintr_body(void) {
     EXPECT_EQ(count, 2, "the handler ran each time");
     EXPECT_EQ(lab_status(pid), 0, "the sender is done");
 }
-CHECK(eintr) { in_child(eintr_body); }
+CHECK(eintr) { lab_in_child(eintr_body); }
 
 static volatile int tid_of, ready, stop;
 static void who(int sig) {
@@ -89,7 +77,7 @@ static void threads_body(void) {
     thread_t open, closed;
     void *r1, *r2;
     uint64_t set = SIGBIT(SIGUSR1);
-    act(SIGUSR1, who, 0, 0);
+    lab_act(SIGUSR1, who, 0, 0);
     thread_create(&closed, blocker, (void *)SIG_BLOCK);
     thread_create(&open, blocker, (void *)SIG_UNBLOCK);
     sigprocmask(SIG_BLOCK, &set, NULL);
@@ -110,14 +98,14 @@ static void threads_body(void) {
     EXPECT_EQ(second, gettid(), "one for a thread to that thread");
     EXPECT(r1 != r2, "the threads are two");
 }
-CHECK(threads) { in_child(threads_body); }
+CHECK(threads) { lab_in_child(threads_body); }
 
 /* What a program may do to its frame and stack: it hurts itself only. */
 CHECK(hostile) {
     int bad = 0;
     pid_t good = lab_fork();
     if (!good) {
-        act(SIGUSR1, note, SA_ONSTACK, 0);
+        lab_act(SIGUSR1, note, SA_ONSTACK, 0);
         kill(getpid(), SIGUSR1);
         _exit(count);
     }
@@ -125,7 +113,7 @@ CHECK(hostile) {
     for (int i = 0; i < 6; i++) {
         pid_t pid = lab_fork();
         if (!pid) {
-            act(SIGUSR1, note, SA_ONSTACK, 0);
+            lab_act(SIGUSR1, note, SA_ONSTACK, 0);
             if (i == 0)
                 asm volatile("li sp, 0x7fffff8\nli a7, 139\necall" ::
                                  : "memory"); /* rt_sigreturn from nowhere */
@@ -162,7 +150,7 @@ static void order_body(void) {
     uint64_t all = ~0UL, none = 0;
     for (int s = 1; s < 64; s++)
         if (s != SIGKILL && s != SIGSTOP)
-            act(s, in_order, 0, ~0UL);
+            lab_act(s, in_order, 0, ~0UL);
     sigprocmask(SIG_SETMASK, &all, NULL);
     kill(getpid(), 50), kill(getpid(), SIGTERM), kill(getpid(), SIGSEGV), kill(getpid(), SIGHUP);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -182,4 +170,4 @@ static void order_body(void) {
     HOST_FREE(2);
     HOST_LOST(1, 2, 24, "signals that were queued and never taken are given back");
 }
-CHECK(order) { in_child(order_body); }
+CHECK(order) { lab_in_child(order_body); }

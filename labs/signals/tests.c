@@ -2,19 +2,6 @@
 #include "lab.h"
 
 static volatile long got, count, told[8];
-static long act(int sig, void *handler, uint64_t flags, uint64_t mask) {
-    struct abi_sigaction a = {.handler = (uint64_t)handler, .flags = flags, .mask = mask};
-    return syscall(SYS_rt_sigaction, sig, &a, NULL, 8);
-}
-/* The check's body in a child; a body that does not come to its end has failed. */
-static void in_child(void (*body)(void)) {
-    pid_t pid = lab_fork();
-    if (!pid) {
-        body();
-        _exit(0);
-    }
-    EXPECT_EQ(lab_status(pid), 0, "the child comes to its end");
-}
 
 static void note(int sig) {
     got = sig;
@@ -23,20 +10,20 @@ static void note(int sig) {
 static void handler_body(void) {
     register double d asm("fs3") = 1.5;
     register long k asm("s5") = 1234;
-    act(SIGUSR1, note, 0, 0);
+    lab_act(SIGUSR1, note, 0, 0);
     asm volatile("" : "+f"(d), "+r"(k));
     kill(getpid(), SIGUSR1);
     asm volatile("" : "+f"(d), "+r"(k));
     EXPECT_EQ(got, SIGUSR1, "the handler runs, and is told the signal");
     EXPECT(d * 2 == 3.0 && k == 1234, "afterwards all registers are as they were");
-    act(SIGUSR2, note, SA_RESETHAND, 0);
+    lab_act(SIGUSR2, note, SA_RESETHAND, 0);
     kill(getpid(), SIGUSR2);
     EXPECT_EQ(count, 2, "another signal, another call");
     for (int i = 0; i < 50; i++)
         kill(getpid(), SIGUSR1);
     EXPECT_EQ(count, 52, "fifty signals, fifty calls");
 }
-CHECK(handler) { in_child(handler_body); }
+CHECK(handler) { lab_in_child(handler_body); }
 
 static void look_at_mask(int sig) {
     uint64_t m = 0;
@@ -46,7 +33,7 @@ static void look_at_mask(int sig) {
 }
 static void mask_body(void) {
     uint64_t set = SIGBIT(SIGUSR1), pending = 0, m = 0;
-    act(SIGUSR1, look_at_mask, 0, SIGBIT(SIGTERM));
+    lab_act(SIGUSR1, look_at_mask, 0, SIGBIT(SIGTERM));
     sigprocmask(SIG_BLOCK, &set, NULL);
     kill(getpid(), SIGUSR1);
     EXPECT_EQ(count, 0, "a blocked signal is not delivered");
@@ -58,11 +45,11 @@ static void mask_body(void) {
               "while the handler runs, its signal and its mask are blocked");
     sigprocmask(SIG_BLOCK, NULL, &m);
     EXPECT_EQ(m, 0, "afterwards the mask is what it was");
-    act(SIGUSR1, look_at_mask, SA_NODEFER, 0);
+    lab_act(SIGUSR1, look_at_mask, SA_NODEFER, 0);
     kill(getpid(), SIGUSR1);
     EXPECT_EQ(told[1], 0, "with SA_NODEFER the signal itself is not blocked");
 }
-CHECK(mask) { in_child(mask_body); }
+CHECK(mask) { lab_in_child(mask_body); }
 
 static void with_info(int sig, struct abi_siginfo *si, void *uc) {
     told[0] = si->si_signo, told[1] = si->si_code, told[2] = si->pid, told[3] = uc != NULL;
@@ -71,8 +58,8 @@ static void with_info(int sig, struct abi_siginfo *si, void *uc) {
 }
 static void info_body(void) {
     struct abi_siginfo q = {.si_code = -1};
-    act(SIGUSR1, with_info, SA_SIGINFO, 0);
-    act(SIGRTMIN, with_info, SA_SIGINFO, 0);
+    lab_act(SIGUSR1, with_info, SA_SIGINFO, 0);
+    lab_act(SIGRTMIN, with_info, SA_SIGINFO, 0);
     kill(getpid(), SIGUSR1);
     EXPECT(got == SIGUSR1 && told[0] == SIGUSR1 && told[1] == SI_USER && told[2] == getpid() && told[3],
            "a handler with SA_SIGINFO is told who sent the signal");
@@ -90,7 +77,7 @@ static void info_body(void) {
     EXPECT(told[first] == 10 && told[first + 1] == 11 && told[4 + (first - 4 + 2) % 4] == 12,
            "in the order in which they were sent");
 }
-CHECK(info) { in_child(info_body); }
+CHECK(info) { lab_in_child(info_body); }
 
 static void skip_it(int sig, struct abi_siginfo *si, struct abi_ucontext *uc) {
     got = sig, told[0] = si->addr, told[1] = si->si_code;
@@ -99,25 +86,25 @@ static void skip_it(int sig, struct abi_siginfo *si, struct abi_ucontext *uc) {
 }
 static void fault_body(void) {
     register long a0 asm("a0") = 1;
-    act(SIGSEGV, skip_it, SA_SIGINFO, 0);
+    lab_act(SIGSEGV, skip_it, SA_SIGINFO, 0);
     asm volatile(".option push\n.option norvc\nsd zero, 16(zero)\n.option pop" : "+r"(a0)::"memory");
     long r = a0;
     EXPECT_EQ(got, SIGSEGV, "a fault can be handled");
     EXPECT(told[0] == 16 && told[1] == SEGV_MAPERR, "the handler is told the address");
     EXPECT_EQ(r, 55, "what it changes in the saved registers is there when it returns");
-    act(SIGSEGV, skip_it, SA_SIGINFO, 0);
+    lab_act(SIGSEGV, skip_it, SA_SIGINFO, 0);
     static const char constant[16] = "x";
     asm volatile(".option push\n.option norvc\nsd zero, 0(%0)\n.option pop" ::"r"(constant) : "a0", "memory");
     EXPECT(told[0] == (long)constant && told[1] == SEGV_ACCERR,
            "and the reason: a page that is there and may not be written to");
 }
-CHECK(fault) { in_child(fault_body); }
+CHECK(fault) { lab_in_child(fault_body); }
 
 static void restart_body(void) {
     int fd[2];
     char c = 0;
     pipe(fd);
-    act(SIGUSR1, note, SA_RESTART, 0);
+    lab_act(SIGUSR1, note, SA_RESTART, 0);
     pid_t parent = getpid(), pid = lab_fork();
     if (!pid) {
         for (int i = 0; i < 30; i++)
@@ -132,4 +119,4 @@ static void restart_body(void) {
     EXPECT_EQ(got, SIGUSR1, "after the handler has run");
     EXPECT_EQ(lab_status(pid), 0, "and the sender is done");
 }
-CHECK(restart) { in_child(restart_body); }
+CHECK(restart) { lab_in_child(restart_body); }

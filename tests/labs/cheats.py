@@ -1,11 +1,19 @@
 """Kernels and submissions that try to get marks without doing the lab. Each is (name, what it tries, {path: change to the
 starter's text}); code goes before handle_mm_fault, and `cheat()` is called at each fault."""
+import os
+
+import machine
+
 FAULT = "kernel/mm/fault.c"
+HANDED_OUT = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "build/labs/cow/tests/t")
 
 
 def kernel(code):
     def change(text):
         at = text.index("int handle_mm_fault(")
+        if "KNOWN" in code and os.path.exists(HANDED_OUT):
+            text = text.replace("int handle_mm_fault(", f"#define KNOWN {machine.Elf(HANDED_OUT).symbols['lab_stop_here']}\nint handle_mm_fault(", 1)
+            at = text.index("int handle_mm_fault(")
         text = text[:at] + "static void cheat(void) {\n" + code + "\n}\n" + text[at:]
         return text.replace("    current->min_flt++;\n", "    current->min_flt++;\n    cheat();\n", 1)
     return {FAULT: change}
@@ -31,7 +39,7 @@ CHEATS = [
     ("powers-off", "ends the machine with status 0", kernel("machine_power_off(0);")),
     ("exits", "ends init with status 0", kernel("if (current->pid == 1 && current->mm) do_group_exit(0);")),
     ("known-address", "goes to where the reports are made, as the handed out programs have it",
-     kernel("struct trapframe *tf = task_trapframe(current); if (current->pid == 1 && current->mm && !(current->task_flags & PF_KTHREAD)) { tf->sepc = 0x121ba; tf->a0 = 0; }")),
+     kernel("struct trapframe *tf = task_trapframe(current); if (current->pid == 1 && current->mm && !(current->task_flags & PF_KTHREAD)) { tf->sepc = KNOWN; tf->a0 = 0; }")),
     ("finds-the-stop", "looks for that place in memory and says that the check is done", kernel(FIND + "tf->sepc = stop; tf->a0 = 0; tf->a5 = token; current->min_flt = 0;")),
     ("wrong-token", "the same, with another run's token", kernel(FIND + "tf->sepc = stop; tf->a0 = 0; tf->a5 = current->mm->arg_start;")),
     ("in-the-kernel", "goes to a copy of that place in the kernel's memory", kernel(ONCE + '((void (*)(long))(void *)(u64)"\\x13\\0\\0\\0\\x82\\x80")(0);')),
