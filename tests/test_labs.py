@@ -73,7 +73,7 @@ def test_a_cheat_gets_nothing(cow, name, what, changes):
     files = dict(cow.base.starter)
     for path, change in changes.items():
         files[path] = change(files[path].decode()).encode()
-    g = prove.mark(cow.lab, cow.base, cow.programs, files, 2)
+    g = prove.mark(cow.lab, cow.base, cow.programs, files)
     said = [(o.check.name, o.verdict.kind, o.verdict.why, o.verdict.seen[:200]) for o in g.outcomes]
     assert g.score == 0, said
     assert not g.error, said
@@ -228,12 +228,12 @@ def test_junit_and_json(tmp_path):
 @pytest.mark.xdist_group("cow")
 def test_the_same_marks_twenty_times(cow):
     """To the instruction, on a machine that is busy with itself."""
-    g = [prove.mark(cow.lab, cow.base, cow.programs, prove.reference(cow.lab, cow.base), 4) for _ in range(2)]
+    g = [prove.mark(cow.lab, cow.base, cow.programs, prove.reference(cow.lab, cow.base), 2) for _ in range(2)]
     seen = {tuple((o.score, o.verdict.instructions) for o in x.outcomes) for x in g}
     with build.scratch() as tree:
         kernel = cow.base.kernel(prove.reference(cow.lab, cow.base), tree)
         for _ in range(18):
-            x = prove.grading.grade(cow.lab, kernel, cow.programs, jobs=4)
+            x = prove.grading.grade(cow.lab, kernel, cow.programs, jobs=2)
             seen.add(tuple((o.score, o.verdict.instructions) for o in x.outcomes))
     assert len(seen) == 1, seen
 

@@ -12,7 +12,7 @@ static void *other(void *arg) {
     for (long i = 0; i < (long)arg; i++) {
         while (turn != 1)
             futex(&turn, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, 0, NULL);
-        for (volatile uint32_t k = lab_random(200); k; k--)
+        for (volatile uint32_t k = lab_random(60); k; k--)
             ;
         __atomic_store_n(&turn, 0, __ATOMIC_SEQ_CST);
         futex(&turn, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, NULL);
@@ -21,15 +21,15 @@ static void *other(void *arg) {
 }
 CHECK(wake_race) {
     thread_t t;
-    EXPECT_EQ(thread_create(&t, other, (void *)300), 0, "a thread is made");
-    for (int i = 0; i < 300; i++) {
+    EXPECT_EQ(thread_create(&t, other, (void *)6000), 0, "a thread is made");
+    for (int i = 0; i < 6000; i++) {
         __atomic_store_n(&turn, 1, __ATOMIC_SEQ_CST);
         futex(&turn, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, NULL);
         while (turn != 0)
             futex(&turn, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, 1, NULL);
     }
     thread_join(t, NULL);
-    EXPECT_EQ(turn, 0, "three hundred turns, and no wake is lost");
+    EXPECT_EQ(turn, 0, "six thousand turns, and no wake is lost");
 }
 
 static int never[2];
