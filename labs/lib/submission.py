@@ -108,7 +108,8 @@ def from_patch(path, wanted, starter):
             os.makedirs(os.path.dirname(os.path.join(d, name)), exist_ok=True)
             with open(os.path.join(d, name), "wb") as f:
                 f.write(data)
-        r = subprocess.run(["patch", "-p1", "-s", "-f", "--no-backup-if-mismatch", "-r", "-"], cwd=d, input=b"".join(kept), capture_output=True) if kept else None
+        r = subprocess.run(["git", "apply", "-p1", "--whitespace=nowarn", "-"], cwd=d, input=b"".join(kept), capture_output=True,
+                           env={**os.environ, "GIT_CEILING_DIRECTORIES": os.path.dirname(os.path.realpath(d))}) if kept else None
         if r is None:
             raise Unreadable("the patch changes none of the files that the lab takes")
         if r.returncode:
