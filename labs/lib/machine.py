@@ -94,21 +94,25 @@ class Program:
                 self.required[lines[line]].add(at)
 
 
+def connect(path, process, patience=60):
+    """To a socket of QEMU's: it makes them one after the other."""
+    s, end = socket.socket(socket.AF_UNIX), time.monotonic() + patience
+    while True:
+        try:
+            s.connect(path)
+            return s
+        except OSError:
+            if process.poll() is not None or time.monotonic() > end:
+                s.close()
+                raise Infrastructure("QEMU did not start" if process.poll() is not None else "QEMU does not answer") from None
+            time.sleep(0.01)
+
+
 class Remote:
     """As much of gdb's remote protocol as is needed."""
 
-    def __init__(self, path, process, patience=60):
-        self.s, self.buffer = socket.socket(socket.AF_UNIX), b""
-        end = time.monotonic() + patience
-        while True:
-            try:
-                self.s.connect(path)
-                break
-            except OSError:
-                if process.poll() is not None or time.monotonic() > end:
-                    raise Infrastructure("QEMU did not start" if process.poll() is not None else "QEMU does not answer") from None
-                time.sleep(0.01)
-        self.s.settimeout(patience)
+    def __init__(self, path, process):
+        self.s, self.buffer = connect(path, process), b""
 
     def send(self, text):
         data = text.encode("latin1")
@@ -173,10 +177,9 @@ class Remote:
 class Monitor:
     """QEMU's monitor: it tells the time without stopping the machine, which would change whose turn it is among harts."""
 
-    def __init__(self, path):
-        self.s = socket.socket(socket.AF_UNIX)
+    def __init__(self, path, process):
+        self.s = connect(path, process)
         self.s.settimeout(30)
-        self.s.connect(path)
         self.prompt()
 
     def prompt(self):
@@ -241,7 +244,7 @@ class Run:
             self.instructions = 0
             try:
                 self.remote = Remote(gdb, self.process)
-                self.monitor = Monitor(monitor)
+                self.monitor = Monitor(monitor, self.process)
                 self.verdict = self.watch(console)
             except Infrastructure as e:
                 error = ""
