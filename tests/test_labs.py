@@ -228,10 +228,10 @@ def test_junit_and_json(tmp_path):
 @pytest.mark.xdist_group("cow")
 def test_the_same_marks_twenty_times(cow):
     """To the instruction, on a machine that is busy with itself."""
-    g = [prove.mark(cow.lab, cow.base, cow.programs, prove.reference(cow.lab, cow.base), 2) for _ in range(2)]
+    g = [prove.mark(cow.lab, cow.base, cow.programs, prove.reference(cow.lab), 2) for _ in range(2)]
     seen = {tuple((o.score, o.verdict.instructions) for o in x.outcomes) for x in g}
     with build.scratch() as tree:
-        kernel = cow.base.kernel(prove.reference(cow.lab, cow.base), tree)
+        kernel = cow.base.kernel(prove.reference(cow.lab), tree)
         for _ in range(18):
             x = prove.grading.grade(cow.lab, kernel, cow.programs, jobs=2)
             seen.add(tuple((o.score, o.verdict.instructions) for o in x.outcomes))

@@ -36,13 +36,8 @@ def handed_out(path, lab):
     return path != "tests/test_labs.py" and not path.startswith("tests/labs/")
 
 
-def write_tree(lab, dest, stub="default", top=TOP):
-    """The starter of lab; stub: another folder of texts for its regions (labs/NAME/answers/...), or None: the solution."""
-    def text_of(region):
-        if stub == "default":
-            return lab.stub(region)
-        path = os.path.join(lab.dir, stub, region)
-        return regions.read(path) if os.path.isfile(path) else lab.stub(region)
+def write_tree(lab, dest, top=TOP):
+    """The starter of lab: what is handed out, with the lab's regions stubbed."""
     for path in tracked(top):
         if not handed_out(path, lab.name):
             continue
@@ -51,7 +46,7 @@ def write_tree(lab, dest, stub="default", top=TOP):
         source = os.path.join(top, path)
         if regions.may_have_regions(path):
             whole = regions.read(source)
-            text = regions.cut(path, whole, stub and lab.name, text_of)
+            text = regions.cut(path, whole, lab.name, lab.stub)
             if text != whole:
                 with open(target, "w", encoding="utf-8") as f:
                     f.write(text)

@@ -2,7 +2,7 @@
 import concurrent.futures
 import os
 
-from machine import Program, Run, Verdict
+from machine import Elf, Program, Run, Verdict
 
 TRIES = 3  # of what fails for a reason of the grader's own
 
@@ -33,7 +33,7 @@ class Grade:
 
 
 def run_check(kernel, folder, programs, check):
-    """All of its seeds; the first that fails decides."""
+    """All of its seeds on this kernel (an Elf); the first that fails decides."""
     which = "hidden" if check.hidden else "tests"
     for seed in check.seeds:
         for _ in range(TRIES):
@@ -55,7 +55,7 @@ def load_programs(lab, folder):
 
 
 def grade(lab, kernel, folder, checks=None, jobs=1, progress=None, notes=()):
-    programs = load_programs(lab, folder)
+    programs, kernel = load_programs(lab, folder), Elf(kernel)
     checks = lab.checks if checks is None else checks
     outcomes = []
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:

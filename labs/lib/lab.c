@@ -149,6 +149,18 @@ pid_t lab_worker(int i, int nice) {
     }
     return pid;
 }
+static void work_for(int i, uint64_t ns) {
+    for (uint64_t t = lab_now() + ns; lab_now() < t;)
+        WORK(i)++;
+}
+void lab_work_on_harts(int i) {
+    for (int k = 0; k < 4; k++) {
+        work_for(i, 12000000);
+        HOST_HART();
+    }
+    work_for(i, 6000000);
+    _exit(0);
+}
 void lab_end(pid_t *pids, int n) {
     for (int i = 0; i < n; i++)
         kill(pids[i], SIGKILL);

@@ -110,4 +110,5 @@ extern volatile uint64_t *lab_work;
 #define WORK(i) lab_work[(i)*8]
 void lab_work_init(void);
 pid_t lab_worker(int i, int nice); /* a child that works for ever */
+void lab_work_on_harts(int i);     /* work for a while, tell four times on which hart (HOST_HART), and exit */
 void lab_end(pid_t *pids, int n);  /* kill and wait */

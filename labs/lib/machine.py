@@ -30,7 +30,7 @@ class Elf:
     def __init__(self, path):
         with open(path, "rb") as f:
             self.data = f.read()
-        d = self.data
+        self.path, d = path, self.data
         phoff, shoff = struct.unpack_from("<QQ", d, 32)
         phentsize, phnum, shentsize, shnum, shstrndx = struct.unpack_from("<5H", d, 54)
         self.segments = [struct.unpack_from("<IIQQQQQQ", d, phoff + i * phentsize) for i in range(phnum)]
@@ -161,17 +161,17 @@ class Remote:
     def registers(self):
         return struct.unpack("<33Q", bytes.fromhex(self.ask("g"))[:264])
 
-    def csr_number(self, name):
+    def csr_numbers(self, *names):
         text, at = "", 0
         while True:
             r = self.ask(f"qXfer:features:read:riscv-csr.xml:{at:x},7f0")
             text, at = text + r[1:], at + len(r) - 1
             if r[:1] != "m":
                 break
-        m = re.search(rf'<reg name="{name}"[^>]*regnum="(\d+)"', text)
-        if not m:
-            raise Infrastructure(f"QEMU's gdb stub does not tell {name}")
-        return int(m.group(1))
+        found = [re.search(rf'<reg name="{name}"[^>]*regnum="(\d+)"', text) for name in names]
+        if not all(found):
+            raise Infrastructure(f"QEMU's gdb stub does not tell {' and '.join(names)}")
+        return [int(m.group(1)) for m in found]
 
 
 class Monitor:
@@ -232,12 +232,12 @@ def limit_resources():
 
 class Run:
     def __init__(self, kernel, image, program, check, seed=1):
-        self.kernel, self.program, self.check = Elf(kernel), program, check
+        self.kernel, self.program, self.check = kernel, program, check  # the kernel's Elf
         self.slots, self.passed, self.cost, self.jumped, self.harts, self.hart = {}, set(), None, 0, set(), 0
         self.token, self.stops = secrets.token_hex(16), 0
         with tempfile.TemporaryDirectory(prefix="lab") as d:
             console, gdb, monitor = (os.path.join(d, n) for n in ("console", "gdb", "monitor"))
-            command = qemu_command(kernel, image, f"file:{console}", ["-S", "-chardev", f"socket,id=gdb,path={gdb},server=on,wait=off", "-gdb", "chardev:gdb",
+            command = qemu_command(kernel.path, image, f"file:{console}", ["-S", "-chardev", f"socket,id=gdb,path={gdb},server=on,wait=off", "-gdb", "chardev:gdb",
                                    "-chardev", f"socket,id=monitor,path={monitor},server=on,wait=off", "-mon", "monitor", "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"], check, self.token, seed)
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                             preexec_fn=limit_resources)
@@ -280,7 +280,7 @@ class Run:
     # --- the loop ---
     def watch(self, console):
         r = self.remote
-        self.satp_number, self.scounteren_number = r.csr_number("satp"), r.csr_number("scounteren")
+        self.satp_number, self.scounteren_number = r.csr_numbers("satp", "scounteren")
         r.ask("Qqemu.PhyMemMode:1")
         if r.ask(f"Z0,{self.program.stop_at:x},4") != "OK":
             raise Infrastructure("no breakpoint could be set")

@@ -8,7 +8,7 @@ import regions
 from lab import LabError
 
 
-def reference(lab, base):
+def reference(lab):
     return {p: regions.cut(p, regions.read(os.path.join(lab.top, p))).encode() for p in lab.files}
 
 
@@ -19,8 +19,8 @@ def answer(lab, name):
     return {p: regions.cut(p, regions.read(os.path.join(lab.top, p)), lab.name, stub).encode() for p in lab.files}
 
 
-def mistaken(lab, base, m):
-    files = {p: d.decode() for p, d in (answer(lab, m["answer"]) if "answer" in m else reference(lab, base)).items()}
+def mistaken(lab, m):
+    files = {p: d.decode() for p, d in (answer(lab, m["answer"]) if "answer" in m else reference(lab)).items()}
     if m["file"] not in files:
         raise LabError(f"{lab.name}: mistake {m['name']}: {m['file']} is no file of the lab's")
     if files[m["file"]].count(m["old"]) != 1:
@@ -98,7 +98,7 @@ def prove(lab, folder, jobs=1, say=lambda *_: None):
         public = sum(o.score for o in g.outcomes if not o.check.hidden)
         if (public, g.score - public) != (lab.baseline["public"], lab.baseline["hidden"]):
             problems.append(f"the starter gets {public} public and {g.score - public} hidden points, recorded are {lab.baseline}")
-    expect("reference", "", reference(lab, base), [])
+    expect("reference", "", reference(lab), [])
     for name in answers(lab):
         expect("answer", name, answer(lab, name), [])
     for m in lab.mistakes:
@@ -107,7 +107,7 @@ def prove(lab, folder, jobs=1, say=lambda *_: None):
             problems.append(f"mistake {m['name']} names no check that it fails")
         if unknown := set(fails) - used:
             problems.append(f"mistake {m['name']} names unknown checks {unknown}")
-        expect("mistake", m["name"], mistaken(lab, base, m), fails, m.get("may", ()))
+        expect("mistake", m["name"], mistaken(lab, m), fails, m.get("may", ()))
     if lab.total() + lab.written != 100:
         problems.append(f"points add up to {lab.total()} + {lab.written}, not 100")
     return problems

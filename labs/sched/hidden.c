@@ -86,14 +86,7 @@ CHECK(spread) {
         if (!(pid[i] = lab_fork())) {
             while (!WORK(7))
                 WORK(i)++;
-            for (int k = 0; k < 4; k++) {
-                for (uint64_t t = lab_now() + 12000000; lab_now() < t;)
-                    WORK(i)++;
-                HOST_HART();
-            }
-            for (uint64_t t = lab_now() + 6000000; lab_now() < t;)
-                WORK(i)++;
-            _exit(0);
+            lab_work_on_harts(i);
         }
     for (int i = 0; i < 6; i++)
         syscall(SYS_sched_setaffinity, pid[i], 8, &all);

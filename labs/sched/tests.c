@@ -51,14 +51,7 @@ CHECK(all_harts) {
     for (int i = 0; i < 5; i++)
         if (!lab_fork()) {
             lab_wait_start();
-            for (int k = 0; k < 4; k++) {
-                for (uint64_t t = lab_now() + 12000000; lab_now() < t;)
-                    WORK(i)++;
-                HOST_HART();
-            }
-            for (uint64_t t = lab_now() + 6000000; lab_now() < t;)
-                WORK(i)++;
-            _exit(0);
+            lab_work_on_harts(i);
         }
     lab_start();
     for (int i = 0; i < 5; i++)

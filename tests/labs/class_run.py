@@ -19,9 +19,9 @@ n, lab = int(sys.argv[1]) if len(sys.argv) > 1 else 200, Lab(sys.argv[2] if len(
 starter = {p: regions.cut(p, regions.read(os.path.join(TOP, p)), lab.name, lab.stub).encode() for p in lab.files}
 full, base = lab.total(), sum(lab.baseline.values())
 points = {c.name: c.points for c in lab.checks}
-kinds = [("reference", prove.reference(lab, None), full), ("starter", starter, base)]
+kinds = [("reference", prove.reference(lab), full), ("starter", starter, base)]
 kinds += [(f"answer-{a}", prove.answer(lab, a), full) for a in prove.answers(lab)]
-kinds += [("m-" + m["name"], prove.mistaken(lab, None, m), 0 if m["fails"] == "all" else full - sum(points[f] for f in m["fails"])) for m in lab.mistakes]
+kinds += [("m-" + m["name"], prove.mistaken(lab, m), 0 if m["fails"] == "all" else full - sum(points[f] for f in m["fails"])) for m in lab.mistakes]
 kinds += [("broken", {**starter, lab.files[0]: b"int x = ;\n"}, 0)]
 if lab.name == "cow":
     for name, _, changes in CHEATS:
