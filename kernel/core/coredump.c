@@ -6,6 +6,7 @@
  * What was never touched is a hole in the file; text and other read-only parts of files are left out, for a
  * debugger has them from the file. */
 #include "task.h"
+#include <abi/ptrace.h>
 #include "../debug/debug.h"
 #include "../fs/fs.h"
 #include "signal.h"
@@ -14,8 +15,6 @@
 
 #define ET_CORE 4
 #define PT_NOTE 4
-#define NT_PRSTATUS 1
-#define NT_FPREGSET 2
 #define NT_PRPSINFO 3
 #define NT_AUXV 6
 #define NT_SIGINFO 0x53494749
@@ -28,7 +27,7 @@ struct elf_prstatus {
     u64 sigpend, sighold;
     s32 pid, ppid, pgrp, sid;
     u64 times[8]; /* user, system, children's: seconds and microseconds */
-    u64 pc, x[31];
+    struct user_regs_struct regs;
     s32 fpvalid;
 };
 struct elf_prpsinfo {
@@ -73,7 +72,6 @@ static void put_time(u64 *at, u64 ticks) {
 }
 static void thread_notes(struct out *o, struct task_struct *t, const struct abi_siginfo *info) {
     struct elf_prstatus *s = (void *)o->page;
-    const struct trapframe *tf = task_trapframe(t);
     memset(s, 0, sizeof(*s));
     s->signo = s->cursig = info->si_signo;
     s->sigpend = t->pending.signal;
@@ -84,18 +82,14 @@ static void thread_notes(struct out *o, struct task_struct *t, const struct abi_
     s->sid = t->signal->sid;
     put_time(&s->times[0], t->utime);
     put_time(&s->times[2], t->stime);
-    s->pc = tf->sepc;
-    memcpy(s->x, tf, sizeof(s->x));
+    regs_get(t, &s->regs);
     s->fpvalid = 1;
     note(o, NT_PRSTATUS, s, sizeof(*s));
 }
 static void fp_note(struct out *o, struct task_struct *t) {
     u64 f[33];
-    memcpy(f, t->fpu.f, 32 * 8);
-    f[32] = t->fpu.fcsr;
-    if (!(task_trapframe(t)->sstatus & SSTATUS_FS)) /* it never used them */
-        memset(f, 0, sizeof(f));
-    note(o, NT_FPREGSET, f, sizeof(f));
+    fpregs_get(t, f);
+    note(o, NT_PRFPREG, f, sizeof(f));
 }
 static void process_note(struct out *o) {
     struct elf_prpsinfo *p = (void *)o->page;
@@ -117,20 +111,10 @@ static void process_note(struct out *o) {
             p->psargs[i] = ' ';
     note(o, NT_PRPSINFO, p, sizeof(*p));
 }
-/* The auxiliary vector lies on the stack behind argv and envp. Words read into `aux`. */
-static u64 read_auxv(u64 *aux) {
-    u64 at = current->mm->start_stack, w = 0, n = 0;
-    for (int ends = 0; ends < 2; at += 8) /* argc comes first and is no end, for it is never 0 */
-        if (copy_from_user(&w, at, 8))
-            return 0;
-        else
-            ends += !w;
-    do {
-        if (copy_from_user(&aux[n], at + n * 8, 16))
-            return 0;
-        n += 2;
-    } while (aux[n - 2] && n < MAX_AUXV);
-    return n;
+static u64 read_auxv(u64 *aux) { /* words */
+    struct mm_struct *mm = current->mm;
+    u64 n = min(mm->auxv_end - mm->auxv_start, MAX_AUXV * 8UL);
+    return copy_from_user(aux, mm->auxv_start, n) ? 0 : n / 8;
 }
 
 /* What is known of a VMA when the dump begins. The others of the process stand still in do_exit, but one

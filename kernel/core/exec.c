@@ -1,6 +1,6 @@
 /* execve: a new program in the same process (X1, X4). The new address space is built beside the old one;
  * only when all that can fail is done does the old one go. */
-#include "task.h"
+#include "ptrace.h"
 #include "../debug/debug.h"
 #include "../debug/trace.h"
 #include "../fs/fs.h"
@@ -387,6 +387,8 @@ static long build_stack(struct mm_struct *mm, struct args *a, const u64 *aux, u6
         w[n++] = 0;
     w[n++] = 0;
     memcpy(&w[n], aux, aux_words * 8);
+    mm->auxv_start = sp + n * 8;
+    mm->auxv_end = mm->auxv_start + aux_words * 8;
     bool ok = access_process_vm(mm, sp, w, words * 8, true) == words * 8;
     kfree(w);
     return ok ? (long)sp : -ENOMEM;
@@ -459,7 +461,7 @@ static struct cred *exec_cred(struct file *f, bool *secure) {
     if (!c)
         return NULL;
     u32 mode = f->inode->i_mode;
-    if (!(f->path.mnt->flags & MS_NOSUID)) {
+    if (!(f->path.mnt->flags & MS_NOSUID) && !current->no_new_privs && ptracer_capable()) {
         if (mode & S_ISUID)
             c->euid = f->inode->i_uid;
         if ((mode & (S_ISGID | 0010)) == (S_ISGID | 0010))
@@ -507,6 +509,8 @@ static void begin_program(struct mm_struct *mm, struct image *im, struct cred *c
     //@end
     commit_cred(c);
     mm->undumpable = secure;
+    if (secure)
+        ptrace_secure_exec();
     struct trapframe *tf = task_trapframe(t);
     memset(tf, 0, sizeof(*tf));
     set_tif(current, TIF_RESTORE_ALL);
@@ -569,9 +573,12 @@ static int do_execve(int dfd, const char *name, struct strings argv, struct stri
         goto out;
     }
     TEST_POINT("exec-commit");
+    pid_t old_pid = current->pid; /* de_thread may give us the leader's */
     if ((r = unshare_files()) || (r = unshare_sighand()) || (r = de_thread()))
         goto out;
     begin_program(mm, im, c, secure, sp, entry);
+    if (unlikely(current->ptrace))
+        ptrace_event(PTRACE_EVENT_EXEC, old_pid);
     mm = NULL;
     c = NULL;
 out:

@@ -1,6 +1,6 @@
 /* The end of a task (X2, X4, X5): what it holds is put, children get a new parent, the parent is told,
  * and the last trace goes when somebody has read the exit status. */
-#include "task.h"
+#include "ptrace.h"
 #include "signal.h"
 #include "../debug/debug.h"
 #include "../debug/trace.h"
@@ -36,6 +36,8 @@ static void exit_mm(void) {
 /* tasklist_lock held: a dead task leaves the pid table and its group; the caller puts it afterwards. */
 static void unlink_task(struct task_struct *t) {
     struct signal_struct *s = t->signal;
+    if (unlikely(t->ptrace))
+        ptrace_unlink(t);
     nr_threads--;
     s->nr_threads--;
     list_del_init(&t->thread_link);
@@ -122,15 +124,19 @@ static void forget_children(struct task_struct *father, struct list_head *dead) 
     bool same = reaper->signal == father->signal;
     list_for_each_entry_safe(c, n, &father->children, sibling) {
         struct task_struct *t;
-        for_each_thread(t, c->signal) t->real_parent = reaper;
-        if (c->pdeath_signal)
-            send_signal(c->pdeath_signal, NULL, c, true);
+        for_each_thread(t, c->signal) {
+            t->real_parent = reaper;
+            if (!t->ptrace)
+                t->parent = reaper;
+            if (t->pdeath_signal)
+                send_signal(t->pdeath_signal, NULL, t, true);
+        }
         list_del(&c->sibling);
         list_add_tail(&c->sibling, &reaper->children);
         if (same)
             continue;
         c->exit_signal = SIGCHLD;
-        if (c->exit_state == EXIT_ZOMBIE && c->signal->nr_threads == 1) {
+        if (c->exit_state == EXIT_ZOMBIE && c->signal->nr_threads == 1 && !c->ptrace) {
             do_notify_parent(c, c->exit_signal);
             if (c->exit_state == EXIT_DEAD) {
                 list_del_init(&c->sibling);
@@ -144,19 +150,19 @@ static void forget_children(struct task_struct *father, struct list_head *dead) 
 
 /* tasklist_lock held. May set t->exit_state to EXIT_DEAD: the parent does not want to know. */
 void do_notify_parent(struct task_struct *t, s32 sig) {
-    struct task_struct *parent = t->real_parent;
+    struct task_struct *parent = t->parent;
     struct sighand_struct *sh = parent->sighand;
     wake_up_key(&t->pidfd_wait, 0, 1);
     //@sol exit notify-parent
     spin_lock(&sh->lock);
     if (sig == SIGCHLD) {
         struct abi_sigaction *a = &sh->action[SIGCHLD - 1];
-        if (a->handler == 1 || (a->flags & SA_NOCLDWAIT)) {
+        if (!t->ptrace && (a->handler == 1 || (a->flags & SA_NOCLDWAIT))) {
             t->exit_state = EXIT_DEAD;
             if (a->handler == 1)
                 sig = 0;
         }
-        if (ignored(parent, SIGCHLD) && !(parent->blocked & M(SIGCHLD))) /* as with most: it only waits */
+        if (ignored(parent, SIGCHLD) && !(parent->blocked & M(SIGCHLD)) && !parent->ptrace) /* mostly: it only waits */
             sig = 0;
     }
     if (sig > 0 && sig <= _NSIG) {
@@ -175,13 +181,18 @@ void do_notify_parent(struct task_struct *t, s32 sig) {
 static void exit_notify(bool last) {
     struct task_struct *t = current, *c, *n;
     LIST_HEAD(dead);
+    LIST_HEAD(traced);
     bool autoreap = false;
     READ_TASKS(irq);
+    exit_ptrace(&traced);
     forget_children(t, &dead);
     if (last)
         check_orphaned(t->group_leader, t->group_leader->real_parent);
     t->exit_state = EXIT_ZOMBIE;
-    if (t == t->group_leader) {
+    if (unlikely(t->ptrace)) { /* its tracer is to see it, whatever the parent will say */
+        bool whole = t == t->group_leader && t->signal->nr_threads == 1;
+        do_notify_parent(t, whole && !ptrace_reparented(t) ? t->exit_signal : SIGCHLD);
+    } else if (t == t->group_leader) {
         if (t->signal->nr_threads == 1) {
             do_notify_parent(t, t->exit_signal);
             autoreap = t->exit_state == EXIT_DEAD;
@@ -201,6 +212,10 @@ static void exit_notify(bool last) {
         list_del_init(&c->sibling);
         release_task(c);
     }
+    list_for_each_entry_safe(c, n, &traced, ptrace_entry) {
+        list_del_init(&c->ptrace_entry);
+        release_task(c);
+    }
 }
 
 /* The last thread of a session leader that goes gives the terminal up. */
@@ -215,6 +230,11 @@ __noreturn void do_exit(s32 code) {
     u64 irq = spin_lock_irqsave(&t->sighand->lock);
     if (unlikely(t->signal->core_dumper && t->signal->core_dumper != t))
         coredump_park();
+    if (unlikely(t->ptrace)) {
+        spin_unlock_irqrestore(&t->sighand->lock, irq);
+        ptrace_exit_event(code);
+        irq = spin_lock_irqsave(&t->sighand->lock);
+    }
     t->task_flags |= PF_EXITING;
     /* Signals meant for the process go to the threads that stay. */
     if (t->signal->group_stop_count && t->stop_pending && !--t->signal->group_stop_count)

@@ -6,7 +6,7 @@
  * thing taken, in reverse. Until wake_up_new_task nobody but the caller can reach the child's memory; after
  * it the child may be gone, so its pid is read before. */
 #include "futex.h"
-#include "task.h"
+#include "ptrace.h"
 #include "../debug/debug.h"
 #include "../debug/trace.h"
 #include "../fs/fs.h"
@@ -34,10 +34,13 @@ struct task_struct init_task = {
     .sighand = &init_sighand,
     .signal = &init_signal,
     .real_parent = &init_task,
+    .parent = &init_task,
     .group_leader = &init_task,
     .alloc_lock = SPINLOCK_INIT(RANK_FILES),
     .children = LIST_HEAD_INIT(init_task.children),
     .sibling = LIST_HEAD_INIT(init_task.sibling),
+    .ptraced = LIST_HEAD_INIT(init_task.ptraced),
+    .ptrace_entry = LIST_HEAD_INIT(init_task.ptrace_entry),
 };
 struct task_struct *child_reaper = &init_task;
 spinlock_t tasklist_lock = SPINLOCK_INIT(RANK_TASKLIST);
@@ -278,6 +281,8 @@ static void init_child(struct task_struct *p, const struct kernel_clone_args *ar
     INIT_LIST_HEAD(&p->sibling);
     INIT_LIST_HEAD(&p->thread_link);
     INIT_LIST_HEAD(&p->tasks);
+    INIT_LIST_HEAD(&p->ptraced);
+    INIT_LIST_HEAD(&p->ptrace_entry);
     init_waitqueue(&p->pidfd_wait);
     spin_lock_init(&p->alloc_lock, RANK_FILES);
     p->vfork_done = NULL;
@@ -285,6 +290,9 @@ static void init_child(struct task_struct *p, const struct kernel_clone_args *ar
     p->pending.signal = 0;
     INIT_LIST_HEAD(&p->pending.queue);
     p->stop_pending = p->core_parked = p->restore_sigmask = p->in_reclaim = false;
+    p->ptrace = p->jobctl = 0;
+    p->ptrace_code = p->ptrace_message = 0;
+    p->last_siginfo = NULL;
     p->utime = p->stime = p->min_flt = 0;
     p->restart.fn = NULL;
     p->robust_list = 0;
@@ -345,6 +353,8 @@ static long link_child(struct task_struct *p, const struct kernel_clone_args *ar
             p->exit_signal = current->group_leader->exit_signal;
         if (!(f & CLONE_THREAD))
             list_add_tail(&p->sibling, &p->real_parent->children);
+        p->ti.syscall_work = READ_ONCE(trace_mask) & TRACE_SYSCALLS ? SYSCALL_WORK_TRACEPOINT : 0; /* C23 */
+        ptrace_init_task(p, (f & CLONE_PTRACE) || args->trace_event); /* D2, C26 */
         attach_pid(p);
         nr_threads++;
         total_forks++;
@@ -456,6 +466,12 @@ static void wait_for_vfork_done(struct task_struct *child, struct completion *vf
 
 long do_fork(struct kernel_clone_args *args) {
     struct completion vfork; /* D4 */
+    if (unlikely(current->ptrace) && !(args->flags & CLONE_UNTRACED)) { /* D2 */
+        int event = args->flags & CLONE_VFORK      ? PTRACE_EVENT_VFORK
+                    : args->exit_signal != SIGCHLD ? PTRACE_EVENT_CLONE
+                                                   : PTRACE_EVENT_FORK;
+        args->trace_event = ptrace_event_enabled(current, event) ? event : 0;
+    }
     struct task_struct *p = copy_process(args);
     if (IS_ERR(p)) {
         TRACE(fork_fail, PTR_ERR(p), 0, 0);
@@ -473,8 +489,13 @@ long do_fork(struct kernel_clone_args *args) {
     TEST_POINT("fork-wake");
     wake_up_new_task(p, args->flags); /* D6 */
     TEST_POINT("fork-woken");
-    if (args->flags & CLONE_VFORK)
+    if (args->trace_event) /* D7 */
+        ptrace_event(args->trace_event, pid);
+    if (args->flags & CLONE_VFORK) {
         wait_for_vfork_done(p, &vfork);
+        if (current->ptrace) /* D8 */
+            ptrace_event(PTRACE_EVENT_VFORK_DONE, pid);
+    }
     return pid; /* D9 */
 }
 
@@ -589,7 +610,7 @@ struct task_struct *fork_idle(unsigned int hart) {
     p->pid = p->tgid = 0;
     p->active_mm = &init_mm;
     mmgrab(&init_mm);
-    p->group_leader = p->real_parent = p;
+    p->group_leader = p->real_parent = p->parent = p;
     p->ti.preempt_count = 1;
     p->state = TASK_RUNNING;
     snprintf(p->comm, sizeof(p->comm), "idle/%u", hart);

@@ -3,6 +3,7 @@
  * tasklist_lock. */
 #include "task.h"
 #include "../debug/debug.h"
+#include "../debug/trace.h"
 #include <abi/errno.h>
 
 #define PID_MAX_LIMIT (1 << 22)
@@ -111,6 +112,18 @@ struct task_struct *next_task(pid_t *nr) {
         }
     READ_TASKS_END(flags);
     return t;
+}
+
+void trace_syscalls_update(void) {
+    struct task_struct *p, *t;
+    READ_TASKS(flags);
+    for_each_process(p) for_each_thread(t, p->signal) {
+        if (READ_ONCE(trace_mask) & TRACE_SYSCALLS)
+            __atomic_fetch_or(&t->ti.syscall_work, SYSCALL_WORK_TRACEPOINT, __ATOMIC_RELAXED);
+        else
+            __atomic_fetch_and(&t->ti.syscall_work, ~SYSCALL_WORK_TRACEPOINT, __ATOMIC_RELAXED);
+    }
+    READ_TASKS_END(flags);
 }
 
 bool pgrp_exists(pid_t pgid, pid_t sid) {

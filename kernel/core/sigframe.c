@@ -1,5 +1,5 @@
 /* Signal delivery: choosing a signal, its action, the frame on the user stack, rt_sigreturn. */
-#include "task.h"
+#include "ptrace.h"
 #include "../debug/debug.h"
 #include "../debug/trace.h"
 #include "../fs/fs.h"
@@ -125,8 +125,12 @@ static void restart_call(struct trapframe *tf, const struct abi_sigaction *a) {
 void do_signal(struct trapframe *tf) {
     struct abi_siginfo info;
     for (;;) {
-        if (READ_ONCE(current->stop_pending))
+        if (unlikely(current->ptrace || READ_ONCE(current->jobctl))) {
+            if (READ_ONCE(current->stop_pending) || (READ_ONCE(current->jobctl) & JOBCTL_TRAP_MASK))
+                ptrace_trap();
+        } else if (READ_ONCE(current->stop_pending)) {
             do_stop();
+        }
         if (READ_ONCE(current->signal->cont_notify))
             notify_continued();
         u64 irq = spin_lock_irqsave(&current->sighand->lock);
@@ -137,7 +141,7 @@ void do_signal(struct trapframe *tf) {
                 do_exit(0);
             do_group_exit(code);
         }
-        if (current->stop_pending) {
+        if (current->stop_pending || (current->jobctl & JOBCTL_TRAP_MASK)) {
             spin_unlock_irqrestore(&current->sighand->lock, irq);
             continue;
         }
@@ -145,6 +149,12 @@ void do_signal(struct trapframe *tf) {
         if (!sig) {
             spin_unlock_irqrestore(&current->sighand->lock, irq);
             break;
+        }
+        if (unlikely(current->ptrace) && sig != SIGKILL) {
+            spin_unlock_irqrestore(&current->sighand->lock, irq);
+            if (!(sig = ptrace_signal(sig, &info)))
+                continue;
+            irq = spin_lock_irqsave(&current->sighand->lock);
         }
         struct abi_sigaction *act = &current->sighand->action[sig - 1], a = *act;
         if (a.handler > SIG_IGN_ && (a.flags & SA_RESETHAND))

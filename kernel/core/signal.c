@@ -5,6 +5,7 @@
 #include "../debug/debug.h"
 #include "../debug/trace.h"
 #include "../fs/fs.h"
+#include "ptrace.h"
 #include "signal.h"
 #include <abi/errno.h>
 
@@ -37,7 +38,7 @@ static u64 pending_for(struct task_struct *t) {
     return (t->pending.signal | t->signal->shared_pending.signal) & ~t->blocked;
 }
 static void recalc(struct task_struct *t) {
-    if (pending_for(t) || t->stop_pending)
+    if (pending_for(t) || t->stop_pending || (t->jobctl & JOBCTL_TRAP_MASK))
         set_tif(t, TIF_SIGPENDING);
     else if (t == current)
         clear_tif(t, TIF_SIGPENDING);
@@ -46,7 +47,7 @@ void recalc_sigpending(void) { recalc(current); }
 
 void signal_wake_up(struct task_struct *t, bool fatal) {
     set_tif(t, TIF_SIGPENDING);
-    if (!try_to_wake_up(t, TASK_INTERRUPTIBLE | (fatal ? TASK_WAKEKILL | TASK_STOPPED : 0)) &&
+    if (!try_to_wake_up(t, TASK_INTERRUPTIBLE | (fatal ? TASK_WAKEKILL | TASK_STOPPED | TASK_TRACED : 0)) &&
         READ_ONCE(t->se.on_cpu) && t != current)
         send_ipi(t->ti.cpu, IPI_RESCHED); /* in user mode elsewhere: make it look */
 }
@@ -72,7 +73,10 @@ static void prepare_stop_cont(struct task_struct *t, int sig) {
         for_each_thread(o, s) {
             remove_signals(&o->pending, STOP_SIGNALS);
             o->stop_pending = false;
-            try_to_wake_up(o, TASK_STOPPED);
+            if (o->ptrace & PT_SEIZED)
+                ptrace_trap_notify(o);
+            else
+                try_to_wake_up(o, TASK_STOPPED);
         }
         s->group_stop_count = 0;
         if (was) {
@@ -121,6 +125,8 @@ static void complete_signal(int sig, struct task_struct *t, bool group) {
     u64 h = t->sighand->action[sig - 1].handler;
     bool fatal =
         sig == SIGKILL || (h == SIG_DFL_ && !(M(sig) & (IGNORED_BY_DEFAULT | STOP_SIGNALS | CORE_SIGNALS)));
+    if (t->ptrace && sig != SIGKILL) /* the tracer may think otherwise */
+        fatal = false;
     if (fatal && !s->group_exit && !(is_unkillable(t) && sig != SIGKILL)) {
         s->group_exit = true;
         s->group_exit_code = sig;
@@ -143,7 +149,7 @@ int send_signal_locked(int sig, const struct abi_siginfo *info, struct task_stru
     TRACE(signal_send, sig, t->pid, 0);
     prepare_stop_cont(t, sig);
     /* A blocked signal is kept even if ignored: the program may change its mind before it unblocks. */
-    if (ignored(t, sig) && !(t->blocked & M(sig)))
+    if (ignored(t, sig) && !(t->blocked & M(sig)) && !t->ptrace)
         return 0;
     struct sigpending *p = group ? &t->signal->shared_pending : &t->pending;
     if (sig < SIGRTMIN && (p->signal & M(sig)))
@@ -203,34 +209,18 @@ void force_signal(int sig, int code, u64 addr) {
         a->handler = SIG_DFL_;
         current->blocked &= ~M(sig);
     }
-    if (a->handler == SIG_DFL_)
+    if (a->handler == SIG_DFL_ && !current->ptrace)
         current->signal->at_fault = true;
     send_signal_locked(sig, &info, current, false);
     spin_unlock(&current->sighand->lock);
     READ_TASKS_END(irq);
 }
 
-/* Tell the parent that current's process stopped or went on. tasklist_lock held, no sighand lock. */
-static void notify_stop(bool continued) {
-    struct task_struct *parent = current->group_leader->real_parent;
-    struct sighand_struct *sh = parent->sighand;
-    struct abi_siginfo info = {
-        .si_code = continued ? CLD_CONTINUED : CLD_STOPPED, .pid = current->tgid, .uid = current->cred->uid};
-    info.status = continued ? SIGCONT : current->signal->stop_code;
-    if (!sh)
-        return;
-    spin_lock(&sh->lock);
-    struct abi_sigaction *a = &sh->action[SIGCHLD - 1];
-    if (a->handler != SIG_IGN_ && !(a->flags & SA_NOCLDSTOP))
-        send_signal_locked(SIGCHLD, &info, parent, true);
-    spin_unlock(&sh->lock);
-    wake_up_all(&parent->signal->wait_chldexit);
-}
 void notify_continued(void) {
     READ_TASKS(irq);
     if (current->signal->cont_notify) {
         current->signal->cont_notify = false;
-        notify_stop(true);
+        do_notify_parent_cldstop(current, false, CLD_CONTINUED);
     }
     READ_TASKS_END(irq);
 }
@@ -303,12 +293,24 @@ void start_group_stop(int sig) {
     struct task_struct *o;
     s->stop_code = sig;
     s->group_stop_count = 0;
-    for_each_thread(o, s) if (!(o->task_flags & PF_EXITING) && !o->exit_state) {
+    for_each_thread(o, s) if (!(o->task_flags & PF_EXITING) && !o->exit_state &&
+                              READ_ONCE(o->state) != TASK_STOPPED) {
         o->stop_pending = true;
         s->group_stop_count++;
-        if (o != current)
+        if (o->ptrace & PT_SEIZED)
+            ptrace_trap_notify(o);
+        else if (o != current)
             signal_wake_up(o, false);
     }
+}
+/* sighand lock held. Current stops with its group; true: it is the last, and the stop is news. */
+bool participate_group_stop(void) {
+    struct signal_struct *s = current->signal;
+    if (!s->group_stop_count || --s->group_stop_count || s->stopped)
+        return false;
+    s->stopped = s->stop_report = true;
+    s->cont_report = false;
+    return true;
 }
 
 /* This thread's part in a stop. Called with no lock. */
@@ -316,7 +318,7 @@ void do_stop(void) {
     struct signal_struct *s = current->signal;
     READ_TASKS(irq);
     spin_lock(&current->sighand->lock);
-    if (!current->stop_pending || s->group_exit) {
+    if (!current->stop_pending || s->group_exit || current->ptrace) {
         recalc(current);
         spin_unlock(&current->sighand->lock);
         READ_TASKS_END(irq);
@@ -324,16 +326,11 @@ void do_stop(void) {
     }
     current->stop_pending = false;
     set_current_state(TASK_STOPPED);
-    bool last = s->group_stop_count && !--s->group_stop_count;
-    if (last) {
-        s->stopped = true;
-        s->stop_report = true;
-        s->cont_report = false;
-    }
+    bool last = participate_group_stop();
     recalc(current);
     spin_unlock(&current->sighand->lock);
     if (last)
-        notify_stop(false);
+        do_notify_parent_cldstop(current, false, CLD_STOPPED);
     READ_TASKS_END(irq);
     schedule();
 }

@@ -322,9 +322,9 @@ long sys_setrlimit(u64 res, u64 unew) { return unew ? sys_prlimit64(0, res, unew
 #define PR_SET_CHILD_SUBREAPER 36
 #define PR_GET_CHILD_SUBREAPER 37
 #define PR_SET_NO_NEW_PRIVS 38
+#define PR_GET_NO_NEW_PRIVS 39
 long sys_prctl(u64 op, u64 a, u64 b, u64 c, u64 d) {
     char name[16] = {0};
-    (void)b, (void)c, (void)d;
     switch ((s32)op) {
     case PR_SET_PDEATHSIG:
         if (a > _NSIG)
@@ -356,6 +356,13 @@ long sys_prctl(u64 op, u64 a, u64 b, u64 c, u64 d) {
         return 0;
     case PR_GET_CHILD_SUBREAPER:
         return put_user(a, (s32)current->signal->child_subreaper);
+    case PR_SET_NO_NEW_PRIVS:
+        if (a != 1 || b || c || d)
+            return -EINVAL;
+        current->no_new_privs = true;
+        return 0;
+    case PR_GET_NO_NEW_PRIVS:
+        return a || b || c || d ? -EINVAL : current->no_new_privs;
     default:
         return -EINVAL;
     }

@@ -38,6 +38,7 @@ struct user_struct {
 #define CAP_SETUID 7
 #define CAP_IPC_LOCK 14
 #define CAP_SYS_CHROOT 18
+#define CAP_SYS_PTRACE 19
 #define CAP_SYS_ADMIN 21
 #define CAP_SYS_BOOT 22
 #define CAP_SYS_NICE 23
@@ -169,6 +170,7 @@ struct task_struct {
     s32 exit_signal; /* -1: a thread */
     s32 pdeath_signal;
     bool forknoexec;
+    bool no_new_privs; /* exec gives it no more rights than it has */
     u32 parent_exec_id, self_exec_id;
     /* shared objects: task_lock (alloc_lock) to change or to look at another task's */
     spinlock_t alloc_lock;
@@ -181,8 +183,15 @@ struct task_struct {
     u64 blocked;
     struct sigpending pending;
     bool stop_pending, core_parked;
+    u32 jobctl; /* JOBCTL_*: see ptrace.h, as for the next four */
+    u32 ptrace; /* to change: tasklist_lock too */
+    s32 ptrace_code;
+    u64 ptrace_message;
+    struct abi_siginfo *last_siginfo;
     /* tasklist_lock */
     struct task_struct *real_parent, *group_leader;
+    struct task_struct *parent; /* who is told of its stops and its end: the tracer, else real_parent */
+    struct list_head ptraced, ptrace_entry; /* whom it traces; itself in its tracer's list */
     struct list_head children, sibling, thread_link, tasks;
     s32 exit_code, exit_state;
     struct wait_queue_head pidfd_wait;
@@ -237,6 +246,7 @@ struct kernel_clone_args {
     int (*fn)(void *); /* a kernel thread's function */
     void *fn_arg;
     const char *name; /* and its comm */
+    int trace_event;  /* PTRACE_EVENT_* that the caller's tracer wants to see, or 0; do_fork finds it */
 };
 /* Make a task as args say and start it. Its pid, or -errno. May sleep. */
 long do_fork(struct kernel_clone_args *args);
@@ -277,6 +287,7 @@ struct task_struct *find_task(pid_t pid);
 struct task_struct *get_task_by_pid(pid_t pid); /* counted; takes the lock itself */
 struct task_struct *next_task(pid_t *pid);      /* counted leader with pid >= *pid */
 bool pgrp_exists(pid_t pgid, pid_t sid);
+void trace_syscalls_update(void); /* trace_mask changed: tell every task */
 bool is_orphaned_pgrp(pid_t pgid, struct task_struct *ignoring);
 #define for_each_process(t) list_for_each_entry(t, &task_list, tasks)
 #define for_each_thread(t, sig) list_for_each_entry(t, &(sig)->thread_head, thread_link)

@@ -1,5 +1,5 @@
 /* wait4 and waitid (X3): look through the children for news; sleep if there are children and no news. */
-#include "task.h"
+#include "ptrace.h"
 #include "../debug/debug.h"
 #include "../fs/fs.h"
 #include <abi/errno.h>
@@ -57,14 +57,14 @@ static void add_to_children(struct signal_struct *up, struct task_struct *t) {
     up->cmaxrss = max(up->cmaxrss, max(s->maxrss, s->cmaxrss));
 }
 
-static bool eligible(const struct wait_opts *w, struct task_struct *t) {
+static bool eligible(const struct wait_opts *w, struct task_struct *t, bool traced) {
     //@sol exit eligible
     if (w->type == P_PID && t->pid != w->id)
         return false;
     if (w->type == P_PGID && t->signal->pgid != w->id)
         return false;
     /* A child that signals other than by SIGCHLD is waited for with __WCLONE or __WALL only. */
-    return ((t->exit_signal != SIGCHLD) ^ !(w->options & __WCLONE)) || (w->options & __WALL);
+    return traced || ((t->exit_signal != SIGCHLD) ^ !(w->options & __WCLONE)) || (w->options & __WALL);
     //@end
 }
 
@@ -78,44 +78,72 @@ static void fill(struct wait_opts *w, struct task_struct *t, int code, int statu
         get_rusage(t, -2, w->ru);
 }
 
-/* tasklist_lock held. 1: found, in w; *reap then is a task to release. */
-static int consider(struct wait_opts *w, struct task_struct *t, struct task_struct **reap) {
+/* t is dead and somebody may be told. *reap then is a task to release. */
+static void take_zombie(struct wait_opts *w, struct task_struct *t, struct task_struct **reap) {
+    int sig = t->exit_code & 0x7f;
+    fill(w, t,
+         t->exit_code & 0x80 ? CLD_DUMPED
+         : sig               ? CLD_KILLED
+                             : CLD_EXITED,
+         sig ? sig : (t->exit_code >> 8) & 0xff);
+    w->status = t->exit_code;
+    if (w->options & WNOWAIT)
+        return;
+    if (unlikely(ptrace_reparented(t)) && t == t->group_leader) { /* the tracer has seen it: the parent's turn */
+        ptrace_unlink(t);
+        do_notify_parent(t, t->exit_signal);
+    } else {
+        t->exit_state = EXIT_DEAD;
+        if (t == t->group_leader)
+            add_to_children(current->signal, t);
+    }
+    if (t->exit_state == EXIT_DEAD)
+        *reap = t;
+}
+/* A stop for the tracer, who is told whatever it asked for. */
+static bool take_trace_stop(struct wait_opts *w, struct task_struct *t) {
+    spin_lock(&t->sighand->lock);
+    s32 code = READ_ONCE(t->state) == TASK_TRACED && !(t->jobctl & JOBCTL_LISTENING) ? t->ptrace_code : 0;
+    if (code && !(w->options & WNOWAIT))
+        t->ptrace_code = 0;
+    spin_unlock(&t->sighand->lock);
+    if (!code)
+        return false;
+    fill(w, t, CLD_TRAPPED, code);
+    w->status = code << 8 | 0x7f;
+    return true;
+}
+
+/* tasklist_lock held. True: found, in w; *reap then is a task to release. */
+static bool consider(struct wait_opts *w, struct task_struct *t, bool traced, struct task_struct **reap) {
     bool peek = w->options & WNOWAIT;
     struct signal_struct *s = t->signal;
+    if (unlikely(t->ptrace) && !traced && !ptrace_reparented(t)) /* our child and our tracee: once is enough */
+        traced = true;
     //@sol exit consider-zombie
-    if (t->exit_state == EXIT_ZOMBIE && s->nr_threads == 1) {
-        if (!(w->options & WEXITED))
-            return 0;
-        int sig = t->exit_code & 0x7f;
-        fill(w, t,
-             t->exit_code & 0x80 ? CLD_DUMPED
-             : sig               ? CLD_KILLED
-                                 : CLD_EXITED,
-             sig ? sig : (t->exit_code >> 8) & 0xff);
-        w->status = t->exit_code;
-        if (!peek) {
-            t->exit_state = EXIT_DEAD;
-            add_to_children(current->signal, t);
-            *reap = t;
-        }
-        return 1;
+    if (t->exit_state == EXIT_ZOMBIE && (s->nr_threads == 1 || t != t->group_leader)) {
+        if (!(w->options & WEXITED) || (t->ptrace && !traced))
+            return false;
+        take_zombie(w, t, reap);
+        return true;
     }
     //@end
-    if (t->exit_state)
-        return 0;
-    if ((w->options & WSTOPPED) && s->stop_report && s->stopped) {
+    if (unlikely(traced)) {
+        if (!t->exit_state && take_trace_stop(w, t))
+            return true;
+    } else if ((w->options & WSTOPPED) && s->stop_report && s->stopped) {
         fill(w, t, CLD_STOPPED, s->stop_code);
         w->status = s->stop_code << 8 | 0x7f;
         s->stop_report = peek;
-        return 1;
+        return true;
     }
     if ((w->options & WCONTINUED) && s->cont_report) {
         fill(w, t, CLD_CONTINUED, SIGCONT);
         w->status = 0xffff;
         s->cont_report = peek;
-        return 1;
+        return true;
     }
-    return 0;
+    return false;
 }
 
 /* The pid found, 0 for no news, -ECHILD. */
@@ -128,10 +156,19 @@ static long look(struct wait_opts *w) {
         if ((w->options & __WNOTHREAD) && t != current)
             continue;
         list_for_each_entry(c, &t->children, sibling) {
-            if (!eligible(w, c) || c->exit_state == EXIT_DEAD)
+            if (!eligible(w, c, false) || c->exit_state == EXIT_DEAD)
                 continue;
             r = 0;
-            if (consider(w, c, &reap)) {
+            if (consider(w, c, false, &reap)) {
+                r = c->pid;
+                goto out;
+            }
+        }
+        list_for_each_entry(c, &t->ptraced, ptrace_entry) {
+            if (!eligible(w, c, true) || c->exit_state == EXIT_DEAD)
+                continue;
+            r = 0;
+            if (consider(w, c, true, &reap)) {
                 r = c->pid;
                 goto out;
             }

@@ -59,8 +59,13 @@ static int make_rings(u32 size) {
     return 0;
 }
 
+static void set_mask(u64 mask) {
+    WRITE_ONCE(trace_mask, mask);
+    trace_syscalls_update();
+}
+
 void trace_release(void) {
-    WRITE_ONCE(trace_mask, 0);
+    set_mask(0);
     set_current_state(TASK_UNINTERRUPTIBLE);
     schedule_until(ktime_get() + 1000000); /* who is writing an entry has written it by then */
     ring_size = 0;
@@ -83,7 +88,7 @@ static u64 mask_of(const char *name, size_t n) {
 static int command(char *s) {
     u64 mask = 0;
     if (!strcmp(s, "off")) {
-        WRITE_ONCE(trace_mask, 0);
+        set_mask(0);
         return 0;
     }
     if (starts_with(s, "size=")) {
@@ -113,7 +118,7 @@ static int command(char *s) {
         }
     int r = ring_size ? 0 : make_rings(DEFAULT_SIZE);
     if (!r)
-        WRITE_ONCE(trace_mask, mask);
+        set_mask(mask);
     return r;
 }
 int trace_command(char *text) {

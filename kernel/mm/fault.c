@@ -180,6 +180,36 @@ static int write_fault(struct vm_area *v, u64 va, pte_t old) {
     //@end
 }
 
+/* mmap_lock held: make the page of v at `page` fit for the access, which v allows. */
+static int fault_page(struct vm_area *v, u64 page, u32 access) {
+    struct mm_struct *mm = v->mm;
+    pte_t old, need = access == VM_WRITE ? PTE_W : access == VM_EXEC ? PTE_X : PTE_R;
+    struct page *held = NULL;
+    int r = resolve_fault(mm, page, access == VM_WRITE ? &held : NULL, &old);
+    if (r) {
+    } else if ((old & PTE_V) && (old & need)) {
+        flush_tlb_local(); /* another hart was first, or the way there was not valid */
+    } else if (old && access == VM_WRITE) {
+        r = write_fault(v, page, old);
+    } else if (old) {
+        r = set_user_pte(mm, page, make_pte(pte_pa(old), vma_pte_flags(v->flags) & ~(PTE_W | PTE_D)), old);
+        flush_tlb_range(mm, page, page + PAGE_SIZE);
+    } else if (v->special) {
+        struct page *p = v->special[(page - v->start) >> PAGE_SHIFT];
+        get_page(p);
+        r = install(v, page, p, vma_pte_flags(v->flags), 0, NULL);
+    } else if (v->file) {
+        r = file_fault(v, page, access);
+    } else {
+        r = anon_fault(v, page, access);
+    }
+    if (held)
+        put_page(held);
+    if (r == 0 && access == VM_EXEC)
+        asm volatile("fence.i" ::: "memory");
+    return r;
+}
+
 int handle_mm_fault(struct mm_struct *mm, u64 va, u32 access) {
     int r;
     current->min_flt++;
@@ -199,30 +229,7 @@ int handle_mm_fault(struct mm_struct *mm, u64 va, u32 access) {
         } else if (!(v->flags & access) && !(access == VM_READ && (v->flags & VM_WRITE))) {
             r = -EACCES;
         } else {
-            pte_t old, need = access == VM_WRITE ? PTE_W : access == VM_EXEC ? PTE_X : PTE_R;
-            struct page *held = NULL;
-            if ((r = resolve_fault(mm, page, access == VM_WRITE ? &held : NULL, &old))) {
-            } else if ((old & PTE_V) && (old & need)) {
-                flush_tlb_local(); /* another hart was first, or the way there was not valid */
-            } else if (old && access == VM_WRITE) {
-                r = write_fault(v, page, old);
-            } else if (old) {
-                r = set_user_pte(mm, page, make_pte(pte_pa(old), vma_pte_flags(v->flags) & ~(PTE_W | PTE_D)),
-                                 old);
-                flush_tlb_range(mm, page, page + PAGE_SIZE);
-            } else if (v->special) {
-                struct page *p = v->special[(page - v->start) >> PAGE_SHIFT];
-                get_page(p);
-                r = install(v, page, p, vma_pte_flags(v->flags), 0, NULL);
-            } else if (v->file) {
-                r = file_fault(v, page, access);
-            } else {
-                r = anon_fault(v, page, access);
-            }
-            if (held)
-                put_page(held);
-            if (r == 0 && access == VM_EXEC)
-                asm volatile("fence.i" ::: "memory");
+            r = fault_page(v, page, access);
         }
         up_read(&mm->mmap_lock);
     } while (r == -EAGAIN);
@@ -280,5 +287,41 @@ size_t access_process_vm(struct mm_struct *mm, u64 va, void *buf, size_t n, bool
         put_page(p);
         done += len;
     }
+    return done;
+}
+
+/* A piece of one page in a private mapping that may not be written. mmap_lock is held from the fault to the store: no
+ * fork comes between that would share the page. */
+static int force_write(struct mm_struct *mm, u64 va, const void *buf, size_t len) {
+    int r;
+    do {
+        down_read(&mm->mmap_lock);
+        struct vm_area *v = find_vma(mm, va);
+        u64 page = ALIGN_DOWN(va, PAGE_SIZE);
+        r = !v || v->start > page || (v->flags & VM_SHARED) ? -EFAULT : fault_page(v, page, VM_WRITE);
+        struct page *p = r ? NULL : follow_page(mm, va, false);
+        if (p && (p->mapping || p == zero_page || (v->special && p == v->special[(page - v->start) >> PAGE_SHIFT])))
+            r = -EAGAIN; /* not yet a copy */
+        else if (p)
+            memcpy((u8 *)page_address(p) + (va & (PAGE_SIZE - 1)), buf, len);
+        else if (!r)
+            r = -EAGAIN;
+        if (p)
+            put_page(p);
+        up_read(&mm->mmap_lock);
+    } while (r == -EAGAIN && !fatal_signal_pending(current));
+    return r;
+}
+size_t poke_process_vm(struct mm_struct *mm, u64 va, const void *buf, size_t n) {
+    size_t done = 0;
+    while (done < n) {
+        u64 len = min(n - done, PAGE_SIZE - ((va + done) & (PAGE_SIZE - 1)));
+        if (access_process_vm(mm, va + done, (void *)((u8 *)buf + done), len, true) != len &&
+            (va + done >= TASK_SIZE || force_write(mm, va + done, (u8 *)buf + done, len)))
+            break;
+        done += len;
+    }
+    if (done)
+        flush_icache_all();
     return done;
 }

@@ -172,6 +172,7 @@ struct mm_struct {
     atomic64_t rss, rss_file; /* pages mapped; of these, from files */
     u64 hiwater_rss;
     u64 start_code, end_code, start_brk, brk, start_stack, arg_start, arg_end, env_start, env_end;
+    u64 auxv_start, auxv_end; /* the auxiliary vector on its stack */
     u64 vdso;
     struct file *exe_file;
     bool leaves_out;       /* it had a VMA with DONTFORK or WIPEONFORK */
@@ -228,6 +229,9 @@ extern struct page *zero_page; /* what a load of untouched memory finds */
 int handle_mm_fault(struct mm_struct *mm, u64 va, u32 access);
 /* Read or write another address space's memory (for /proc/PID/cmdline). Bytes done. */
 size_t access_process_vm(struct mm_struct *mm, u64 va, void *buf, size_t n, bool write);
+/* For a debugger: write it even where the program itself may not, if the mapping is private: the page becomes its own.
+ * Bytes done. What runs there sees it. */
+size_t poke_process_vm(struct mm_struct *mm, u64 va, const void *buf, size_t n);
 /* Page tables of user addresses; see pgtable.c. They may sleep, and take page_table_lock themselves. */
 /* The entry of va, 0 if none, and the largest number of entries that point to its page or a table on the way
  * there; 0: there is no leaf table. */

@@ -700,6 +700,7 @@ struct mm_struct *dup_mm(struct mm_struct *old) {
     mm->start_brk = old->start_brk, mm->brk = old->brk, mm->start_stack = old->start_stack;
     mm->arg_start = old->arg_start, mm->arg_end = old->arg_end;
     mm->env_start = old->env_start, mm->env_end = old->env_end;
+    mm->auxv_start = old->auxv_start, mm->auxv_end = old->auxv_end;
     mm->vdso = old->vdso;
     mm->undumpable = old->undumpable;
     if ((mm->exe_file = old->exe_file)) {

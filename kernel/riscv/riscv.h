@@ -44,6 +44,15 @@ struct trapframe {
 };
 static inline bool user_mode(const struct trapframe *tf) { return !(tf->sstatus & SSTATUS_SPP); }
 
+/* regset.c: the registers of a task that is not running, or is current, in the kernel by a trap of its own. */
+struct task_struct;
+struct user_regs_struct;
+void regs_get(struct task_struct *t, struct user_regs_struct *r);
+void regs_set(struct task_struct *t, const struct user_regs_struct *r);
+/* f0 to f31, fcsr; zeros while the task has not used them. Of current only after flush_fpu. */
+void fpregs_get(struct task_struct *t, u64 f[33]);
+void fpregs_set(struct task_struct *t, const u64 f[33]);
+
 /* What __switch_to saves: callee-saved registers. */
 struct context {
     u64 ra, sp, s[12];
@@ -55,7 +64,6 @@ struct fpu_state {
 void fpu_save(struct fpu_state *f);
 void fpu_restore(const struct fpu_state *f);
 
-struct task_struct;
 struct task_struct *__switch_to(struct task_struct *prev, struct task_struct *next);
 extern char ret_from_fork[], trap_entry[], kernel_start[], text_end[], kernel_end[], _start[];
 extern char vdso_image[], vdso_image_end[];

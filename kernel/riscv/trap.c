@@ -3,6 +3,7 @@
 #include "../debug/debug.h"
 #include "../debug/trace.h"
 #include "../drivers/drivers.h"
+#include "../core/ptrace.h"
 #include "../core/syscall.h"
 #include <abi/errno.h>
 
@@ -236,15 +237,28 @@ static inline void call_table(struct trapframe *tf) {
     account_time(true);
     //@end
 }
-static noinline void traced_syscall(struct trapframe *tf) {
+/* For who is watched. The watcher may change the call and its result: skipped, it gives what is in a0 then. */
+static noinline void syscall_with_work(struct trapframe *tf) {
     u64 n = tf->a7;
     TRACE(syscall, n, tf->a0, tf->a1);
+    if (READ_ONCE(current_thread->syscall_work) & SYSCALL_WORK_TRACE) {
+        tf->orig_a0 = tf->a0;
+        tf->a0 = -ENOSYS;
+        bool skip = ptrace_report_syscall(false) || tf->a7 == ~0UL;
+        if (!skip)
+            tf->a0 = tf->orig_a0;
+        if (skip)
+            goto out;
+    }
     call_table(tf);
+out:
     TRACE(sysret, n, tf->a0, 0);
+    if (READ_ONCE(current_thread->syscall_work) & SYSCALL_WORK_TRACE)
+        ptrace_report_syscall(true);
 }
 void do_syscall(struct trapframe *tf) {
-    if (unlikely(READ_ONCE(trace_mask) & (1UL << TRACE_syscall | 1UL << TRACE_sysret)))
-        traced_syscall(tf);
+    if (unlikely(READ_ONCE(current_thread->syscall_work)))
+        syscall_with_work(tf);
     else
         call_table(tf);
 }

@@ -254,12 +254,12 @@ static int store_sysrq(char *text, struct task_struct *t) {
 }
 
 static const struct entry kernel_entries[] = {
-    {"pid_max", 0644, show_pid_max, store_pid_max, NULL, NULL, NULL},
-    {"threads-max", 0644, show_threads_max, store_threads_max, NULL, NULL, NULL},
-    {"sched_child_runs_first", 0644, show_child_first, store_child_first, NULL, NULL, NULL},
-    {"sched_rt_runtime_us", 0644, show_rt_runtime, store_rt_runtime, NULL, NULL, NULL},
-    {"sched_rt_period_us", 0644, show_rt_period, store_rt_period, NULL, NULL, NULL},
-    {"hostname", 0444, show_hostname, NULL, NULL, NULL, NULL},
+    PROC_KNOB("pid_max", 0644, show_pid_max, store_pid_max),
+    PROC_KNOB("threads-max", 0644, show_threads_max, store_threads_max),
+    PROC_KNOB("sched_child_runs_first", 0644, show_child_first, store_child_first),
+    PROC_KNOB("sched_rt_runtime_us", 0644, show_rt_runtime, store_rt_runtime),
+    PROC_KNOB("sched_rt_period_us", 0644, show_rt_period, store_rt_period),
+    PROC_FILE("hostname", 0444, show_hostname),
     {0},
 };
 /* How fork makes the child's page tables: `share` them (small ones are copied), or `copy` all, to compare. */
@@ -308,10 +308,10 @@ static int store_fork_copy(char *text, struct task_struct *t) {
     return 0;
 }
 static const struct entry vm_entries[] = {
-    {"drop_caches", 0200, NULL, store_drop, NULL, NULL, NULL},
-    {"transparent_hugepage", 0644, show_thp, store_thp, NULL, NULL, NULL},
-    {"fork_tables", 0644, show_fork_tables, store_fork_tables, NULL, NULL, NULL},
-    {"fork_copy_pages", 0644, show_fork_copy, store_fork_copy, NULL, NULL, NULL},
+    PROC_KNOB("drop_caches", 0200, NULL, store_drop),
+    PROC_KNOB("transparent_hugepage", 0644, show_thp, store_thp),
+    PROC_KNOB("fork_tables", 0644, show_fork_tables, store_fork_tables),
+    PROC_KNOB("fork_copy_pages", 0644, show_fork_copy, store_fork_copy),
     {0},
 };
 static int show_test_point(struct seq *s, struct task_struct *t) {
@@ -345,14 +345,14 @@ static int store_lock_stat(char *text, struct task_struct *t) {
     return 0;
 }
 static const struct entry debug_entries[] = {
-    {"lock_stat", 0600, show_lock_stat, store_lock_stat, NULL, NULL, NULL},
-    {"page_tables", 0400, show_page_tables, NULL, NULL, NULL, NULL},
-    {"test_point", 0600, show_test_point, store_test_point, NULL, NULL, NULL},
+    PROC_KNOB("lock_stat", 0600, show_lock_stat, store_lock_stat),
+    PROC_FILE("page_tables", 0400, show_page_tables),
+    PROC_KNOB("test_point", 0600, show_test_point, store_test_point),
     {0}};
 static const struct entry sys_entries[] = {
-    {"kernel", S_IFDIR | 0555, NULL, NULL, kernel_entries, NULL, NULL},
-    {"vm", S_IFDIR | 0555, NULL, NULL, vm_entries, NULL, NULL},
-    {IS_DEBUG ? "debug" : NULL, S_IFDIR | 0555, NULL, NULL, debug_entries, NULL, NULL},
+    PROC_DIR("kernel", 0555, kernel_entries),
+    PROC_DIR("vm", 0555, vm_entries),
+    PROC_DIR(IS_DEBUG ? "debug" : NULL, 0555, debug_entries),
     {0}};
 static int show_trace(struct seq *s, struct task_struct *t) {
     (void)t;
@@ -374,24 +374,24 @@ static int store_ftrace(char *text, struct task_struct *t) {
 #endif
 static const struct entry root_entries[] = {
 #ifdef CONFIG_FUNCTION_TRACER
-    {"ftrace", 0600, show_ftrace, store_ftrace, NULL, NULL, NULL},
+    PROC_KNOB("ftrace", 0600, show_ftrace, store_ftrace),
 #endif
-    {"trace", 0600, show_trace, store_trace, NULL, NULL, NULL},
-    {"self", S_IFLNK | 0777, NULL, NULL, NULL, NULL, self_link},
-    {"thread-self", S_IFLNK | 0777, NULL, NULL, NULL, NULL, thread_self_link},
-    {"mounts", S_IFLNK | 0777, NULL, NULL, NULL, NULL, mounts_link},
-    {"version", 0444, show_version, NULL, NULL, NULL, NULL},
-    {"uptime", 0444, show_uptime, NULL, NULL, NULL, NULL},
-    {"loadavg", 0444, show_loadavg, NULL, NULL, NULL, NULL},
-    {"meminfo", 0444, show_meminfo, NULL, NULL, NULL, NULL},
-    {"slabinfo", 0444, show_slabinfo, NULL, NULL, NULL, NULL},
-    {"stat", 0444, show_stat, NULL, NULL, NULL, NULL},
-    {"cpuinfo", 0444, show_cpuinfo, NULL, NULL, NULL, NULL},
-    {"interrupts", 0444, show_interrupts, NULL, NULL, NULL, NULL},
-    {"filesystems", 0444, show_filesystems, NULL, NULL, NULL, NULL},
-    {"cmdline", 0444, show_cmdline, NULL, NULL, NULL, NULL},
-    {"sysrq-trigger", 0200, NULL, store_sysrq, NULL, NULL, NULL},
-    {"sys", S_IFDIR | 0555, NULL, NULL, sys_entries, NULL, NULL},
+    PROC_KNOB("trace", 0600, show_trace, store_trace),
+    PROC_LINK("self", .text_link = self_link),
+    PROC_LINK("thread-self", .text_link = thread_self_link),
+    PROC_LINK("mounts", .text_link = mounts_link),
+    PROC_FILE("version", 0444, show_version),
+    PROC_FILE("uptime", 0444, show_uptime),
+    PROC_FILE("loadavg", 0444, show_loadavg),
+    PROC_FILE("meminfo", 0444, show_meminfo),
+    PROC_FILE("slabinfo", 0444, show_slabinfo),
+    PROC_FILE("stat", 0444, show_stat),
+    PROC_FILE("cpuinfo", 0444, show_cpuinfo),
+    PROC_FILE("interrupts", 0444, show_interrupts),
+    PROC_FILE("filesystems", 0444, show_filesystems),
+    PROC_FILE("cmdline", 0444, show_cmdline),
+    PROC_KNOB("sysrq-trigger", 0200, NULL, store_sysrq),
+    PROC_DIR("sys", 0555, sys_entries),
     {0},
 };
-const struct entry proc_root = {"/", S_IFDIR | 0555, NULL, NULL, root_entries, NULL, NULL};
+const struct entry proc_root = PROC_DIR("/", 0555, root_entries);

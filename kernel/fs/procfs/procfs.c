@@ -61,9 +61,10 @@ static struct inode *make(struct super_block *sb, const struct node *n, u32 mode
     i->i_mode = mode & S_IFMT ? mode : mode | S_IFREG;
     i->i_nlink = S_ISDIR(i->i_mode) ? 2 : 1;
     i->i_op = S_ISDIR(i->i_mode) ? &dir_iops : S_ISLNK(i->i_mode) ? &link_iops : &file_iops;
-    i->i_fop = S_ISDIR(i->i_mode) ? &dir_fops : &file_fops;
+    i->i_fop = S_ISDIR(i->i_mode) ? &dir_fops : n->e && n->e->fops ? n->e->fops : &file_fops;
     return i;
 }
+struct task_struct *proc_task(struct inode *i) { return NODE(i)->t; }
 static void evict(struct inode *i) {
     struct node *n = NODE(i);
     if (n && n->t)

@@ -25,9 +25,20 @@ struct entry {
     const struct entry *children; /* ends with a NULL name */
     int (*link)(struct task_struct *t, struct path *out);
     ssize_t (*text_link)(char *buf);
+    const struct file_operations *fops; /* not text: these serve it */
 };
 
+#define PROC_FILE(n, m, f)                                                                                   \
+    { .name = (n), .mode = (m), .show = (f) }
+#define PROC_KNOB(n, m, f, g)                                                                                \
+    { .name = (n), .mode = (m), .show = (f), .store = (g) }
+#define PROC_DIR(n, m, c)                                                                                    \
+    { .name = (n), .mode = S_IFDIR | (m), .children = (c) }
+#define PROC_LINK(n, ...)                                                                                    \
+    { .name = (n), .mode = S_IFLNK | 0777, __VA_ARGS__ }
+
 extern const struct entry proc_root, pid_entries[];
+struct task_struct *proc_task(struct inode *i); /* whose file it is */
 int show_mounts(struct seq *s, struct task_struct *t);
 /* Ticks of the time CSR in the hundredths of a second that user programs expect. */
 static inline u64 to_clk(u64 ticks) { return ticks * 100 / timebase_hz; }

@@ -1,5 +1,5 @@
 /* procfs: files about a task. */
-#include "../../core/task.h"
+#include "../../core/ptrace.h"
 #include "../../debug/debug.h"
 #include "../../drivers/drivers.h"
 #include "../fs.h"
@@ -10,6 +10,7 @@ static char state_letter(struct task_struct *t) {
     return t->exit_state            ? 'Z'
            : s == TASK_RUNNING      ? 'R'
            : s & TASK_STOPPED       ? 'T'
+           : s & TASK_TRACED        ? 't'
            : s & TASK_INTERRUPTIBLE ? 'S'
                                     : 'D';
 }
@@ -44,8 +45,8 @@ static int show_pid_stat(struct seq *s, struct task_struct *t) {
 }
 static int show_pid_status(struct seq *s, struct task_struct *t) {
     static const char *const words[] = {"R (running)", "S (sleeping)", "D (disk sleep)", "T (stopped)",
-                                        "Z (zombie)"};
-    const char *letters = "RSDTZ";
+                                        "t (tracing stop)", "Z (zombie)"};
+    const char *letters = "RSDTtZ";
     struct mm_struct *mm = get_task_mm(t);
     u64 ign = 0, caught = 0, shared = 0;
     READ_TASKS(irq);
@@ -55,12 +56,13 @@ static int show_pid_status(struct seq *s, struct task_struct *t) {
                 caught |= t->sighand->action[i].handler > 1 ? BIT(i) : 0;
     shared = t->signal->shared_pending.signal;
     struct cred now = *t->cred, *c = &now; /* the numbers: c's pointers may be gone */
+    pid_t ppid = t->real_parent->tgid, tracer = t->ptrace ? t->parent->pid : 0;
     READ_TASKS_END(irq);
     seq_printf(s,
-               "Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\nUid:\t%"
+               "Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\nTracerPid:\t%d\nUid:\t%"
                "u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n",
                t->comm, t->fs ? t->fs->umask : 0, words[strchr(letters, state_letter(t)) - letters], t->tgid,
-               t->pid, t->real_parent->tgid, c->uid, c->euid, c->suid, c->fsuid, c->gid, c->egid, c->sgid,
+               t->pid, ppid, tracer, c->uid, c->euid, c->suid, c->fsuid, c->gid, c->egid, c->sgid,
                c->fsgid);
     if (mm) {
         down_read(&mm->mmap_lock);
@@ -78,9 +80,9 @@ static int show_pid_status(struct seq *s, struct task_struct *t) {
     }
     seq_printf(s,
                "Threads:\t%u\nSigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%"
-               "016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\n",
+               "016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nNoNewPrivs:\t%d\n",
                t->signal->nr_threads, t->pending.signal, shared, t->blocked, ign, caught, c->cap_permitted,
-               c->cap_effective);
+               c->cap_effective, t->no_new_privs);
     seq_printf(s, "Cpus_allowed:\t%lx\nvoluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n",
                t->se.affinity & online_harts, t->se.nvcsw, t->se.nivcsw);
     return 0;
@@ -138,11 +140,14 @@ static void show_vma_pages(struct seq *s, struct vm_area *v, char *b) {
     }
 }
 static int show_pages(struct seq *s, struct task_struct *t) { return each_vma(s, t, show_vma_pages); }
-static int user_range(struct seq *s, struct task_struct *t, bool env) {
-    struct mm_struct *mm = get_task_mm(t);
-    if (!mm)
-        return 0;
-    u64 at = env ? mm->env_start : mm->arg_start, end = env ? mm->env_end : mm->arg_end;
+/* A piece of t's memory, a page at most. The command line is everybody's to see, the rest is for who may look into t. */
+enum user_part { ARGUMENTS, ENVIRONMENT, AUXV };
+static int user_range(struct seq *s, struct task_struct *t, enum user_part part) {
+    struct mm_struct *mm = part == ARGUMENTS ? get_task_mm(t) : mm_access(t, PTRACE_MODE_FSCREDS);
+    if (!mm || IS_ERR(mm))
+        return !mm || PTR_ERR(mm) == -ESRCH ? 0 : PTR_ERR(mm);
+    u64 at = part == ARGUMENTS ? mm->arg_start : part == ENVIRONMENT ? mm->env_start : mm->auxv_start;
+    u64 end = part == ARGUMENTS ? mm->arg_end : part == ENVIRONMENT ? mm->env_end : mm->auxv_end;
     char *b = kmalloc(PAGE_SIZE, GFP_KERNEL);
     if (b) {
         size_t n = access_process_vm(mm, at, b, end > at ? min(end - at, PAGE_SIZE) : 0, false);
@@ -154,8 +159,56 @@ static int user_range(struct seq *s, struct task_struct *t, bool env) {
     mmput(mm);
     return 0;
 }
-static int show_pid_cmdline(struct seq *s, struct task_struct *t) { return user_range(s, t, false); }
-static int show_environ(struct seq *s, struct task_struct *t) { return user_range(s, t, true); }
+static int show_pid_cmdline(struct seq *s, struct task_struct *t) { return user_range(s, t, ARGUMENTS); }
+static int show_environ(struct seq *s, struct task_struct *t) { return user_range(s, t, ENVIRONMENT); }
+static int show_auxv(struct seq *s, struct task_struct *t) { return user_range(s, t, AUXV); }
+
+/* /proc/PID/mem: the memory that t had when the file was opened, at its addresses. */
+static int mem_open(struct inode *i, struct file *f) {
+    struct mm_struct *mm = mm_access(proc_task(i), PTRACE_MODE_FSCREDS);
+    if (IS_ERR(mm) && PTR_ERR(mm) != -ESRCH)
+        return PTR_ERR(mm);
+    f->private = NULL;
+    if (!IS_ERR(mm)) {
+        mmgrab(f->private = mm);
+        mmput(mm);
+    }
+    return 0;
+}
+static void mem_release(struct file *f) {
+    if (f->private)
+        mmdrop(f->private);
+}
+static ssize_t mem_rw(struct file *f, struct iov_iter *it, loff_t *pos, bool write) {
+    struct mm_struct *mm = f->private;
+    ssize_t done = 0, r = 0;
+    if (!mm || !atomic_inc_not_zero(&mm->mm_users)) /* it has ended */
+        return 0;
+    u8 *b = kmalloc(PAGE_SIZE, GFP_KERNEL);
+    if (!b)
+        r = -ENOMEM;
+    while (!r && it->count) {
+        size_t n = min(it->count, PAGE_SIZE - (*pos & (PAGE_SIZE - 1)));
+        if (write && copy_from_iter(b, n, it) != n)
+            r = -EFAULT;
+        else if ((write ? poke_process_vm(mm, *pos, b, n) : access_process_vm(mm, *pos, b, n, false)) != n)
+            r = -EIO;
+        else if (!write && copy_to_iter(b, n, it) != n)
+            r = -EFAULT;
+        else
+            done += n, *pos += n;
+        if (fatal_signal_pending(current))
+            break;
+    }
+    kfree(b);
+    mmput(mm);
+    return done ? done : r;
+}
+static ssize_t mem_read(struct file *f, struct iov_iter *it, loff_t *pos) { return mem_rw(f, it, pos, false); }
+static ssize_t mem_write(struct file *f, struct iov_iter *it, loff_t *pos) { return mem_rw(f, it, pos, true); }
+static const struct file_operations proc_mem_fops = {
+    .open = mem_open, .release = mem_release, .read = mem_read, .write = mem_write};
+
 static int show_comm(struct seq *s, struct task_struct *t) {
     seq_printf(s, "%s\n", t->comm);
     return 0;
@@ -242,21 +295,23 @@ struct file *task_file(struct task_struct *t, u32 fd) {
 }
 
 const struct entry pid_entries[] = {
-    {"stat", 0444, show_pid_stat, NULL, NULL, NULL, NULL},
-    {"status", 0444, show_pid_status, NULL, NULL, NULL, NULL},
-    {"statm", 0444, show_statm, NULL, NULL, NULL, NULL},
-    {"maps", 0444, show_maps, NULL, NULL, NULL, NULL},
-    {"pages", 0444, show_pages, NULL, NULL, NULL, NULL},
-    {"cmdline", 0444, show_pid_cmdline, NULL, NULL, NULL, NULL},
-    {"environ", 0400, show_environ, NULL, NULL, NULL, NULL},
-    {"comm", 0644, show_comm, store_comm, NULL, NULL, NULL},
-    {"fail-nth", 0644, show_fail_nth, store_fail_nth, NULL, NULL, NULL},
-    {"limits", 0444, show_limits, NULL, NULL, NULL, NULL},
-    {"mounts", 0444, show_mounts, NULL, NULL, NULL, NULL},
-    {"cwd", S_IFLNK | 0777, NULL, NULL, NULL, link_cwd, NULL},
-    {"root", S_IFLNK | 0777, NULL, NULL, NULL, link_root, NULL},
-    {"exe", S_IFLNK | 0777, NULL, NULL, NULL, link_exe, NULL},
-    {"fd", S_IFDIR | 0500, NULL, NULL, NULL, NULL, NULL},
-    {"task", S_IFDIR | 0555, NULL, NULL, NULL, NULL, NULL},
+    PROC_FILE("stat", 0444, show_pid_stat),
+    PROC_FILE("status", 0444, show_pid_status),
+    PROC_FILE("statm", 0444, show_statm),
+    PROC_FILE("maps", 0444, show_maps),
+    PROC_FILE("pages", 0444, show_pages),
+    PROC_FILE("cmdline", 0444, show_pid_cmdline),
+    {.name = "mem", .mode = 0600, .fops = &proc_mem_fops},
+    PROC_FILE("auxv", 0400, show_auxv),
+    PROC_FILE("environ", 0400, show_environ),
+    PROC_KNOB("comm", 0644, show_comm, store_comm),
+    PROC_KNOB("fail-nth", 0644, show_fail_nth, store_fail_nth),
+    PROC_FILE("limits", 0444, show_limits),
+    PROC_FILE("mounts", 0444, show_mounts),
+    PROC_LINK("cwd", .link = link_cwd),
+    PROC_LINK("root", .link = link_root),
+    PROC_LINK("exe", .link = link_exe),
+    PROC_DIR("fd", 0500, NULL),
+    PROC_DIR("task", 0555, NULL),
     {0},
 };

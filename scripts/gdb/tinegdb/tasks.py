@@ -6,7 +6,7 @@ import gdb
 from . import core
 from .core import address, say
 
-STATES = {0: "R", 1: "S", 2: "D", 4: "T", 8: "K", 16: "Z", 32: "X", 64: "N", 128: "W"}
+STATES = {0: "R", 1: "S", 2: "D", 4: "T", 8: "K", 16: "Z", 32: "X", 64: "N", 128: "W", 512: "t"}
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 SLEEPS = ("schedule", "__schedule", "schedule_until", "prepare_to_wait", "finish_wait", "__switch_to", "preempt_schedule", "preempt_schedule_irq")
 
@@ -38,7 +38,7 @@ def waits_in(t):
 class Ps(core.Command):
     """tine ps: all tasks: pid, process, parent, state, hart, user and system time, name, and what it waits in.
 
-States as in /proc: R runs or is ready (with * on a hart now), S sleeps, D sleeps without signals, T stopped, Z zombie, N new."""
+States as in /proc: R runs or is ready (with * on a hart now), S sleeps, D sleeps without signals, T stopped, t stopped for a tracer, Z zombie, N new."""
     name = "ps"
 
     def run(self, words):
