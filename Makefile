@@ -57,9 +57,9 @@ GEN := $(B)/include/abi/syscall.h $(B)/include/vdso-offsets.h $(B)/include/clone
 
 all: $(KERNEL) $(B)/fs.img compile_commands.json
 
-$(B)/syscall_table.c $(B)/include/abi/syscall.h &: kernel/core/syscalls.list scripts/gen_syscalls.py
+$(B)/syscall_table.c $(B)/include/abi/syscall.h $(B)/include/syscall_names.h &: kernel/core/syscalls.list scripts/gen_syscalls.py
 	@mkdir -p $(B)/include/abi
-	$(Q)$(PY) scripts/gen_syscalls.py $< $(B)/syscall_table.c $(B)/include/abi/syscall.h
+	$(Q)$(PY) scripts/gen_syscalls.py $< $(B)/syscall_table.c $(B)/include/abi/syscall.h $(B)/include/syscall_names.h
 
 $(B)/include/clone_flags.h: kernel/core/clone_flags.list scripts/gen_clone_flags.py
 	@mkdir -p $(@D)

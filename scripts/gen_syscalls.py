@@ -1,13 +1,18 @@
 #!/usr/bin/python3
-"""From kernel/core/syscalls.list: the dispatch table (first output) and <abi/syscall.h> (second)."""
+"""From kernel/core/syscalls.list: the dispatch table (first output), <abi/syscall.h> (second), and names for user/trace.c (third)."""
 import sys
 
-source, table, header = sys.argv[1:4]
+source, table, header, names = sys.argv[1:5]
 calls = [line.split() for line in open(source) if line.strip() and not line.startswith("#")]
 with open(header, "w") as f:
     f.write("/* Generated from kernel/core/syscalls.list. */\n#pragma once\n")
     for number, name in calls:
         f.write(f"#define SYS_{name} {number}\n")
+with open(names, "w") as f:
+    f.write("/* Generated from kernel/core/syscalls.list: number to name. */\n#pragma once\nstatic const char *const syscall_names[] = {\n")
+    for number, name in calls:
+        f.write(f'    [{number}] = "{name}",\n')
+    f.write("};\n")
 with open(table, "w") as f:
     f.write('/* Generated from kernel/core/syscalls.list. */\n#include "core/syscall.h"\n')
     for name in ["ni_syscall"] + [name for _, name in calls]:
