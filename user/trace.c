@@ -1,8 +1,8 @@
 /* trace: run a program and show each system call and event of it and of all that it makes. -e: events alone.
  *
- * The whole of it is one loop: wait for a task that stopped, say why it stopped, tell it to go on. The kernel stops it
- * before and after each call (PTRACE_SYSCALL), when it makes a task, execs or ends (PTRACE_O_TRACE*), and when a signal
- * comes, which then is ours to pass on. */
+ * The whole of it is one loop: wait for a task that stopped, say why it stopped, tell it to go on. The kernel
+ * stops it before and after each call (PTRACE_SYSCALL), when it makes a task, execs or ends
+ * (PTRACE_O_TRACE*), and when a signal comes, which then is ours to pass on. */
 #include <abi/ptrace.h>
 #include <syscall_names.h>
 #include <tine.h>
@@ -27,7 +27,8 @@ static void show_call(pid_t pid) {
     while (at < 64 && open[at].pid != (i.op == PTRACE_SYSCALL_INFO_ENTRY ? 0 : pid))
         at++;
     if (i.op == PTRACE_SYSCALL_INFO_ENTRY) {
-        const char *name = i.entry.nr < sizeof(syscall_names) / sizeof(*syscall_names) ? syscall_names[i.entry.nr] : 0;
+        const char *name =
+            i.entry.nr < sizeof(syscall_names) / sizeof(*syscall_names) ? syscall_names[i.entry.nr] : 0;
         if (at < 64) {
             open[at].pid = pid, open[at].nr = i.entry.nr;
             memcpy(open[at].args, i.entry.args, sizeof(i.entry.args));
@@ -44,7 +45,8 @@ static void show_call(pid_t pid) {
         return;
     }
     const uint64_t *a = open[at].args;
-    const char *name = open[at].nr < sizeof(syscall_names) / sizeof(*syscall_names) ? syscall_names[open[at].nr] : 0;
+    const char *name =
+        open[at].nr < sizeof(syscall_names) / sizeof(*syscall_names) ? syscall_names[open[at].nr] : 0;
     open[at].pid = 0;
     if (name)
         fprintf(stderr, "%5d %s", pid, name);
@@ -126,7 +128,8 @@ int main(int argc, char **argv) {
     }
     long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |
                    PTRACE_O_TRACEEXEC | PTRACE_O_TRACEVFORKDONE | PTRACE_O_EXITKILL;
-    if (ptrace(PTRACE_SEIZE, pid, 0, options) < 0 || (!only_events && ptrace(PTRACE_INTERRUPT, pid, 0, 0) < 0)) {
+    if (ptrace(PTRACE_SEIZE, pid, 0, options) < 0 ||
+        (!only_events && ptrace(PTRACE_INTERRUPT, pid, 0, 0) < 0)) {
         kill(pid, SIGKILL);
         die("cannot trace %d", pid);
     }

@@ -162,7 +162,8 @@ void do_notify_parent(struct task_struct *t, s32 sig) {
             if (a->handler == 1)
                 sig = 0;
         }
-        if (ignored(parent, SIGCHLD) && !(parent->blocked & M(SIGCHLD)) && !parent->ptrace) /* mostly: it only waits */
+        if (ignored(parent, SIGCHLD) && !(parent->blocked & M(SIGCHLD)) &&
+            !parent->ptrace) /* mostly: it only waits */
             sig = 0;
     }
     if (sig > 0 && sig <= _NSIG) {
@@ -249,6 +250,8 @@ __noreturn void do_exit(s32 code) {
     READ_TASKS_END(flags);
     t->exit_code = t->signal->group_exit ? t->signal->group_exit_code : code;
     exit_mm();
+    if (t->sysvsem)
+        exit_sem(t);
     struct files_struct *files = t->files;
     struct fs_struct *fs = t->fs;
     spin_lock(&t->alloc_lock);

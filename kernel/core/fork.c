@@ -292,6 +292,7 @@ static void init_child(struct task_struct *p, const struct kernel_clone_args *ar
     p->stop_pending = p->core_parked = p->restore_sigmask = p->in_reclaim = false;
     p->ptrace = p->jobctl = 0;
     p->ptrace_code = p->ptrace_message = 0;
+    p->step.active = false;
     p->last_siginfo = NULL;
     p->utime = p->stime = p->min_flt = 0;
     p->restart.fn = NULL;
@@ -385,9 +386,11 @@ struct task_struct *copy_process(struct kernel_clone_args *args) {
     if (READ_ONCE(nr_threads) >= max_threads) /* C6 */
         goto bad_fork_count;
     init_child(p, args);
-    sched_fork(p);              /* C25 */
-    if ((r = copy_files(f, p))) /* C15 */
+    sched_fork(p);                /* C25 */
+    if ((r = copy_semundo(f, p))) /* C14 */
         goto bad_fork_count;
+    if ((r = copy_files(f, p))) /* C15 */
+        goto bad_fork_semundo;
     if ((r = copy_fs(f, p))) /* C16 */
         goto bad_fork_files;
     if ((r = copy_sighand(f, p))) /* C17 */
@@ -443,6 +446,8 @@ bad_fork_fs:
     put_fs(p->fs);
 bad_fork_files:
     put_files(p->files);
+bad_fork_semundo:
+    exit_sem(p);
 bad_fork_count:
     atomic_dec(&p->cred->user->processes);
     put_cred(p->cred);
@@ -465,7 +470,7 @@ static void wait_for_vfork_done(struct task_struct *child, struct completion *vf
 }
 
 long do_fork(struct kernel_clone_args *args) {
-    struct completion vfork; /* D4 */
+    struct completion vfork;                                            /* D4 */
     if (unlikely(current->ptrace) && !(args->flags & CLONE_UNTRACED)) { /* D2 */
         int event = args->flags & CLONE_VFORK      ? PTRACE_EVENT_VFORK
                     : args->exit_signal != SIGCHLD ? PTRACE_EVENT_CLONE

@@ -13,25 +13,38 @@ static bool same_ids(const struct cred *o, uid_t uid, gid_t gid) {
     return uid == o->uid && uid == o->euid && uid == o->suid && gid == o->gid && gid == o->egid &&
            gid == o->sgid;
 }
-int ptrace_may_access(struct task_struct *t, enum ptrace_mode mode) {
+/* tasklist_lock held; mm is t's, counted, or NULL. */
+static int ptrace_may_access(struct task_struct *t, const struct mm_struct *mm, enum ptrace_mode mode) {
     const struct cred *c = current->cred, *o = t->cred;
     if (t->signal == current->signal)
         return 0;
     bool fs = mode == PTRACE_MODE_FSCREDS;
     if (!same_ids(o, fs ? c->fsuid : c->uid, fs ? c->fsgid : c->gid) && !capable(CAP_SYS_PTRACE))
         return -EPERM;
-    spin_lock(&t->alloc_lock);
-    bool hidden = t->mm && t->mm->undumpable;
-    spin_unlock(&t->alloc_lock);
-    bool more = o->cap_permitted & ~c->cap_permitted;
+    bool hidden = mm && mm->undumpable, more = o->cap_permitted & ~c->cap_permitted;
     return (hidden || more) && !capable(CAP_SYS_PTRACE) ? -EPERM : 0;
 }
+/* Take tasklist_lock with *mm, t's memory, counted, or NULL: what is seen of it then belongs to what is seen
+ * of t. */
+static u64 lock_with_mm(struct task_struct *t, struct mm_struct **mm) {
+    for (;;) {
+        *mm = get_task_mm(t);
+        READ_TASKS(irq);
+        if (READ_ONCE(t->mm) == *mm || (t->task_flags & PF_KTHREAD))
+            return irq;
+        READ_TASKS_END(irq); /* it did exec, or ended */
+        if (*mm)
+            mmput(*mm);
+    }
+}
 struct mm_struct *mm_access(struct task_struct *t, enum ptrace_mode mode) {
-    READ_TASKS(irq);
-    int r = ptrace_may_access(t, mode);
+    struct mm_struct *mm;
+    u64 irq = lock_with_mm(t, &mm);
+    int r = ptrace_may_access(t, mm, mode);
     READ_TASKS_END(irq);
-    struct mm_struct *mm = r ? ERR_PTR(r) : get_task_mm(t);
-    return mm ? mm : ERR_PTR(-ESRCH);
+    if (r && mm)
+        mmput(mm);
+    return r ? ERR_PTR(r) : mm ? mm : ERR_PTR(-ESRCH);
 }
 
 /* --- linking --- */
@@ -39,7 +52,7 @@ static void set_syscall_trace(struct task_struct *t, bool on) {
     if (on)
         __atomic_fetch_or(&t->ti.syscall_work, SYSCALL_WORK_TRACE, __ATOMIC_SEQ_CST);
     else
-        __atomic_fetch_and(&t->ti.syscall_work, ~SYSCALL_WORK_TRACE, __ATOMIC_SEQ_CST);
+        __atomic_fetch_and(&t->ti.syscall_work, ~(SYSCALL_WORK_TRACE | SYSCALL_WORK_STEP), __ATOMIC_SEQ_CST);
 }
 static void ptrace_link(struct task_struct *t, struct task_struct *tracer) {
     list_add_tail(&t->ptrace_entry, &tracer->ptraced);
@@ -58,6 +71,7 @@ void ptrace_trap_notify(struct task_struct *t) {
 void ptrace_unlink(struct task_struct *t) {
     struct signal_struct *s = t->signal;
     set_syscall_trace(t, false);
+    clear_tif(t, TIF_SINGLESTEP);
     t->parent = t->real_parent;
     list_del_init(&t->ptrace_entry);
     spin_lock(&t->sighand->lock);
@@ -103,11 +117,12 @@ static long ptrace_traceme(void) {
 static long ptrace_attach(struct task_struct *t, bool seize, u64 addr, u64 options) {
     if (seize && (addr || (options & ~(u64)OPTIONS)))
         return -EIO;
-    READ_TASKS(irq);
+    struct mm_struct *mm;
+    u64 irq = lock_with_mm(t, &mm);
     long r = -EPERM;
     if ((t->task_flags & PF_KTHREAD) || t->signal == current->signal || t->exit_state || t->ptrace)
         goto out;
-    if ((r = ptrace_may_access(t, PTRACE_MODE_REALCREDS)))
+    if ((r = ptrace_may_access(t, mm, PTRACE_MODE_REALCREDS)))
         goto out;
     ptrace_link(t, current);
     spin_lock(&t->sighand->lock);
@@ -123,6 +138,8 @@ static long ptrace_attach(struct task_struct *t, bool seize, u64 addr, u64 optio
     spin_unlock(&t->sighand->lock);
 out:
     READ_TASKS_END(irq);
+    if (mm)
+        mmput(mm);
     if (!r) /* it is short; and who is killed does not wait */
         wait_event_killable(&current->signal->wait_chldexit,
                             !(READ_ONCE(t->jobctl) & JOBCTL_TRAPPING) || t->exit_state);
@@ -151,8 +168,8 @@ void do_notify_parent_cldstop(struct task_struct *t, bool for_tracer, int why) {
     wake_up_all(&parent->signal->wait_chldexit);
 }
 
-/* Stop for the tracer, who sees code in wait's status, message by GETEVENTMSG and info by GETSIGINFO. What it said: the
- * signal to go on with. Without a tracer, or about to die: code. */
+/* Stop for the tracer, who sees code in wait's status, message by GETEVENTMSG and info by GETSIGINFO. What it
+ * said: the signal to go on with. Without a tracer, or about to die: code. */
 static int ptrace_stop(int code, int why, u64 message, struct abi_siginfo *info) {
     struct task_struct *t = current;
     struct signal_struct *s = t->signal;
@@ -201,6 +218,10 @@ void ptrace_event(int event, u64 message) {
     else if (event == PTRACE_EVENT_EXEC && (current->ptrace & (PT_PTRACED | PT_SEIZED)) == PT_PTRACED)
         send_signal(SIGTRAP, &(struct abi_siginfo){.si_code = SI_USER, .pid = current->tgid}, current, false);
 }
+void ptrace_handler_step(void) {
+    clear_tif(current, TIF_SINGLESTEP);
+    ptrace_notify(SIGTRAP, CLD_TRAPPED, 0);
+}
 void ptrace_exit_event(s32 code) {
     if (!ptrace_event_enabled(current, PTRACE_EVENT_EXIT))
         return;
@@ -228,7 +249,8 @@ bool ptrace_report_syscall(bool exit) {
     int sig = ptrace_notify(SIGTRAP | (current->ptrace & PT_TRACESYSGOOD ? 0x80 : 0), CLD_TRAPPED,
                             exit ? PTRACE_EVENTMSG_SYSCALL_EXIT : PTRACE_EVENTMSG_SYSCALL_ENTRY);
     if (sig > 0 && sig <= _NSIG && current->ptrace) /* the tracer may send one so */
-        send_signal(sig, &(struct abi_siginfo){.si_code = SI_USER, .pid = current->parent->tgid}, current, false);
+        send_signal(sig, &(struct abi_siginfo){.si_code = SI_USER, .pid = current->parent->tgid}, current,
+                    false);
     return fatal_signal_pending(current);
 }
 
@@ -321,9 +343,16 @@ static int ptrace_check_attach(struct task_struct *t, bool any_state) {
 static long ptrace_resume(struct task_struct *t, u64 request, u64 sig) {
     if (sig > _NSIG)
         return -EIO;
-    if (request == PTRACE_SINGLESTEP)
-        return -EIO;
+    if (request == PTRACE_SINGLESTEP) {
+        struct mm_struct *mm = get_task_mm(t);
+        int r = mm ? step_prepare(mm) : -EIO;
+        if (mm)
+            mmput(mm);
+        if (r)
+            return -EIO;
+    }
     set_syscall_trace(t, request == PTRACE_SYSCALL);
+    request == PTRACE_SINGLESTEP ? set_tif(t, TIF_SINGLESTEP) : clear_tif(t, TIF_SINGLESTEP);
     READ_TASKS(irq);
     if (t->sighand) {
         spin_lock(&t->sighand->lock);

@@ -196,6 +196,8 @@ void do_signal(struct trapframe *tf) {
         //@sol signals handler-mask
         set_blocked(current->blocked | a.mask | (a.flags & SA_NODEFER ? 0 : M(sig)));
         //@end
+        if (unlikely(test_tif(current, TIF_SINGLESTEP)))
+            ptrace_handler_step();
         return;
     }
     restart_call(tf, NULL);

@@ -22,7 +22,7 @@ void remove_signals(struct sigpending *p, u64 mask); /* forget the pending signa
 bool ignored(struct task_struct *t, int sig);        /* t's action for sig is to do nothing */
 /* Take one pending signal of current that is in mask: its number, *info filled in; or 0. */
 int dequeue_locked(u64 mask, struct abi_siginfo *info);
-void start_group_stop(int sig); /* ask every thread of current's group to stop */
+void start_group_stop(int sig);    /* ask every thread of current's group to stop */
 bool participate_group_stop(void); /* current's stop is counted; true: the whole group has stopped now */
-void do_stop(void);             /* current's part in a stop; takes the locks itself, may sleep */
-void notify_continued(void);    /* SIGCONT came: tell the parent, once; takes the locks itself */
+void do_stop(void);                /* current's part in a stop; takes the locks itself, may sleep */
+void notify_continued(void);       /* SIGCONT came: tell the parent, once; takes the locks itself */

@@ -37,6 +37,7 @@ struct user_struct {
 #define CAP_SETGID 6
 #define CAP_SETUID 7
 #define CAP_IPC_LOCK 14
+#define CAP_IPC_OWNER 15
 #define CAP_SYS_CHROOT 18
 #define CAP_SYS_PTRACE 19
 #define CAP_SYS_ADMIN 21
@@ -179,12 +180,14 @@ struct task_struct {
     struct fs_struct *fs;
     struct sighand_struct *sighand; /* NULL once reaped: sighand lock and tasklist_lock */
     struct signal_struct *signal;
+    struct sem_undo_list *sysvsem; /* or NULL; ipc/sem.c */
     /* sighand->lock */
     u64 blocked;
     struct sigpending pending;
     bool stop_pending, core_parked;
-    u32 jobctl; /* JOBCTL_*: see ptrace.h, as for the next four */
-    u32 ptrace; /* to change: tasklist_lock too */
+    u32 jobctl;       /* JOBCTL_*: see ptrace.h, as for the next four */
+    u32 ptrace;       /* to change: tasklist_lock too */
+    struct step step; /* private to the task itself */
     s32 ptrace_code;
     u64 ptrace_message;
     struct abi_siginfo *last_siginfo;
@@ -332,6 +335,10 @@ s32 do_coredump(const struct abi_siginfo *info);
 /* In do_exit while another thread dumps: wait for it. Holds sighand->lock, interrupts off, and drops it
  * meanwhile. */
 void coredump_park(void);
+/* --- ipc/sem.c --- */
+int copy_semundo(u64 flags,
+                 struct task_struct *p); /* C14: p's undo list, shared with current's or none. 0 or -ENOMEM */
+void exit_sem(struct task_struct *t);    /* t lets go of it; the last to do so undoes. May sleep */
 /* --- exec.c --- */
 int kernel_execve(const char *path, const char *const *argv, const char *const *envp);
 /* --- futex.c --- */

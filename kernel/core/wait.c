@@ -89,7 +89,8 @@ static void take_zombie(struct wait_opts *w, struct task_struct *t, struct task_
     w->status = t->exit_code;
     if (w->options & WNOWAIT)
         return;
-    if (unlikely(ptrace_reparented(t)) && t == t->group_leader) { /* the tracer has seen it: the parent's turn */
+    if (unlikely(ptrace_reparented(t)) &&
+        t == t->group_leader) { /* the tracer has seen it: the parent's turn */
         ptrace_unlink(t);
         do_notify_parent(t, t->exit_signal);
     } else {
@@ -118,7 +119,8 @@ static bool take_trace_stop(struct wait_opts *w, struct task_struct *t) {
 static bool consider(struct wait_opts *w, struct task_struct *t, bool traced, struct task_struct **reap) {
     bool peek = w->options & WNOWAIT;
     struct signal_struct *s = t->signal;
-    if (unlikely(t->ptrace) && !traced && !ptrace_reparented(t)) /* our child and our tracee: once is enough */
+    if (unlikely(t->ptrace) && !traced &&
+        !ptrace_reparented(t)) /* our child and our tracee: once is enough */
         traced = true;
     //@sol exit consider-zombie
     if (t->exit_state == EXIT_ZOMBIE && (s->nr_threads == 1 || t != t->group_leader)) {

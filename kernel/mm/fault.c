@@ -290,8 +290,8 @@ size_t access_process_vm(struct mm_struct *mm, u64 va, void *buf, size_t n, bool
     return done;
 }
 
-/* A piece of one page in a private mapping that may not be written. mmap_lock is held from the fault to the store: no
- * fork comes between that would share the page. */
+/* A piece of one page in a private mapping that may not be written. mmap_lock is held from the fault to the
+ * store: no fork comes between that would share the page. */
 static int force_write(struct mm_struct *mm, u64 va, const void *buf, size_t len) {
     int r;
     do {
@@ -300,7 +300,8 @@ static int force_write(struct mm_struct *mm, u64 va, const void *buf, size_t len
         u64 page = ALIGN_DOWN(va, PAGE_SIZE);
         r = !v || v->start > page || (v->flags & VM_SHARED) ? -EFAULT : fault_page(v, page, VM_WRITE);
         struct page *p = r ? NULL : follow_page(mm, va, false);
-        if (p && (p->mapping || p == zero_page || (v->special && p == v->special[(page - v->start) >> PAGE_SHIFT])))
+        if (p && (p->mapping || p == zero_page ||
+                  (v->special && p == v->special[(page - v->start) >> PAGE_SHIFT])))
             r = -EAGAIN; /* not yet a copy */
         else if (p)
             memcpy((u8 *)page_address(p) + (va & (PAGE_SIZE - 1)), buf, len);

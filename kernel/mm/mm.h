@@ -175,10 +175,11 @@ struct mm_struct {
     u64 auxv_start, auxv_end; /* the auxiliary vector on its stack */
     u64 vdso;
     struct file *exe_file;
-    bool leaves_out;       /* it had a VMA with DONTFORK or WIPEONFORK */
-    bool lock_future;      /* mlockall: what is mapped from now on is locked */
-    bool undumpable;       /* no core file: it ran, or runs, with rights that its user has not */
-    atomic64_t cow_faults; /* pages copied on write, for /proc and the tests of D6 */
+    struct step_area *step; /* made for the first single step; mmap_lock to set */
+    bool leaves_out;        /* it had a VMA with DONTFORK or WIPEONFORK */
+    bool lock_future;       /* mlockall: what is mapped from now on is locked */
+    bool undumpable;        /* no core file: it ran, or runs, with rights that its user has not */
+    atomic64_t cow_faults;  /* pages copied on write, for /proc and the tests of D6 */
 };
 extern struct mm_struct init_mm;
 
@@ -229,8 +230,8 @@ extern struct page *zero_page; /* what a load of untouched memory finds */
 int handle_mm_fault(struct mm_struct *mm, u64 va, u32 access);
 /* Read or write another address space's memory (for /proc/PID/cmdline). Bytes done. */
 size_t access_process_vm(struct mm_struct *mm, u64 va, void *buf, size_t n, bool write);
-/* For a debugger: write it even where the program itself may not, if the mapping is private: the page becomes its own.
- * Bytes done. What runs there sees it. */
+/* For a debugger: write it even where the program itself may not, if the mapping is private: the page becomes
+ * its own. Bytes done. What runs there sees it. */
 size_t poke_process_vm(struct mm_struct *mm, u64 va, const void *buf, size_t n);
 /* Page tables of user addresses; see pgtable.c. They may sleep, and take page_table_lock themselves. */
 /* The entry of va, 0 if none, and the largest number of entries that point to its page or a table on the way

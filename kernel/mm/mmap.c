@@ -651,6 +651,9 @@ static void exit_mmap(struct mm_struct *mm) {
         fput(mm->exe_file);
     }
     mm->exe_file = NULL;
+    if (mm->step)
+        step_free(mm);
+    mm->step = NULL;
 }
 
 void mmdrop(struct mm_struct *mm) {

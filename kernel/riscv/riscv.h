@@ -44,7 +44,8 @@ struct trapframe {
 };
 static inline bool user_mode(const struct trapframe *tf) { return !(tf->sstatus & SSTATUS_SPP); }
 
-/* regset.c: the registers of a task that is not running, or is current, in the kernel by a trap of its own. */
+/* regset.c: the registers of a task that is not running, or is current, in the kernel by a trap of its own.
+ */
 struct task_struct;
 struct user_regs_struct;
 void regs_get(struct task_struct *t, struct user_regs_struct *r);
@@ -52,6 +53,22 @@ void regs_set(struct task_struct *t, const struct user_regs_struct *r);
 /* f0 to f31, fcsr; zeros while the task has not used them. Of current only after flush_fpu. */
 void fpregs_get(struct task_struct *t, u64 f[33]);
 void fpregs_set(struct task_struct *t, const u64 f[33]);
+
+/* step.c: PTRACE_SINGLESTEP. */
+struct step {
+    u64 pc, at; /* the instruction is here, and is executed there */
+    u32 len;
+    bool active;
+};
+struct mm_struct;
+int step_prepare(
+    struct mm_struct *mm);             /* before a task in mm may step: 0, -ENOMEM, -EINTR. Takes mmap_lock */
+void step_free(struct mm_struct *mm);  /* mm ends, and step_prepare was called */
+void step_begin(struct trapframe *tf); /* current, about to enter user mode, has TIF_SINGLESTEP. May sleep */
+void step_leave(
+    struct trapframe *tf); /* tf is to be looked at: as if the instruction were executed in its place */
+bool step_trap(struct trapframe *tf); /* a trap while step.active; true: it was the end of the step */
+void step_report(u64 pc);             /* current has stepped to pc: SIGTRAP */
 
 /* What __switch_to saves: callee-saved registers. */
 struct context {

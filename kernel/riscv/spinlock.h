@@ -40,15 +40,17 @@ struct thread_info {
     u64 kernel_sp; /* the user trapframe's address: the top of the kernel stack */
     u64 trap_sp;   /* scratch of the trap entry */
     struct context ctx;
-    u32 cpu;      /* the hart whose run queue it is on; written under that queue's lock */
-    u32 fail_nth; /* /proc/self/fail-nth: this many allocations from now, one fails; 0: none */
+    u32 cpu;          /* the hart whose run queue it is on; written under that queue's lock */
+    u32 fail_nth;     /* /proc/self/fail-nth: this many allocations from now, one fails; 0: none */
     u32 syscall_work; /* SYSCALL_WORK_*: not 0 sends system calls through syscall_with_work; atomic */
 };
 #define TIF_NEED_RESCHED 1u
 #define TIF_SIGPENDING 2u
-#define TIF_RESTORE_ALL 4u /* the system call has changed the user's s0 to s11 in its frame */
+#define TIF_RESTORE_ALL 4u         /* the system call has changed the user's s0 to s11 in its frame */
+#define TIF_SINGLESTEP 8u          /* one instruction, then SIGTRAP */
 #define SYSCALL_WORK_TRACEPOINT 1u /* trace events of system calls are on */
-#define SYSCALL_WORK_TRACE 2u /* the tracer wants to see them (PTRACE_SYSCALL) */
+#define SYSCALL_WORK_TRACE 2u      /* the tracer wants to see them (PTRACE_SYSCALL) */
+#define SYSCALL_WORK_STEP 4u       /* the call is all of a single step */
 
 register struct task_struct *current asm("tp");
 #define current_thread ((struct thread_info *)current)

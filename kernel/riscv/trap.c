@@ -116,6 +116,8 @@ static void user_fault(struct trapframe *tf, u32 access) {
 
 static void user_trap(struct trapframe *tf) {
     local_irq_enable();
+    if (unlikely(current->step.active) && step_trap(tf))
+        return;
     switch (tf->scause) {
     case EXC_FETCH_PAGE:
         user_fault(tf, VM_EXEC);
@@ -215,7 +217,12 @@ void do_work_pending(struct trapframe *tf) {
         }
         if (test_tif(current, TIF_SIGPENDING)) {
             local_irq_enable();
+            step_leave(tf);
             do_signal(tf);
+        }
+        if (test_tif(current, TIF_SINGLESTEP)) {
+            local_irq_enable();
+            step_begin(tf);
         }
         local_irq_disable();
         clear_tif(current, TIF_RESTORE_ALL);
@@ -237,7 +244,8 @@ static inline void call_table(struct trapframe *tf) {
     account_time(true);
     //@end
 }
-/* For who is watched. The watcher may change the call and its result: skipped, it gives what is in a0 then. */
+/* For who is watched. The watcher may change the call and its result: skipped, it gives what is in a0 then.
+ */
 static noinline void syscall_with_work(struct trapframe *tf) {
     u64 n = tf->a7;
     TRACE(syscall, n, tf->a0, tf->a1);
@@ -255,6 +263,10 @@ out:
     TRACE(sysret, n, tf->a0, 0);
     if (READ_ONCE(current_thread->syscall_work) & SYSCALL_WORK_TRACE)
         ptrace_report_syscall(true);
+    if (READ_ONCE(current_thread->syscall_work) & SYSCALL_WORK_STEP) {
+        __atomic_fetch_and(&current_thread->syscall_work, ~SYSCALL_WORK_STEP, __ATOMIC_RELAXED);
+        step_report(tf->sepc);
+    }
 }
 void do_syscall(struct trapframe *tf) {
     if (unlikely(READ_ONCE(current_thread->syscall_work)))

@@ -42,7 +42,7 @@ static inline bool waitqueue_active(struct wait_queue_head *q) {
 #define TASK_NEW 64u
 #define TASK_WAKING 128u
 #define TASK_TRACED 512u /* stopped for its tracer */
-#define TASK_SYNC 256u /* not a state, in try_to_wake_up's mask: WAKE_SYNC */
+#define TASK_SYNC 256u   /* not a state, in try_to_wake_up's mask: WAKE_SYNC */
 #define TASK_KILLABLE (TASK_UNINTERRUPTIBLE | TASK_WAKEKILL)
 #define TASK_NORMAL (TASK_INTERRUPTIBLE | TASK_UNINTERRUPTIBLE)
 

@@ -151,7 +151,8 @@ static void registers_and_memory(void) {
     wait_for(p);
     OK(stop() == SIGTRAP, "a breakpoint stops it with SIGTRAP");
     siginfo_t si;
-    OK(!pt(PTRACE_GETSIGINFO, p, 0, (long)&si) && si.si_signo == SIGTRAP && si.si_code == TRAP_BRKPT, "GETSIGINFO says why");
+    OK(!pt(PTRACE_GETSIGINFO, p, 0, (long)&si) && si.si_signo == SIGTRAP && si.si_code == TRAP_BRKPT,
+       "GETSIGINFO says why");
     struct regs r = get(p);
     OK(r.pc >= (uintptr_t)breaks && r.pc < (uintptr_t)breaks + 32, "GETREGSET: the pc is at the breakpoint");
     OK((uint16_t)pt(PTRACE_PEEKTEXT, p, r.pc, (long)&(long){0}) == 0, "PEEKTEXT");
@@ -169,9 +170,11 @@ static void registers_and_memory(void) {
     struct iovec v = {&r, sizeof(r)};
     FAILS(pt(PTRACE_GETREGSET, p, 0x999, (long)&v), EINVAL, "an unknown register set: EINVAL");
     v.iov_len = 20;
-    FAILS(pt(PTRACE_GETREGSET, p, NT_PRSTATUS, (long)&v), EINVAL, "a length that is no multiple of 8: EINVAL");
+    FAILS(pt(PTRACE_GETREGSET, p, NT_PRSTATUS, (long)&v), EINVAL,
+          "a length that is no multiple of 8: EINVAL");
     v.iov_len = 4096;
-    OK(!pt(PTRACE_GETREGSET, p, NT_PRSTATUS, (long)&v) && v.iov_len == sizeof(r), "the length that there is comes back");
+    OK(!pt(PTRACE_GETREGSET, p, NT_PRSTATUS, (long)&v) && v.iov_len == sizeof(r),
+       "the length that there is comes back");
     FAILS(pt(PTRACE_GETREGSET, p, NT_PRSTATUS, 8), EFAULT, "a bad pointer: EFAULT");
     r.pc += 2;
     OK(!put(p, &r), "SETREGSET: past it");
@@ -201,7 +204,8 @@ static void registers_and_memory(void) {
     wait_for(p);
     double f[33];
     v = (struct iovec){f, sizeof(f)};
-    OK(!pt(PTRACE_GETREGSET, p, NT_PRFPREG, (long)&v) && v.iov_len == 264 && f[8] == 1.5, "GETREGSET: floating-point registers");
+    OK(!pt(PTRACE_GETREGSET, p, NT_PRFPREG, (long)&v) && v.iov_len == 264 && f[8] == 1.5,
+       "GETREGSET: floating-point registers");
     f[8] = 42;
     OK(!pt(PTRACE_SETREGSET, p, NT_PRFPREG, (long)&v), "SETREGSET: floating-point registers");
     r = get(p);
@@ -232,7 +236,8 @@ static void signals(void) {
     wait_for(p);
     OK(stop() == SIGCHLD, "a signal that would be ignored stops it too");
     siginfo_t si;
-    OK(!pt(PTRACE_GETSIGINFO, p, 0, (long)&si) && si.si_pid == getpid() && si.si_code == SI_USER, "with its sender");
+    OK(!pt(PTRACE_GETSIGINFO, p, 0, (long)&si) && si.si_pid == getpid() && si.si_code == SI_USER,
+       "with its sender");
     uint64_t mask = 0;
     OK(!pt(PTRACE_GETSIGMASK, p, 8, (long)&mask) && !mask, "GETSIGMASK");
     mask = 1UL << (SIGUSR2 - 1) | 1UL << (SIGKILL - 1);
@@ -243,7 +248,8 @@ static void signals(void) {
     kill(p, SIGUSR2);
     struct __ptrace_peeksiginfo_args a = {0, 1, 4};
     siginfo_t q[4];
-    OK(pt(PTRACE_PEEKSIGINFO, p, (long)&a, (long)q) == 1 && q[0].si_signo == SIGUSR2, "PEEKSIGINFO: what waits");
+    OK(pt(PTRACE_PEEKSIGINFO, p, (long)&a, (long)q) == 1 && q[0].si_signo == SIGUSR2,
+       "PEEKSIGINFO: what waits");
     pt(PTRACE_CONT, p, 0, SIGTERM);
     OK(ends(p) == 1000 + SIGTERM, "the signal that CONT gives ends it");
     p = tracee(pauses, 0);
@@ -336,7 +342,8 @@ static void events(void) {
     OK(event() == PTRACE_EVENT_FORK && stop() == SIGTRAP, "D7: TRACEFORK stops the parent");
     c = message(p);
     OK(c > 0 && kill(c, 0) == 0, "D7: GETEVENTMSG is the child");
-    OK(wait_for(c) && stop() == SIGSTOP && !event(), "D5: the child is traced, and SIGSTOP is its first signal");
+    OK(wait_for(c) && stop() == SIGSTOP && !event(),
+       "D5: the child is traced, and SIGSTOP is its first signal");
     pt(PTRACE_CONT, c, 0, 0);
     pt(PTRACE_CONT, p, 0, 0);
     OK(ends(c) == 3, "the tracer sees the grandchild end");
@@ -350,10 +357,12 @@ static void events(void) {
     wait_for(c);
     pt(PTRACE_CONT, p, 0, 0);
     pt(PTRACE_CONT, c, 0, 0);
-    OK(wait_for(c) && event() == PTRACE_EVENT_EXIT && message(c) == 4 << 8, "TRACEEXIT, inherited: the child at its end, with its code");
+    OK(wait_for(c) && event() == PTRACE_EVENT_EXIT && message(c) == 4 << 8,
+       "TRACEEXIT, inherited: the child at its end, with its code");
     pt(PTRACE_CONT, c, 0, 0);
     OK(wait_for(c) && WIFEXITED(st), "it ends");
-    OK(wait_for(p) && event() == PTRACE_EVENT_VFORK_DONE && (pid_t)message(p) == c, "D8: VFORK_DONE when the parent goes on");
+    OK(wait_for(p) && event() == PTRACE_EVENT_VFORK_DONE && (pid_t)message(p) == c,
+       "D8: VFORK_DONE when the parent goes on");
     pt(PTRACE_CONT, p, 0, 0);
     OK(ends(p) == 4, "and the parent ends");
 
@@ -383,7 +392,8 @@ static void events(void) {
 
     p = tracee(untraced_fork, PTRACE_O_TRACEFORK);
     pt(PTRACE_CONT, p, 0, 0);
-    OK(wait_for(p) && !event() && stop() == SIGCHLD, "D2: CLONE_UNTRACED: no event, the parent's next stop is its SIGCHLD");
+    OK(wait_for(p) && !event() && stop() == SIGCHLD,
+       "D2: CLONE_UNTRACED: no event, the parent's next stop is its SIGCHLD");
     pt(PTRACE_CONT, p, 0, 0);
     OK(ends(p) == 5, "D2: nobody traced the child");
     p = tracee(ptrace_fork, 0);
@@ -425,9 +435,12 @@ static void attaching(void) {
     FAILS(process_vm_readv(p, &l, 1, &r, 1, 0), EFAULT, "an address that is not there: EFAULT");
     FAILS(process_vm_readv(p, &l, 1, &r, 1, 1), EINVAL, "a flag: EINVAL");
     FAILS(process_vm_readv(0x3fffff, &l, 1, &r, 1, 0), ESRCH, "nobody: ESRCH");
-    struct iovec ls[2] = {{line, 3}, {line + 10, 5}}, rs[2] = {{(void *)&word, 6}, {(void *)((char *)&word + 6), 2}};
+    struct iovec ls[2] = {{line, 3}, {line + 10, 5}},
+                 rs[2] = {{(void *)&word, 6}, {(void *)((char *)&word + 6), 2}};
     memset(line, 0, 20);
-    OK(process_vm_readv(p, ls, 2, rs, 2, 0) == 8 && line[0] == (char)0x88 && line[10] == 0x55 && line[14] == 0x11, "pieces of other lengths");
+    OK(process_vm_readv(p, ls, 2, rs, 2, 0) == 8 && line[0] == (char)0x88 && line[10] == 0x55 &&
+           line[14] == 0x11,
+       "pieces of other lengths");
     OK(!pt(PTRACE_DETACH, p, 0, 0), "DETACH");
     FAILS(pt(PTRACE_CONT, p, 0, 0), ESRCH, "then it is not ours");
     kill(p, SIGTERM);
@@ -523,7 +536,8 @@ static void attaching(void) {
     FAILS(pt(PTRACE_ATTACH, 0x3fffff, 0, 0), ESRCH, "nobody: ESRCH");
     p = fork();
     if (!p)
-        _exit(pt(PTRACE_TRACEME, 0, 0, 0) || !(errno = 0, pt(PTRACE_TRACEME, 0, 0, 0) == -1 && errno == EPERM));
+        _exit(pt(PTRACE_TRACEME, 0, 0, 0) ||
+              !(errno = 0, pt(PTRACE_TRACEME, 0, 0, 0) == -1 && errno == EPERM));
     OK(ends(p) == 0, "TRACEME twice: EPERM");
 
     int pipes[2];
@@ -534,14 +548,17 @@ static void attaching(void) {
         _exit(pt(PTRACE_CONT, p, 0, 0) == -1 && errno == ESRCH ? 9 : 0);
     OK(ends(w) == 9, "only the tracer may ask: ESRCH");
     pt(PTRACE_CONT, p, 0, 0);
-    OK(!waitid(P_PID, p, &si, WEXITED) && si.si_code == CLD_EXITED && si.si_status == 7, "waitid: the end of a tracee");
+    OK(!waitid(P_PID, p, &si, WEXITED) && si.si_code == CLD_EXITED && si.si_status == 7,
+       "waitid: the end of a tracee");
 
     snprintf(line, sizeof(line), "/proc/%d/mem", p = tracee(seven, 0));
     int fd = open(line, O_RDWR);
     long mine = 0;
     OK(fd >= 0 && pread(fd, &mine, 8, (off_t)&word) == 8 && mine == word, "/proc/PID/mem is read");
     mine = 3;
-    OK(pwrite(fd, &mine, 8, (off_t)&word) == 8 && !pt(PTRACE_PEEKDATA, p, (long)&word, (long)&mine) && mine == 3, "and written");
+    OK(pwrite(fd, &mine, 8, (off_t)&word) == 8 && !pt(PTRACE_PEEKDATA, p, (long)&word, (long)&mine) &&
+           mine == 3,
+       "and written");
     FAILS(pread(fd, &mine, 8, 8), EIO, "nothing there: EIO");
     pt(PTRACE_CONT, p, 0, 0);
     ends(p);
@@ -570,7 +587,8 @@ static void thread_group(void) {
     read(pipes[0], &t, 4);
     OK(!pt(PTRACE_SEIZE, t, 0, 0), "one thread of a process can be traced alone");
     kill(p, SIGSTOP);
-    OK(wait_for(t) && event() == PTRACE_EVENT_STOP && stop() == SIGSTOP, "its part of a group's stop is told");
+    OK(wait_for(t) && event() == PTRACE_EVENT_STOP && stop() == SIGSTOP,
+       "its part of a group's stop is told");
     OK(waits_child_stop(p) && stop() == SIGSTOP, "and the parent is told of the whole");
     pt(PTRACE_LISTEN, t, 0, 0);
     kill(p, SIGCONT);

@@ -260,6 +260,13 @@ static const struct entry kernel_entries[] = {
     PROC_KNOB("sched_rt_runtime_us", 0644, show_rt_runtime, store_rt_runtime),
     PROC_KNOB("sched_rt_period_us", 0644, show_rt_period, store_rt_period),
     PROC_FILE("hostname", 0444, show_hostname),
+    PROC_KNOB("shmmax", 0644, show_shmmax, store_shmmax),
+    PROC_KNOB("shmall", 0644, show_shmall, store_shmall),
+    PROC_KNOB("shmmni", 0644, show_shmmni, store_shmmni),
+    PROC_KNOB("msgmax", 0644, show_msgmax, store_msgmax),
+    PROC_KNOB("msgmnb", 0644, show_msgmnb, store_msgmnb),
+    PROC_KNOB("msgmni", 0644, show_msgmni, store_msgmni),
+    PROC_KNOB("sem", 0644, show_sem, store_sem),
     {0},
 };
 /* How fork makes the child's page tables: `share` them (small ones are copied), or `copy` all, to compare. */
@@ -344,16 +351,14 @@ static int store_lock_stat(char *text, struct task_struct *t) {
     lock_stat_reset();
     return 0;
 }
-static const struct entry debug_entries[] = {
-    PROC_KNOB("lock_stat", 0600, show_lock_stat, store_lock_stat),
-    PROC_FILE("page_tables", 0400, show_page_tables),
-    PROC_KNOB("test_point", 0600, show_test_point, store_test_point),
-    {0}};
-static const struct entry sys_entries[] = {
-    PROC_DIR("kernel", 0555, kernel_entries),
-    PROC_DIR("vm", 0555, vm_entries),
-    PROC_DIR(IS_DEBUG ? "debug" : NULL, 0555, debug_entries),
-    {0}};
+static const struct entry debug_entries[] = {PROC_KNOB("lock_stat", 0600, show_lock_stat, store_lock_stat),
+                                             PROC_FILE("page_tables", 0400, show_page_tables),
+                                             PROC_KNOB("test_point", 0600, show_test_point, store_test_point),
+                                             {0}};
+static const struct entry sys_entries[] = {PROC_DIR("kernel", 0555, kernel_entries),
+                                           PROC_DIR("vm", 0555, vm_entries),
+                                           PROC_DIR(IS_DEBUG ? "debug" : NULL, 0555, debug_entries),
+                                           {0}};
 static int show_trace(struct seq *s, struct task_struct *t) {
     (void)t;
     return trace_show(s);
@@ -392,6 +397,7 @@ static const struct entry root_entries[] = {
     PROC_FILE("cmdline", 0444, show_cmdline),
     PROC_KNOB("sysrq-trigger", 0200, NULL, store_sysrq),
     PROC_DIR("sys", 0555, sys_entries),
+    PROC_DIR("sysvipc", 0555, sysvipc_entries),
     {0},
 };
 const struct entry proc_root = PROC_DIR("/", 0555, root_entries);

@@ -64,7 +64,9 @@ static struct inode *make(struct super_block *sb, const struct node *n, u32 mode
     i->i_fop = S_ISDIR(i->i_mode) ? &dir_fops : n->e && n->e->fops ? n->e->fops : &file_fops;
     return i;
 }
-struct task_struct *proc_task(struct inode *i) { return NODE(i)->t; }
+struct task_struct *proc_task(struct inode *i) {
+    return NODE(i)->t;
+}
 static void evict(struct inode *i) {
     struct node *n = NODE(i);
     if (n && n->t)

@@ -38,6 +38,15 @@ struct entry {
     { .name = (n), .mode = S_IFLNK | 0777, __VA_ARGS__ }
 
 extern const struct entry proc_root, pid_entries[];
+/* ipc.c */
+extern const struct entry sysvipc_entries[];
+int show_shmmax(struct seq *s, struct task_struct *t), store_shmmax(char *text, struct task_struct *t);
+int show_shmall(struct seq *s, struct task_struct *t), store_shmall(char *text, struct task_struct *t);
+int show_shmmni(struct seq *s, struct task_struct *t), store_shmmni(char *text, struct task_struct *t);
+int show_msgmax(struct seq *s, struct task_struct *t), store_msgmax(char *text, struct task_struct *t);
+int show_msgmnb(struct seq *s, struct task_struct *t), store_msgmnb(char *text, struct task_struct *t);
+int show_msgmni(struct seq *s, struct task_struct *t), store_msgmni(char *text, struct task_struct *t);
+int show_sem(struct seq *s, struct task_struct *t), store_sem(char *text, struct task_struct *t);
 struct task_struct *proc_task(struct inode *i); /* whose file it is */
 int show_mounts(struct seq *s, struct task_struct *t);
 /* Ticks of the time CSR in the hundredths of a second that user programs expect. */

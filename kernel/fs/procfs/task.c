@@ -44,8 +44,8 @@ static int show_pid_stat(struct seq *s, struct task_struct *t) {
     return 0;
 }
 static int show_pid_status(struct seq *s, struct task_struct *t) {
-    static const char *const words[] = {"R (running)", "S (sleeping)", "D (disk sleep)", "T (stopped)",
-                                        "t (tracing stop)", "Z (zombie)"};
+    static const char *const words[] = {"R (running)", "S (sleeping)",     "D (disk sleep)",
+                                        "T (stopped)", "t (tracing stop)", "Z (zombie)"};
     const char *letters = "RSDTtZ";
     struct mm_struct *mm = get_task_mm(t);
     u64 ign = 0, caught = 0, shared = 0;
@@ -62,8 +62,7 @@ static int show_pid_status(struct seq *s, struct task_struct *t) {
                "Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\nTracerPid:\t%d\nUid:\t%"
                "u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n",
                t->comm, t->fs ? t->fs->umask : 0, words[strchr(letters, state_letter(t)) - letters], t->tgid,
-               t->pid, ppid, tracer, c->uid, c->euid, c->suid, c->fsuid, c->gid, c->egid, c->sgid,
-               c->fsgid);
+               t->pid, ppid, tracer, c->uid, c->euid, c->suid, c->fsuid, c->gid, c->egid, c->sgid, c->fsgid);
     if (mm) {
         down_read(&mm->mmap_lock);
         u64 locked = locked_pages(mm);
@@ -99,7 +98,8 @@ static void show_vma(struct seq *s, struct vm_area *v, char *b) {
     struct mm_struct *mm = v->mm;
     u32 f = v->flags;
     u64 dev = v->file ? v->file->inode->sb->dev : 0;
-    const char *name = v->special                                                ? "[vdso]"
+    const char *name = v->special && v->start != mm->vdso                        ? "[step]"
+                       : v->special                                              ? "[vdso]"
                        : v->start <= mm->start_stack && mm->start_stack < v->end ? "[stack]"
                        : v->start <= mm->brk && v->end > mm->start_brk           ? "[heap]"
                                                                                  : "";
@@ -140,7 +140,8 @@ static void show_vma_pages(struct seq *s, struct vm_area *v, char *b) {
     }
 }
 static int show_pages(struct seq *s, struct task_struct *t) { return each_vma(s, t, show_vma_pages); }
-/* A piece of t's memory, a page at most. The command line is everybody's to see, the rest is for who may look into t. */
+/* A piece of t's memory, a page at most. The command line is everybody's to see, the rest is for who may look
+ * into t. */
 enum user_part { ARGUMENTS, ENVIRONMENT, AUXV };
 static int user_range(struct seq *s, struct task_struct *t, enum user_part part) {
     struct mm_struct *mm = part == ARGUMENTS ? get_task_mm(t) : mm_access(t, PTRACE_MODE_FSCREDS);
@@ -204,8 +205,12 @@ static ssize_t mem_rw(struct file *f, struct iov_iter *it, loff_t *pos, bool wri
     mmput(mm);
     return done ? done : r;
 }
-static ssize_t mem_read(struct file *f, struct iov_iter *it, loff_t *pos) { return mem_rw(f, it, pos, false); }
-static ssize_t mem_write(struct file *f, struct iov_iter *it, loff_t *pos) { return mem_rw(f, it, pos, true); }
+static ssize_t mem_read(struct file *f, struct iov_iter *it, loff_t *pos) {
+    return mem_rw(f, it, pos, false);
+}
+static ssize_t mem_write(struct file *f, struct iov_iter *it, loff_t *pos) {
+    return mem_rw(f, it, pos, true);
+}
 static const struct file_operations proc_mem_fops = {
     .open = mem_open, .release = mem_release, .read = mem_read, .write = mem_write};
 

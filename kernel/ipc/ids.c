@@ -1,0 +1,139 @@
+/* Ids, keys and permissions of the three kinds. */
+#include "ipc.h"
+#include "../debug/debug.h"
+#include "../fs/procfs/procfs.h"
+#include <abi/errno.h>
+
+#define LIMITS                                                                                               \
+    .shmmax = ~0UL - (1UL << 24), .shmall = ~0UL - (1UL << 24), .shmmni = 4096, .semmsl = 32000,             \
+    .semmns = 1024000000, .semopm = 500, .semmni = 32000, .msgmax = 8192, .msgmnb = 16384, .msgmni = 32000
+struct ipc_namespace init_ipc_ns = {.refcount = {1}, LIMITS};
+struct mutex ipc_mutex[IPC_KINDS] = {MUTEX_INIT(ipc_mutex[0]), MUTEX_INIT(ipc_mutex[1]),
+                                     MUTEX_INIT(ipc_mutex[2])};
+
+struct ipc_namespace *ipc_ns_new(void) {
+    struct ipc_namespace *ns = kmalloc(sizeof(*ns), GFP_KERNEL);
+    if (ns)
+        *ns = (struct ipc_namespace){.refcount = {1}, LIMITS};
+    return ns;
+}
+void put_ipc_ns(struct ipc_namespace *ns) {
+    static void (*const free[])(struct kern_ipc_perm *) = {sem_free, shm_free, msg_free};
+    if (!atomic_dec_and_test(&ns->refcount))
+        return;
+    for (int kind = 0; kind < IPC_KINDS; kind++) {
+        struct kern_ipc_perm *p;
+        mutex_lock(&ipc_mutex[kind]);
+        for (u64 i = 0; (p = radix_next(&ns->ids[kind].objects, &i)); i++)
+            free[kind](p);
+        radix_destroy(&ns->ids[kind].objects);
+        mutex_unlock(&ipc_mutex[kind]);
+    }
+    kfree(ns);
+}
+
+long ipc_add(struct ipc_namespace *ns, enum ipc_kind kind, struct kern_ipc_perm *p, s32 key, u32 flags,
+             u32 limit) {
+    struct ipc_ids *ids = &ns->ids[kind];
+    if (ids->in_use >= min(limit, (u32)IPCMNI))
+        return -ENOSPC;
+    u64 index = 0;
+    void *const *run;
+    for (u32 n; (run = radix_run(&ids->objects, index, &n)) && *run; index++)
+        ;
+    int r = radix_insert(&ids->objects, index, p);
+    if (r)
+        return r;
+    ids->in_use++;
+    *p = (struct kern_ipc_perm){.ns = ns,
+                                .id = ids->seq * IPCMNI + index,
+                                .key = key,
+                                .uid = current->cred->euid,
+                                .cuid = current->cred->euid,
+                                .gid = current->cred->egid,
+                                .cgid = current->cred->egid,
+                                .mode = flags & 0777};
+    return p->id;
+}
+void ipc_remove(enum ipc_kind kind, struct kern_ipc_perm *p) {
+    struct ipc_ids *ids = &p->ns->ids[kind];
+    radix_delete(&ids->objects, p->id % IPCMNI);
+    ids->in_use--;
+    ids->seq = (ids->seq + 1) % (0x7fffffff / IPCMNI); /* an id does not come back soon */
+}
+
+struct kern_ipc_perm *ipc_at(struct ipc_namespace *ns, enum ipc_kind kind, s32 index) {
+    return index < 0 ? NULL : radix_lookup(&ns->ids[kind].objects, index % IPCMNI);
+}
+struct kern_ipc_perm *ipc_find(struct ipc_namespace *ns, enum ipc_kind kind, s32 id) {
+    struct kern_ipc_perm *p = ipc_at(ns, kind, id);
+    return p && p->id == id ? p : NULL;
+}
+s32 ipc_max_index(struct ipc_namespace *ns, enum ipc_kind kind) {
+    s32 last = 0;
+    for (u64 i = 0; radix_next(&ns->ids[kind].objects, &i); i++)
+        last = i;
+    return last;
+}
+
+struct kern_ipc_perm *ipc_lookup(struct ipc_namespace *ns, enum ipc_kind kind, s32 key, u32 flags) {
+    struct kern_ipc_perm *p = NULL;
+    if (key == IPC_PRIVATE)
+        return NULL;
+    for (u64 i = 0; (p = radix_next(&ns->ids[kind].objects, &i)) && p->key != key; i++)
+        ;
+    if (!p)
+        return flags & IPC_CREAT ? NULL : ERR_PTR(-ENOENT);
+    if ((flags & IPC_CREAT) && (flags & IPC_EXCL))
+        return ERR_PTR(-EEXIST);
+    int r = ipcperms(p, flags);
+    return r ? ERR_PTR(r) : p;
+}
+
+int ipcperms(const struct kern_ipc_perm *p, u32 wanted) {
+    const struct cred *c = current->cred;
+    u32 granted = p->mode;
+    wanted |= wanted >> 3 | wanted >> 6;
+    if (c->euid == p->cuid || c->euid == p->uid)
+        granted >>= 6;
+    else if (in_group(c, p->cgid) || in_group(c, p->gid))
+        granted >>= 3;
+    return (wanted & ~granted & 7) && !capable(CAP_IPC_OWNER) ? -EACCES : 0;
+}
+int ipc_may_change(const struct kern_ipc_perm *p) {
+    uid_t euid = current->cred->euid;
+    return euid == p->cuid || euid == p->uid || capable(CAP_SYS_ADMIN) ? 0 : -EPERM;
+}
+void ipc_to_user(const struct kern_ipc_perm *p, struct ipc64_perm *u) {
+    *u = (struct ipc64_perm){.key = p->key,
+                             .uid = p->uid,
+                             .gid = p->gid,
+                             .cuid = p->cuid,
+                             .cgid = p->cgid,
+                             .mode = p->mode,
+                             .seq = p->id / IPCMNI};
+}
+void ipc_set(struct kern_ipc_perm *p, const struct ipc64_perm *u) {
+    p->uid = u->uid;
+    p->gid = u->gid;
+    p->mode = (p->mode & ~0777u) | (u->mode & 0777);
+}
+
+int ipc_show(struct seq *s, enum ipc_kind kind) {
+    static void (*const show[])(struct seq *, struct kern_ipc_perm *) = {sem_show, shm_show, msg_show};
+    static const char *const heads[] = {
+        "       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n",
+        "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid      "
+        "atime      "
+        "dtime      ctime                   rss                  swap\n",
+        "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      stime   "
+        "   rtime "
+        "     ctime\n"};
+    struct kern_ipc_perm *p;
+    seq_printf(s, "%s", heads[kind]);
+    mutex_lock(&ipc_mutex[kind]);
+    for (u64 i = 0; (p = radix_next(&current_ipc_ns()->ids[kind].objects, &i)); i++)
+        show[kind](s, p);
+    mutex_unlock(&ipc_mutex[kind]);
+    return 0;
+}

@@ -1,0 +1,68 @@
+/* System V IPC (C14): sets of semaphores, segments of shared memory, queues of messages, found by a key or an
+ * id.
+ *
+ * One mutex for each of the three kinds guards all of its objects, in every namespace: ids, permissions,
+ * contents. It is never held across access to user memory, nor while somebody sleeps for an event. It comes
+ * after mmap_lock, for the last unmapping of a segment may end it. */
+#pragma once
+#include "../core/task.h"
+#include <abi/ipc.h>
+
+#define IPCMNI 32768 /* ids are made of an index below this and a sequence number */
+
+enum ipc_kind { IPC_SEM, IPC_SHM, IPC_MSG, IPC_KINDS };
+struct ipc_ids {
+    struct radix_tree objects; /* by index */
+    u32 in_use;
+    u16 seq;
+};
+struct ipc_namespace {
+    atomic_t refcount;
+    struct ipc_ids ids[IPC_KINDS];
+    /* Limits, knobs in /proc/sys/kernel. */
+    u64 shmmax, shmall, shm_tot; /* bytes; pages; pages there are */
+    u32 shmmni, semmsl, semmns, semopm, semmni, msgmax, msgmnb, msgmni;
+    u32 sems; /* semaphores there are */
+};
+extern struct ipc_namespace init_ipc_ns;
+#define current_ipc_ns() (&init_ipc_ns)
+
+/* The head of every object. */
+struct kern_ipc_perm {
+    struct ipc_namespace *ns;
+    s32 id, key;
+    uid_t uid, cuid;
+    gid_t gid, cgid;
+    u32 mode;
+};
+extern struct mutex ipc_mutex[IPC_KINDS];
+
+/* All with the kind's mutex held. */
+/* A new object's head p, of the caller's: its id, or -ENOSPC, -ENOMEM. limit: how many there may be. */
+long ipc_add(struct ipc_namespace *ns, enum ipc_kind kind, struct kern_ipc_perm *p, s32 key, u32 flags,
+             u32 limit);
+void ipc_remove(enum ipc_kind kind, struct kern_ipc_perm *p);
+/* The object of an id, or of an index (for *_STAT); NULL: there is none. */
+struct kern_ipc_perm *ipc_find(struct ipc_namespace *ns, enum ipc_kind kind, s32 id);
+struct kern_ipc_perm *ipc_at(struct ipc_namespace *ns, enum ipc_kind kind, s32 index);
+/* What the *get calls do for a key: the object there, NULL: to be made now, or ERR_PTR(-ENOENT, -EEXIST,
+ * -EACCES). */
+struct kern_ipc_perm *ipc_lookup(struct ipc_namespace *ns, enum ipc_kind kind, s32 key, u32 flags);
+int ipcperms(const struct kern_ipc_perm *p, u32 wanted); /* S_IRUGO, S_IWUGO: 0 or -EACCES */
+int ipc_may_change(const struct kern_ipc_perm *p);       /* IPC_SET, IPC_RMID: 0 or -EPERM */
+void ipc_to_user(const struct kern_ipc_perm *p, struct ipc64_perm *u);
+void ipc_set(struct kern_ipc_perm *p, const struct ipc64_perm *u);
+s32 ipc_max_index(struct ipc_namespace *ns, enum ipc_kind kind);
+static inline s64 ipc_time(void) { return ktime_get_real() / 1000000000; }
+
+struct seq;
+int ipc_show(struct seq *s, enum ipc_kind kind); /* /proc/sysvipc */
+void sem_show(struct seq *s, struct kern_ipc_perm *p);
+void shm_show(struct seq *s, struct kern_ipc_perm *p);
+void msg_show(struct seq *s, struct kern_ipc_perm *p);
+/* The namespace ends: its objects go. */
+void sem_free(struct kern_ipc_perm *p);
+void shm_free(struct kern_ipc_perm *p);
+void msg_free(struct kern_ipc_perm *p);
+struct ipc_namespace *ipc_ns_new(void); /* counted, or NULL: no memory */
+void put_ipc_ns(struct ipc_namespace *ns);
