@@ -5,8 +5,9 @@
  *
  * Also how deep kernel stacks went: a stack is filled with a pattern when it is new and searched when its
  * task ends. */
-#include "../core/task.h"
+#include "../core/ptrace.h"
 #include "../fs/fs.h"
+#include "../ipc/ipc.h"
 #include "debug.h"
 #include "trace.h"
 
@@ -69,8 +70,10 @@ void leak_baseline(void) { take_account(&first); }
 
 /* Kill every process, this one's other threads too, and reap what there is. True: nothing is left. */
 static bool end_all(void) {
-    struct task_struct *t, *dead = NULL, *self = current;
+    struct task_struct *t, *n, *dead = NULL, *self = current;
+    LIST_HEAD(traced);
     READ_TASKS(irq);
+    exit_ptrace(&traced);
     spin_lock(&self->sighand->lock);
     self->sighand->action[SIGCHLD - 1].handler = 1; /* SIG_IGN: those that come are not waited for */
     zap_other_threads(self);
@@ -89,6 +92,10 @@ static bool end_all(void) {
     READ_TASKS_END(irq);
     if (dead)
         release_task(dead);
+    list_for_each_entry_safe(t, n, &traced, ptrace_entry) {
+        list_del_init(&t->ptrace_entry);
+        release_task(t);
+    }
     return !dead && left == first.threads + own - 1 &&
            (own == 1 || self->group_leader->exit_state == EXIT_ZOMBIE);
 }
@@ -157,6 +164,7 @@ void leak_check(void) {
         pause_ms();
     }
     trace_release();
+    ipc_remove_all(&init_ipc_ns);
     /* The last references go when harts have switched away from what ended. */
     const char *wrong;
     patience = ktime_get() + 2000000000;

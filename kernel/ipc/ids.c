@@ -17,10 +17,8 @@ struct ipc_namespace *ipc_ns_new(void) {
         *ns = (struct ipc_namespace){.refcount = {1}, LIMITS};
     return ns;
 }
-void put_ipc_ns(struct ipc_namespace *ns) {
+void ipc_remove_all(struct ipc_namespace *ns) {
     static void (*const free[])(struct kern_ipc_perm *) = {sem_free, shm_free, msg_free};
-    if (!atomic_dec_and_test(&ns->refcount))
-        return;
     for (int kind = 0; kind < IPC_KINDS; kind++) {
         struct kern_ipc_perm *p;
         mutex_lock(&ipc_mutex[kind]);
@@ -29,6 +27,11 @@ void put_ipc_ns(struct ipc_namespace *ns) {
         radix_destroy(&ns->ids[kind].objects);
         mutex_unlock(&ipc_mutex[kind]);
     }
+}
+void put_ipc_ns(struct ipc_namespace *ns) {
+    if (!atomic_dec_and_test(&ns->refcount))
+        return;
+    ipc_remove_all(ns);
     kfree(ns);
 }
 

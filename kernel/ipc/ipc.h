@@ -66,3 +66,4 @@ void shm_free(struct kern_ipc_perm *p);
 void msg_free(struct kern_ipc_perm *p);
 struct ipc_namespace *ipc_ns_new(void); /* counted, or NULL: no memory */
 void put_ipc_ns(struct ipc_namespace *ns);
+void ipc_remove_all(struct ipc_namespace *ns); /* takes the mutexes */

@@ -3,6 +3,11 @@
  * objects and the user's process count are what they were. (Debian's Linux has no fail-nth: skipped there.)
  */
 #include "ktap.h"
+#include <sys/ipc.h>
+#include <sys/msg.h>
+#include <sys/ptrace.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
 #include <grp.h>
 #include <poll.h>
 #include <pthread.h>
@@ -331,6 +336,63 @@ static int do_setuid(int n) {
     int e = settle(setresuid(-1, 0, -1));
     return e;
 }
+static int do_semaphores(int n) {
+    arm(n);
+    int id = semget(IPC_PRIVATE, 40, 0600);
+    struct sembuf b[40];
+    for (int i = 0; i < 40; i++)
+        b[i] = (struct sembuf){i, 1, SEM_UNDO};
+    int e = settle(id < 0 ? -1 : semop(id, b, 40));
+    if (id >= 0)
+        semctl(id, 0, IPC_RMID);
+    return e;
+}
+static int do_shared_memory(int n) {
+    arm(n);
+    int id = shmget(IPC_PRIVATE, 1 << 16, 0600);
+    char *at = id < 0 ? (char *)-1 : shmat(id, NULL, 0);
+    int e = settle(at == (char *)-1 ? -1 : 0);
+    if (at != (char *)-1)
+        shmdt(at);
+    if (id >= 0)
+        shmctl(id, IPC_RMID, NULL);
+    return e;
+}
+static int do_messages(int n) {
+    struct {
+        long type;
+        char text[5000];
+    } m = {1, "text"};
+    arm(n);
+    int id = msgget(IPC_PRIVATE, 0600);
+    int e = settle(id < 0 || msgsnd(id, &m, 5000, 0) ? -1 : msgrcv(id, &m, 5000, 0, 0));
+    if (id >= 0)
+        msgctl(id, IPC_RMID, NULL);
+    return e;
+}
+int main(int, char **);
+static int do_trace(int n) { /* peeks, pokes into text, single steps */
+    long w;
+    pid_t p = fork();
+    if (!p) {
+        ptrace(PTRACE_TRACEME, 0, 0, 0);
+        raise(SIGSTOP);
+        for (volatile int i = 0; i < 1000; i++)
+            ;
+        _exit(0);
+    }
+    waitpid(p, &(int){0}, 0);
+    arm(n);
+    long r = syscall(SYS_ptrace, PTRACE_PEEKDATA, p, (long)main & ~7L, &w);
+    if (!r)
+        r = syscall(SYS_ptrace, PTRACE_POKEDATA, p, (long)main & ~7L, w);
+    if (!r)
+        r = syscall(SYS_ptrace, PTRACE_SINGLESTEP, p, 0, 0);
+    int e = settle(r);
+    kill(p, SIGKILL);
+    waitpid(p, &(int){0}, 0);
+    return e;
+}
 static int all_of_a_user(void) { /* the count of a user's processes, exactly */
     close(nth_fd);
     nth_fd = open("/proc/self/fail-nth", O_RDWR);
@@ -414,6 +476,10 @@ int main(int argc, char **argv) {
     sweep("poll", do_poll, 0);
     sweep("setgroups", do_groups, 0);
     sweep("setresuid", do_setuid, 0);
+    sweep("semget, semop", do_semaphores, 0);
+    sweep("shmget, shmat", do_shared_memory, 0);
+    sweep("msgget, msgsnd, msgrcv", do_messages, 0);
+    sweep("ptrace: peek, poke, step", do_trace, EIO);
     fflush(stdout);
     pid_t p = fork();
     if (!p)

@@ -22,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum kind { END, FD, PID, UID, SIG, FLAGS, MODE, SIZE, PTR, PATH, TIME, CMD, ANY, ADDR, PROT };
+enum kind { END, FD, PID, UID, SIG, FLAGS, MODE, SIZE, PTR, PATH, TIME, CMD, ANY, ADDR, PROT, PTRACE, IPC };
 struct call {
     short nr;
     char weight;
@@ -153,7 +153,21 @@ static const struct call calls[] = {
     C(mlock, 1, ADDR, SIZE),
     C(munlock, 1, ADDR, SIZE),
     C(pidfd_send_signal, 2, FD, SIG, PTR, FLAGS),
-    C(process_vm_readv, 1, PID, PTR, CMD, PTR, CMD, FLAGS),
+    C(process_vm_readv, 2, PID, PTR, CMD, PTR, CMD, FLAGS),
+    C(process_vm_writev, 1, PID, PTR, CMD, PTR, CMD, FLAGS),
+    C(ptrace, 12, PTRACE, PID, ADDR, ANY),
+    C(semget, 2, CMD, CMD, IPC),
+    C(semop, 4, CMD, PTR, CMD),
+    C(semtimedop, 2, CMD, PTR, CMD, TIME),
+    C(semctl, 4, CMD, CMD, CMD, PTR),
+    C(shmget, 2, CMD, SIZE, IPC),
+    C(shmat, 4, CMD, ADDR, IPC),
+    C(shmdt, 3, ADDR),
+    C(shmctl, 3, CMD, CMD, PTR),
+    C(msgget, 2, CMD, IPC),
+    C(msgsnd, 4, CMD, PTR, CMD, IPC),
+    C(msgrcv, 4, CMD, PTR, CMD, CMD, IPC),
+    C(msgctl, 2, CMD, CMD, PTR),
 };
 #define NCALLS ((int)(sizeof(calls) / sizeof(*calls)))
 /* Not tried by root: what would end or take over the machine that others are being tried on. */
@@ -300,6 +314,12 @@ static uint64_t argument(int kind) {
         if (pick(12) == 0)
             return pointer();
         return (uint64_t)paths[pick(sizeof(paths) / sizeof(*paths))];
+    case PTRACE: {
+        static const short seldom[] = {16, 17, 24, 0x4206, 0x4207, 0x4208};
+        return pick(3) ? pick(2) ? pick(10) : (unsigned)seldom[pick(6)] : 0x4200 + pick(16);
+    }
+    case IPC:
+        return (pick(4) ? 0600 : 0) | (pick(2) ? 01000 : 0) | (pick(3) ? 04000 : 0) | (pick(8) ? 0 : 020000);
     case TIME: { /* never long */
         if (pick(6) == 0)
             return pointer();
