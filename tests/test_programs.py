@@ -259,3 +259,34 @@ def test_a_seed_repeats_exactly(machine):
     machine.add(script, "/.cmd", "0100644")
     out = [machine.qemu(f"quiet seed={s} init=/bin/sh -- /.cmd", cpus=3, icount=True).text for s in (7, 7, 8)]
     assert out[0] == out[1] != out[2] and "timer:" in out[0]
+
+
+def test_a_container(machine):
+    """unshare gives a shell a host name, process numbers, IPC, mounts and a root of its own; nothing of it is left afterwards."""
+    r = machine.run("""mkdir -p /tmp/root
+mount -t tmpfs none /tmp/root
+mkdir /tmp/root/bin
+cp /bin/sh /bin/ps /bin/ls /bin/echo /bin/uname /bin/kill /bin/sleep /bin/mkdir /tmp/root/bin
+unshare -h box -i -p -r /tmp/root sh -c 'echo "[$(uname -n) $$]"; ls /; ps; sleep 100 & kill -9 1; echo still there; mkdir /made; (sleep 1000 &)'
+echo left with $?
+uname -n
+ls /tmp/root
+ps
+unshare -u sh -c 'exit 5'
+echo left with $?
+runas 1000 unshare -u true
+unshare -r /nothing true
+umount /tmp/root && echo gone""", cpus=2, debug=True)
+    inside, outside = r.text.split("left with 0\n")
+    assert "[box 1]" in inside and re.search(r"^bin +proc$", inside, re.M) and "still there" in inside, r.text
+    assert re.findall(r"^ +(\d+) .* (?:sh -c|ps)", inside, re.M)[0] == "1" and "kflushd" not in inside, r.text
+    assert "tine\nbin   made  proc" in outside and "sleep" not in outside and "kflushd" in outside, r.text
+    assert "left with 5" in outside and "Operation not permitted" in outside and "cannot mount /nothing" in outside and "gone" in outside, r.text
+
+
+def test_trace_shows_calls_and_events(machine):
+    r = machine.run("trace sh -c 'echo a | cat' 2>/log; echo left with $?; grep -c 'fork made task' /log; grep -c 'runs a new program' /log; "
+                    "grep 'openat(\\|execve(' /log | head -n 1; grep -c 'ended with 0' /log; trace -e threads 2>&1 | grep -c 'clone made task'; "
+                    "trace sh -c 'kill -9 $$' 2>&1 | tail -n 1; trace -e nothing; echo left with $?; trace; echo left with $?", cpus=2)
+    assert re.search(r"^a\nleft with 0\n2\n2\n +\d+ execve\(0x\w+, .*\) = 0\n3\n4\n +\d+ -- killed by SIGKILL\n", r.text, re.M), r.text
+    assert "trace: nothing: No such file" in r.text and "left with 127" in r.text and "which program?\nleft with 2" in r.text, r.text

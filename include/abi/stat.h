@@ -82,5 +82,12 @@ struct linux_dirent64 {
 #define MS_NODEV 4
 #define MS_NOEXEC 8
 #define MS_REMOUNT 32
+#define MS_BIND 4096
+#define MS_MOVE 8192
+#define MS_REC 16384
+#define MS_UNBINDABLE (1u << 17)
+#define MS_PRIVATE (1u << 18)
+#define MS_SLAVE (1u << 19)
+#define MS_SHARED (1u << 20)
 #define MNT_FORCE 1
 #define MNT_DETACH 2

@@ -217,7 +217,7 @@ long sys_capget(u64 hdr, u64 data) {
     long r = cap_check(hdr, &h);
     if (r || !data)
         return r;
-    struct task_struct *t = get_task_by_pid(h.pid ? h.pid : current->pid);
+    struct task_struct *t = get_task_by_pid(h.pid ? h.pid : current->vpid);
     if (!t)
         return -ESRCH;
     READ_TASKS(irq);
@@ -233,7 +233,7 @@ long sys_capset(u64 hdr, u64 data) {
     long r = cap_check(hdr, &h);
     if (r)
         return r;
-    if (h.pid && h.pid != current->pid)
+    if (h.pid && h.pid != current->vpid)
         return -EPERM;
     if (copy_from_user(in, data, sizeof(in)))
         return -EFAULT;

@@ -225,6 +225,9 @@ static int de_thread(void) {
         pid_t own = t->pid;
         t->pid = leader->pid;
         leader->pid = own;
+        own = t->vpid;
+        t->vpid = leader->vpid;
+        leader->vpid = own;
         attach_pid(t);
         attach_pid(leader);
         t->exit_signal = leader->exit_signal;

@@ -1,5 +1,6 @@
 /* The end of a task (X2, X4, X5): what it holds is put, children get a new parent, the parent is told,
  * and the last trace goes when somebody has read the exit status. */
+#include "nsproxy.h"
 #include "ptrace.h"
 #include "signal.h"
 #include "../debug/debug.h"
@@ -90,11 +91,14 @@ void release_task(struct task_struct *t) {
 static struct task_struct *new_reaper(struct task_struct *father) {
     struct task_struct *t;
     for_each_thread(t, father->signal) if (t != father && !(t->task_flags & PF_EXITING)) return t;
-    for (t = father->real_parent; t && t->pid > 1; t = t->real_parent)
+    for (t = father->real_parent; t && t->pid > 1 && t->pid_ns == father->pid_ns; t = t->real_parent)
         if (t->signal->child_subreaper) {
             struct task_struct *u;
             for_each_thread(u, t->signal) if (!(u->task_flags & PF_EXITING)) return u;
         }
+    struct signal_struct *init = father->pid_ns->reaper;
+    if (father->pid_ns->level && init && init != father->signal)
+        for_each_thread(t, init) if (!(t->task_flags & PF_EXITING)) return t;
     return child_reaper;
 }
 
@@ -219,6 +223,23 @@ static void exit_notify(bool last) {
     }
 }
 
+void reap_children(void) {
+    for (;;) {
+        struct task_struct *t, *c, *dead = NULL;
+        READ_TASKS(irq);
+        for_each_thread(t, current->signal)
+            list_for_each_entry(c, &t->children, sibling) if (c->exit_state == EXIT_ZOMBIE &&
+                                                              c->signal->nr_threads == 1 && !c->ptrace) dead =
+                c;
+        if (dead)
+            dead->exit_state = EXIT_DEAD;
+        READ_TASKS_END(irq);
+        if (!dead)
+            return;
+        release_task(dead);
+    }
+}
+
 /* The last thread of a session leader that goes gives the terminal up. */
 void disassociate_tty(void);
 
@@ -264,6 +285,9 @@ __noreturn void do_exit(s32 code) {
     t->fs = NULL;
     spin_unlock(&t->alloc_lock);
     put_fs(fs);
+    if (unlikely(last && t->pid_ns->reaper == t->signal && t->pid_ns->level))
+        zap_pid_ns_processes();
+    switch_task_namespaces(NULL);
     if (unlikely(init))
         init_ended(code);
     exit_notify(last);

@@ -6,6 +6,7 @@
  * thing taken, in reverse. Until wake_up_new_task nobody but the caller can reach the child's memory; after
  * it the child may be gone, so its pid is read before. */
 #include "futex.h"
+#include "nsproxy.h"
 #include "ptrace.h"
 #include "../debug/debug.h"
 #include "../debug/trace.h"
@@ -33,6 +34,8 @@ struct task_struct init_task = {
     .fs = &init_fs,
     .sighand = &init_sighand,
     .signal = &init_signal,
+    .nsproxy = &init_nsproxy,
+    .pid_ns = &init_pid_ns,
     .real_parent = &init_task,
     .parent = &init_task,
     .group_leader = &init_task,
@@ -100,6 +103,7 @@ void put_task(struct task_struct *t) {
     DEBUG_ON(t == current || t->se.on_rq);
     put_cred(t->cred);
     put_signal(t->signal);
+    put_pid_ns(t->pid_ns);
     stack_measure(t);
     kstack_free(t->stack);
     kmem_cache_free(task_cache, t);
@@ -264,7 +268,7 @@ static long check_flags(const struct kernel_clone_args *args) {
             return -EINVAL;
     }
     //@end
-    if ((f & CLONE_PARENT) && current == child_reaper) /* init's siblings would have no reaper */
+    if ((f & CLONE_PARENT) && current->signal->unkillable) /* init's siblings would have no reaper */
         return -EINVAL;
     return 0;
 }
@@ -308,6 +312,14 @@ static void init_child(struct task_struct *p, const struct kernel_clone_args *ar
         p->altstack = (struct abi_stack){.ss_flags = SS_DISABLE};
 }
 
+/* C20: p's own numbers, where that is not the first namespace. */
+static void enter_pid_ns(struct task_struct *p) {
+    get_pid_ns(p->pid_ns = p->nsproxy->pid_ns_for_children);
+    READ_TASKS(irq);
+    p->vpid = pid_nr_ns(p->pid, p->pid_ns);
+    READ_TASKS_END(irq);
+}
+
 /* C27 to C30, under tasklist_lock: refused at the last moment, or linked and visible. */
 static long link_child(struct task_struct *p, const struct kernel_clone_args *args) {
     u64 f = args->flags;
@@ -332,6 +344,10 @@ static long link_child(struct task_struct *p, const struct kernel_clone_args *ar
             s->live++;
         } else {
             p->group_leader = p;
+            if (unlikely(p->pid_ns->level && p->vpid == 1)) {
+                p->pid_ns->reaper = s;
+                s->unkillable = true;
+            }
             s->nr_threads = s->live = 1;
             s->pgid = current->signal->pgid;
             s->sid = current->signal->sid;
@@ -399,12 +415,19 @@ struct task_struct *copy_process(struct kernel_clone_args *args) {
         goto bad_fork_sighand;
     if ((r = copy_mm(f, p))) /* C18 */
         goto bad_fork_signal;
-    copy_thread(p, args);         /* C21 */
-    r = alloc_pid(args->set_tid); /* D1 */
-    if (r < 0)
+    if ((r = copy_namespaces(f, p))) /* C20 */
         goto bad_fork_mm;
+    copy_thread(p, args);                                                              /* C21 */
+    r = alloc_pid(p->nsproxy->pid_ns_for_children, args->set_tid, args->set_tid_size); /* D1 */
+    if (r < 0)
+        goto bad_fork_namespaces;
     p->pid = r;
+    if (likely(!p->nsproxy->pid_ns_for_children->level))
+        p->vpid = r;
+    else
+        enter_pid_ns(p);
     p->tgid = f & CLONE_THREAD ? current->tgid : p->pid; /* C13 */
+    p->vtgid = f & CLONE_THREAD ? current->vtgid : p->vpid;
     if (f & CLONE_PIDFD) {
         if ((r = pidfd = get_unused_fd(O_CLOEXEC)) < 0)
             goto bad_fork_pid;
@@ -415,7 +438,7 @@ struct task_struct *copy_process(struct kernel_clone_args *args) {
         if ((r = put_user(args->pidfd, pidfd)))
             goto bad_fork_pidfile;
     }
-    if ((f & CLONE_PARENT_SETTID) && (r = put_user(args->parent_tid, (s32)p->pid))) /* C9 */
+    if ((f & CLONE_PARENT_SETTID) && (r = put_user(args->parent_tid, (s32)task_pid_vnr(p)))) /* C9 */
         goto bad_fork_pidfile;
     TEST_POINT("fork-link");
     if ((r = link_child(p, args)))
@@ -434,7 +457,10 @@ bad_fork_pidfd:
     if (pidfd >= 0)
         put_unused_fd(pidfd);
 bad_fork_pid:
+    put_pid_ns(p->pid_ns);
     free_pid(p->pid);
+bad_fork_namespaces:
+    put_nsproxy(p->nsproxy);
 bad_fork_mm:
     if (p->mm)
         mmput(p->mm);
@@ -483,7 +509,7 @@ long do_fork(struct kernel_clone_args *args) {
         return PTR_ERR(p);
     }
     TRACE(fork, p->pid, p->tgid, args->flags);
-    pid_t pid = p->pid; /* D3: p may be gone once it is woken */
+    pid_t pid = p->pid, seen = task_pid_vnr(p); /* D3: p may be gone once it is woken */
     if (args->flags & CLONE_VFORK) {
         //@sol exec vfork-prepare
         init_completion(&vfork);
@@ -501,7 +527,7 @@ long do_fork(struct kernel_clone_args *args) {
         if (current->ptrace) /* D8 */
             ptrace_event(PTRACE_EVENT_VFORK_DONE, pid);
     }
-    return pid; /* D9 */
+    return seen; /* D9 */
 }
 
 /* X1: the task no longer uses mm. */
@@ -568,14 +594,15 @@ long sys_clone3(u64 uargs, u64 size) { /* E4 */
         ((a.flags & (CLONE_THREAD | CLONE_PARENT)) && a.exit_signal) || (!a.set_tid != !a.set_tid_size) ||
         a.set_tid_size > 32 || (!a.stack != !a.stack_size) || (a.stack && !access_ok(a.stack, a.stack_size)))
         return -EINVAL;
-    s32 set_tid = 0;
+    pid_t set_tid[32];
     if (a.set_tid_size) {
-        if (a.set_tid_size != 1) /* one level of pid namespaces */
+        if (a.set_tid_size > current->nsproxy->pid_ns_for_children->level + 1 + !!(a.flags & CLONE_NEWPID))
             return -EINVAL;
-        if (copy_from_user(&set_tid, a.set_tid, 4))
+        if (copy_from_user(set_tid, a.set_tid, a.set_tid_size * sizeof(pid_t)))
             return -EFAULT;
-        if (set_tid < 1)
-            return -EINVAL;
+        for (u64 i = 0; i < a.set_tid_size; i++)
+            if (set_tid[i] < 1)
+                return -EINVAL;
         if (!capable(CAP_SYS_ADMIN))
             return -EPERM;
     }
@@ -589,6 +616,7 @@ long sys_clone3(u64 uargs, u64 size) { /* E4 */
         .stack_size = a.stack_size,
         .tls = a.tls,
         .set_tid = set_tid,
+        .set_tid_size = a.set_tid_size,
     };
     return do_fork(&args);
 }

@@ -345,13 +345,13 @@ void exit_robust_list(struct task_struct *t) {
         u64 next;
         bool ok = !copy_from_user(&next, entry & ~1UL, 8);
         if ((entry & ~1UL) != (head.pending & ~1UL))
-            owner_died((entry & ~1UL) + head.offset, t->pid, entry & 1);
+            owner_died((entry & ~1UL) + head.offset, t->vpid, entry & 1);
         if (!ok)
             return;
         entry = next;
     }
     if (head.pending & ~1UL)
-        owner_died((head.pending & ~1UL) + head.offset, t->pid, head.pending & 1);
+        owner_died((head.pending & ~1UL) + head.offset, t->vpid, head.pending & 1);
 }
 long sys_set_robust_list(u64 head, u64 len) {
     if (len != 24)
@@ -360,7 +360,7 @@ long sys_set_robust_list(u64 head, u64 len) {
     return 0;
 }
 long sys_get_robust_list(u64 pid, u64 uhead, u64 ulen) {
-    struct task_struct *t = get_task_by_pid((s32)pid ? (s32)pid : current->pid);
+    struct task_struct *t = get_task_by_pid((s32)pid ? (s32)pid : current->vpid);
     if (!t)
         return -ESRCH;
     u64 head = t->robust_list;
@@ -369,5 +369,5 @@ long sys_get_robust_list(u64 pid, u64 uhead, u64 ulen) {
 }
 long sys_set_tid_address(u64 addr) {
     current->clear_child_tid = addr;
-    return current->pid;
+    return current->vpid;
 }

@@ -72,7 +72,7 @@ static int touch(u64 uaddr) {
 /* One look at the word, pi_lock held. 0: the lock is ours; 1: w waits for its owner; -EAGAIN: look again; or
  * an error. */
 static long try_lock(struct pi_waiter *w, u64 uaddr, u32 v, struct task_struct *owner, bool try) {
-    u32 now, seen, tid = current->pid;
+    u32 now, seen, tid = current->vpid;
     if (futex_read_locked(uaddr, &now))
         return -EFAULT;
     if (now != v)
@@ -119,7 +119,7 @@ static long take_from_the_dead(u64 uaddr, struct pi_waiter *w) {
         if (touch(uaddr) || copy_from_user(&v, uaddr, 4))
             return -EFAULT;
         spin_lock(&pi_lock);
-        u32 new = current->pid | FUTEX_OWNER_DIED | (best_waiter(&w->key) ? FUTEX_WAITERS : 0);
+        u32 new = current->vpid | FUTEX_OWNER_DIED | (best_waiter(&w->key) ? FUTEX_WAITERS : 0);
         long r = __cmpxchg_user((u32 *)uaddr, v, new, &seen);
         spin_unlock(&pi_lock);
         if (!r && seen == v)
@@ -197,11 +197,11 @@ long futex_unlock_pi(u64 uaddr, bool shared) {
     while (!r) {
         if (touch(uaddr) || copy_from_user(&v, uaddr, 4))
             return -EFAULT;
-        if ((v & FUTEX_TID_MASK) != (u32)current->pid)
+        if ((v & FUTEX_TID_MASK) != (u32)current->vpid)
             return -EPERM;
         spin_lock(&pi_lock);
         struct pi_waiter *w = best_waiter(&k), *o;
-        u32 new = w ? (u32)w->task->pid : 0;
+        u32 new = w ? (u32)w->task->vpid : 0;
         list_for_each_entry(o, &waiters, link) if (o != w && o->state == WAITS &&
                                                    futex_same(&o->key, &k)) new |= FUTEX_WAITERS;
         r = __cmpxchg_user((u32 *)uaddr, v, new, &seen) ? -EFAULT : seen != v ? -EAGAIN : 1;

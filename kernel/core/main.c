@@ -1,5 +1,5 @@
 /* The kernel begins in C here: start_kernel on the boot hart, then kernel_init as process 1. */
-#include "task.h"
+#include "nsproxy.h"
 #include "../debug/debug.h"
 #include "../debug/trace.h"
 #include "../drivers/drivers.h"
@@ -72,6 +72,8 @@ static void parse_args(char *s) {
 static int kernel_init(void *arg) {
     (void)arg;
     child_reaper = current;
+    current->signal->unkillable = true;
+    init_pid_ns.reaper = current->signal;
     pid_init();
     flusher_start();
     virtio_init();
@@ -184,6 +186,7 @@ void start_kernel(u64 hartid, u64 dtb_pa) {
     pipe_init();
     epoll_init();
     tmpfs_init();
+    nsfs_init();
     devfs_init();
     procfs_init();
     ext2_init();

@@ -1,4 +1,5 @@
 /* ptrace: attaching and letting go, the stops of a tracee, and the requests of its tracer. */
+#include "nsproxy.h"
 #include "ptrace.h"
 #include "../debug/debug.h"
 #include "signal.h"
@@ -213,6 +214,11 @@ static int ptrace_notify(int code, int why, u64 message) {
     return ptrace_stop(code, why, message, &info);
 }
 void ptrace_event(int event, u64 message) {
+    if (event <= PTRACE_EVENT_VFORK_DONE && unlikely(current->pid_ns->level)) { /* a number: the tracer's */
+        READ_TASKS(irq);
+        message = pid_nr_ns(message, current->parent->pid_ns);
+        READ_TASKS_END(irq);
+    }
     if (ptrace_event_enabled(current, event))
         ptrace_notify(event << 8 | SIGTRAP, CLD_TRAPPED, message);
     else if (event == PTRACE_EVENT_EXEC && (current->ptrace & (PT_PTRACED | PT_SEIZED)) == PT_PTRACED)

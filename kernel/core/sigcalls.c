@@ -25,16 +25,18 @@ long sys_kill(u64 upid, u64 usig) {
     if (pid == (s32)0x80000000)
         return -ESRCH;
     long r = -ESRCH;
+    pid_t own = pid < -1 ? pid_from_user(-pid) : 0;
     READ_TASKS(irq);
     if (pid > 0) {
         if ((t = find_task(pid)))
             r = kill_one(sig, &info, t, true);
     } else {
-        pid_t pgid = pid ? -pid : current->signal->pgid;
+        pid_t pgid = pid ? own : current->signal->pgid;
         bool any = false, ok = false;
         for_each_process(t) {
-            if (pid == -1 ? t->pid <= 1 || t->signal == current->signal || (t->task_flags & PF_KTHREAD)
-                          : t->signal->pgid != pgid)
+            if (pid == -1
+                    ? pid_vnr(t->pid) <= 1 || t->signal == current->signal || (t->task_flags & PF_KTHREAD)
+                    : t->signal->pgid != pgid)
                 continue;
             any = true;
             r = kill_one(sig, &info, t, true);
@@ -52,7 +54,7 @@ static long do_tkill(pid_t tgid, pid_t tid, int sig, const struct abi_siginfo *i
     long r = -ESRCH;
     READ_TASKS(irq);
     struct task_struct *t = find_task(tid);
-    if (t && (tgid == -1 || t->tgid == tgid))
+    if (t && (tgid == -1 || pid_vnr(t->tgid) == tgid))
         r = kill_one(sig, info, t, false);
     READ_TASKS_END(irq);
     return r;
@@ -70,7 +72,7 @@ long sys_rt_sigqueueinfo(u64 pid, u64 usig, u64 uinfo) {
     s32 sig = usig;
     if (copy_from_user(&info, uinfo, sizeof(info)))
         return -EFAULT;
-    if ((info.si_code >= 0 || info.si_code == SI_TKILL) && (s32)pid != current->tgid)
+    if ((info.si_code >= 0 || info.si_code == SI_TKILL) && (s32)pid != current->vtgid)
         return -EPERM; /* nobody may pretend to be the kernel */
     if (sig < 0 || sig > _NSIG)
         return -EINVAL;

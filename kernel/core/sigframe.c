@@ -163,7 +163,7 @@ void do_signal(struct trapframe *tf) {
         if (a.handler == SIG_IGN_)
             continue;
         if (a.handler == SIG_DFL_) {
-            if ((M(sig) & IGNORED_BY_DEFAULT) || is_unkillable(current))
+            if ((M(sig) & IGNORED_BY_DEFAULT) || (is_unkillable(current) && sig != SIGSTOP))
                 continue;
             if (M(sig) & STOP_SIGNALS) {
                 READ_TASKS(f);

@@ -5,6 +5,7 @@
 #include "../debug/debug.h"
 #include "../debug/trace.h"
 #include "../fs/fs.h"
+#include "nsproxy.h"
 #include "ptrace.h"
 #include "signal.h"
 #include <abi/errno.h>
@@ -144,12 +145,16 @@ static void complete_signal(int sig, struct task_struct *t, bool group) {
 int send_signal_locked(int sig, const struct abi_siginfo *info, struct task_struct *t, bool group) {
     if (!t->sighand || t->exit_state == EXIT_DEAD || (t->task_flags & PF_KTHREAD))
         return 0;
-    if (t == child_reaper && sig == SIGKILL)
-        return 0;
+    bool forced = false; /* process 1 of a namespace: these two come from outside */
+    if (unlikely(t->signal->unkillable) && (M(sig) & UNBLOCKABLE)) {
+        forced = t->pid_ns->level && (!info || current->pid_ns->level < t->pid_ns->level);
+        if (!forced)
+            return 0;
+    }
     TRACE(signal_send, sig, t->pid, 0);
     prepare_stop_cont(t, sig);
     /* A blocked signal is kept even if ignored: the program may change its mind before it unblocks. */
-    if (ignored(t, sig) && !(t->blocked & M(sig)) && !t->ptrace)
+    if (ignored(t, sig) && !(t->blocked & M(sig)) && !t->ptrace && !forced)
         return 0;
     struct sigpending *p = group ? &t->signal->shared_pending : &t->pending;
     if (sig < SIGRTMIN && (p->signal & M(sig)))
@@ -161,6 +166,9 @@ int send_signal_locked(int sig, const struct abi_siginfo *info, struct task_stru
             atomic_inc(&queued);
             q->info = info ? *info : (struct abi_siginfo){.si_code = SI_KERNEL};
             q->info.si_signo = sig;
+            if (unlikely(t->pid_ns->level) && info &&
+                (sig == SIGCHLD || info->si_code == SI_USER || info->si_code == SI_TKILL))
+                q->info.pid = pid_nr_ns(info->pid, t->pid_ns); /* as the receiver numbers it */
             list_add_tail(&q->link, &p->queue);
         } else if (sig >= SIGRTMIN && info && info->si_code != SI_USER) {
             return -EAGAIN;

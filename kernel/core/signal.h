@@ -11,7 +11,7 @@
 #define SYNCHRONOUS (M(SIGSEGV) | M(SIGBUS) | M(SIGILL) | M(SIGTRAP) | M(SIGFPE) | M(SIGSYS))
 /* Process 1 takes only signals that it handles, until it makes a fault of its own. */
 static inline bool is_unkillable(const struct task_struct *t) {
-    return t->group_leader == child_reaper && !t->signal->at_fault;
+    return t->signal->unkillable && !t->signal->at_fault;
 }
 #define UNBLOCKABLE (M(SIGKILL) | M(SIGSTOP))
 #define SIG_DFL_ 0

@@ -6,13 +6,12 @@
 #include <abi/errno.h>
 
 void pid_get(pid_t nr), pid_put(pid_t nr);
-char hostname[65] = "tine";
 
-long sys_getpid(void) { return current->tgid; }
-long sys_gettid(void) { return current->pid; }
+long sys_getpid(void) { return current->vtgid; }
+long sys_gettid(void) { return current->vpid; }
 long sys_getppid(void) {
     READ_TASKS(irq);
-    long r = current->real_parent->tgid;
+    long r = pid_vnr(current->real_parent->tgid);
     READ_TASKS_END(irq);
     return r;
 }
@@ -23,9 +22,11 @@ long sys_sched_yield(void) {
 
 /* --- process groups and sessions --- */
 long sys_setpgid(u64 upid, u64 upgid) {
-    s32 pid = (s32)upid ? (s32)upid : current->tgid, pgid = (s32)upgid ? (s32)upgid : pid;
+    s32 pid = (s32)upid ? (s32)upid : current->vtgid, pgid = (s32)upgid ? (s32)upgid : pid;
     if (pid < 0 || pgid < 0)
         return -EINVAL;
+    bool own = pgid == pid;
+    pgid = pid_from_user(pgid);
     long r = -ESRCH;
     READ_TASKS(irq);
     struct task_struct *t = find_task(pid);
@@ -42,7 +43,7 @@ long sys_setpgid(u64 upid, u64 upgid) {
             goto out;
     }
     r = -EPERM;
-    if (t->signal->session_leader || (pgid != pid && !pgrp_exists(pgid, current->signal->sid)))
+    if (t->signal->session_leader || (!own && !pgrp_exists(pgid, current->signal->sid)))
         goto out;
     if (t->signal->pgid != pgid) {
         pid_get(pgid);
@@ -59,7 +60,7 @@ static long of_task(s32 pid, bool sid) {
     READ_TASKS(irq);
     struct task_struct *t = pid ? find_task(pid) : current;
     if (t)
-        r = sid ? t->signal->sid : t->signal->pgid;
+        r = pid_vnr(sid ? t->signal->sid : t->signal->pgid);
     READ_TASKS_END(irq);
     return r;
 }
@@ -81,6 +82,7 @@ long sys_setsid(void) {
         s->pgid = s->sid = r;
         s->session_leader = true;
         s->tty = NULL;
+        r = current->vtgid;
     }
     READ_TASKS_END(irq);
     return r;
@@ -98,6 +100,8 @@ static long for_prio(u64 which, s32 who, long (*fn)(struct task_struct *, s32), 
     long r = -ESRCH;
     if (which > PRIO_USER)
         return -EINVAL;
+    if (who && which != PRIO_USER)
+        who = pid_from_user(who);
     READ_TASKS(irq);
     for_each_process(t) {
         bool hit = which == PRIO_PROCESS ? t->pid == (who ? who : current->tgid)
@@ -132,7 +136,7 @@ long sys_getpriority(u64 which, u64 who) {
 }
 
 static struct task_struct *sched_target(s32 pid) {
-    return pid < 0 ? NULL : get_task_by_pid(pid ? pid : current->pid);
+    return pid < 0 ? NULL : get_task_by_pid(pid ? pid : current->vpid);
 }
 static bool rt_policy(u32 p) { return p == SCHED_FIFO || p == SCHED_RR; }
 /* The checks that all ways to change a task's standing share. */
@@ -297,7 +301,7 @@ long sys_prlimit64(u64 pid, u64 res, u64 unew, u64 uold) {
         return -EINVAL;
     if (unew && copy_from_user(&new, unew, sizeof(new)))
         return -EFAULT;
-    struct task_struct *t = get_task_by_pid((s32)pid ? (s32)pid : current->pid);
+    struct task_struct *t = get_task_by_pid((s32)pid ? (s32)pid : current->vpid);
     if (!t)
         return -ESRCH;
     const struct cred *c = current->cred;
@@ -375,24 +379,6 @@ long sys_personality(u64 p) {
 }
 
 /* --- the machine --- */
-long sys_uname(u64 buf) {
-    struct abi_utsname u = {
-        .sysname = "Linux", .release = "6.12.0-tine", .machine = "riscv64", .domainname = "(none)"};
-    strlcpy(u.nodename, hostname, sizeof(u.nodename));
-    strlcpy(u.version, "tine " TINE_VERSION, sizeof(u.version));
-    return copy_to_user(buf, &u, sizeof(u));
-}
-long sys_sethostname(u64 uname, u64 len) {
-    char name[65] = {0};
-    if (!capable(CAP_SYS_ADMIN))
-        return -EPERM;
-    if (len > 64)
-        return -EINVAL;
-    if (copy_from_user(name, uname, len))
-        return -EFAULT;
-    memcpy(hostname, name, sizeof(name));
-    return 0;
-}
 long sys_sysinfo(u64 buf) {
     struct sysinfo s = {.uptime = ktime_get() / 1000000000, .mem_unit = 1};
     s.totalram = total_pages * PAGE_SIZE;

@@ -103,6 +103,7 @@ struct signal_struct {
     struct wait_queue_head sigfd_wait;
     s32 group_exit_code;
     bool group_exit;                 /* every thread must die */
+    bool unkillable;                 /* process 1 of a namespace: it takes only what it handles */
     bool at_fault;                   /* it made a trap that it does not handle: process 1 too may end */
     struct task_struct *group_exec;  /* the thread that execs and survives */
     struct task_struct *core_dumper; /* who writes the core file; the others wait in do_exit */
@@ -165,6 +166,8 @@ struct task_struct {
     u32 personality;
     /* identity: fixed after creation, but for exec by a thread (tasklist_lock) */
     pid_t pid, tgid;
+    pid_t vpid, vtgid;            /* the same as the task itself sees them, in its namespace */
+    struct pid_namespace *pid_ns; /* counted */
     atomic_t refcount;
     char comm[16];
     u64 start_time;
@@ -180,6 +183,7 @@ struct task_struct {
     struct fs_struct *fs;
     struct sighand_struct *sighand; /* NULL once reaped: sighand lock and tasklist_lock */
     struct signal_struct *signal;
+    struct nsproxy *nsproxy;       /* NULL once it has ended */
     struct sem_undo_list *sysvsem; /* or NULL; ipc/sem.c */
     /* sighand->lock */
     u64 blocked;
@@ -245,7 +249,8 @@ struct kernel_clone_args {
     u64 flags; /* CLONE_*, exit signal not included */
     s32 exit_signal;
     u64 pidfd, child_tid, parent_tid, stack, stack_size, tls;
-    pid_t set_tid;     /* 0: any */
+    const pid_t *set_tid; /* numbers to have, from the innermost namespace outwards */
+    u32 set_tid_size;
     int (*fn)(void *); /* a kernel thread's function */
     void *fn_arg;
     const char *name; /* and its comm */
@@ -265,6 +270,7 @@ void mm_release(struct task_struct *t, struct mm_struct *mm); /* X1 */
 void flush_fpu(struct task_struct *t);                        /* the live registers to t->fpu; t is current */
 
 /* --- exit.c, wait.c --- */
+void reap_children(void); /* current's dead children, with nobody told. May sleep */
 __noreturn void do_exit(s32 code);
 __noreturn void do_group_exit(s32 code);
 void release_task(struct task_struct *t);
@@ -282,13 +288,23 @@ void put_signal(struct signal_struct *s);
 struct mm_struct *get_task_mm(struct task_struct *t); /* counted, or NULL */
 
 /* --- pid.c --- Caller of find_task holds tasklist_lock. */
-pid_t alloc_pid(pid_t want); /* 0: any. -EAGAIN, -EEXIST, -EINVAL */
+struct pid_namespace;
+pid_t alloc_pid(struct pid_namespace *ns, const pid_t *want, u32 n); /* -EAGAIN, -EEXIST, -EINVAL, -ENOMEM */
+/* What number nr of the first namespace is in another, in current's (which may be less deep): 0: it is not
+ * seen there. tasklist_lock held; task_pid_vnr takes it. And back: -1: there is none. */
+pid_t pid_nr_ns(pid_t nr, const struct pid_namespace *ns);
+pid_t pid_vnr(pid_t nr);
+pid_t task_pid_vnr(struct task_struct *t);
+pid_t pid_from_user(pid_t nr);
+void zap_pid_ns_processes(void);
+struct task_struct *get_task_in(struct pid_namespace *ns, pid_t nr); /* counted */
 void free_pid(pid_t pid);
 void attach_pid(struct task_struct *t);
 void detach_pid(struct task_struct *t);
-struct task_struct *find_task(pid_t pid);
-struct task_struct *get_task_by_pid(pid_t pid); /* counted; takes the lock itself */
-struct task_struct *next_task(pid_t *pid);      /* counted leader with pid >= *pid */
+struct task_struct *find_task(pid_t pid);       /* by current's numbers */
+struct task_struct *get_task_by_pid(pid_t pid); /* the same, counted; takes the lock itself */
+struct task_struct *next_task(struct pid_namespace *ns, pid_t *pid,
+                              bool threads); /* counted, with a number >= *pid */
 bool pgrp_exists(pid_t pgid, pid_t sid);
 void trace_syscalls_update(void); /* trace_mask changed: tell every task */
 bool is_orphaned_pgrp(pid_t pgid, struct task_struct *ignoring);
@@ -370,6 +386,5 @@ void root_free(pte_t *root);
 void mmap_init(void), fault_init(void), filemap_init(void);
 void page_mkclean(struct address_space *m, struct page *p);
 bool out_of_memory(void); /* true if something was or is being killed */
-extern char hostname[65];
 __noreturn void machine_power_off(int status);
 __noreturn void machine_restart(void);

@@ -9,6 +9,7 @@ struct wait_opts {
     u32 type;
     pid_t id;
     s32 status;
+    pid_t pid;                /* of the child found, as the caller numbers it */
     struct abi_siginfo *info; /* what is wanted of the child, or NULL; */
     struct rusage *ru;        /* filled when one is found */
 };
@@ -69,17 +70,24 @@ static bool eligible(const struct wait_opts *w, struct task_struct *t, bool trac
 }
 
 static void fill(struct wait_opts *w, struct task_struct *t, int code, int status) {
+    w->pid = pid_vnr(t->pid);
     if (w->info) {
         *w->info =
-            (struct abi_siginfo){.si_signo = SIGCHLD, .si_code = code, .pid = t->pid, .uid = t->cred->uid};
+            (struct abi_siginfo){.si_signo = SIGCHLD, .si_code = code, .pid = w->pid, .uid = t->cred->uid};
         w->info->status = status;
     }
     if (w->ru)
         get_rusage(t, -2, w->ru);
 }
 
-/* t is dead and somebody may be told. *reap then is a task to release. */
-static void take_zombie(struct wait_opts *w, struct task_struct *t, struct task_struct **reap) {
+/* If t is dead and it is time to say so: true. *reap then is a task to release. traced: current is its
+ * tracer. */
+static bool take_zombie(struct wait_opts *w, struct task_struct *t, bool traced, struct task_struct **reap) {
+    //@sol exit consider-zombie
+    if (t->exit_state != EXIT_ZOMBIE || (t->signal->nr_threads > 1 && t == t->group_leader))
+        return false;
+    if (!(w->options & WEXITED) || (t->ptrace && !traced))
+        return false;
     int sig = t->exit_code & 0x7f;
     fill(w, t,
          t->exit_code & 0x80 ? CLD_DUMPED
@@ -87,8 +95,8 @@ static void take_zombie(struct wait_opts *w, struct task_struct *t, struct task_
                              : CLD_EXITED,
          sig ? sig : (t->exit_code >> 8) & 0xff);
     w->status = t->exit_code;
-    if (w->options & WNOWAIT)
-        return;
+    if (w->options & WNOWAIT) /* only looked at */
+        return true;
     if (unlikely(ptrace_reparented(t)) &&
         t == t->group_leader) { /* the tracer has seen it: the parent's turn */
         ptrace_unlink(t);
@@ -100,6 +108,8 @@ static void take_zombie(struct wait_opts *w, struct task_struct *t, struct task_
     }
     if (t->exit_state == EXIT_DEAD)
         *reap = t;
+    return true;
+    //@end
 }
 /* A stop for the tracer, who is told whatever it asked for. */
 static bool take_trace_stop(struct wait_opts *w, struct task_struct *t) {
@@ -122,14 +132,8 @@ static bool consider(struct wait_opts *w, struct task_struct *t, bool traced, st
     if (unlikely(t->ptrace) && !traced &&
         !ptrace_reparented(t)) /* our child and our tracee: once is enough */
         traced = true;
-    //@sol exit consider-zombie
-    if (t->exit_state == EXIT_ZOMBIE && (s->nr_threads == 1 || t != t->group_leader)) {
-        if (!(w->options & WEXITED) || (t->ptrace && !traced))
-            return false;
-        take_zombie(w, t, reap);
+    if (take_zombie(w, t, traced, reap))
         return true;
-    }
-    //@end
     if (unlikely(traced)) {
         if (!t->exit_state && take_trace_stop(w, t))
             return true;
@@ -162,7 +166,7 @@ static long look(struct wait_opts *w) {
                 continue;
             r = 0;
             if (consider(w, c, false, &reap)) {
-                r = c->pid;
+                r = w->pid;
                 goto out;
             }
         }
@@ -171,7 +175,7 @@ static long look(struct wait_opts *w) {
                 continue;
             r = 0;
             if (consider(w, c, true, &reap)) {
-                r = c->pid;
+                r = w->pid;
                 goto out;
             }
         }
@@ -202,7 +206,7 @@ long sys_wait4(u64 upid, u64 ustatus, u64 options, u64 uru) {
     struct rusage ru;
     struct wait_opts w = {.options = options | WEXITED, .ru = uru ? &ru : NULL};
     w.type = pid == -1 ? P_ALL : pid > 0 ? P_PID : P_PGID;
-    w.id = pid > 0 ? pid : pid == 0 ? current->signal->pgid : -pid;
+    w.id = pid == 0 ? current->signal->pgid : pid == -1 ? 0 : pid_from_user(pid > 0 ? pid : -pid);
     long r = do_wait(&w);
     if (r > 0) {
         if (ustatus && put_user(ustatus, w.status))
@@ -221,7 +225,8 @@ long sys_waitid(u64 type, u64 uid, u64 uinfo, u64 options, u64 uru) {
         return -EINVAL;
     if ((type == P_PID && id <= 0) || (type == P_PGID && id < 0))
         return -EINVAL;
-    if (type == P_PIDFD) {
+    bool of_pidfd = type == P_PIDFD;
+    if (of_pidfd) {
         id = pidfd_to_pid(id);
         if (id < 0)
             return id;
@@ -230,7 +235,10 @@ long sys_waitid(u64 type, u64 uid, u64 uinfo, u64 options, u64 uru) {
     struct rusage ru;
     struct abi_siginfo info = {0}; /* si_signo 0: nothing found */
     struct wait_opts w = {.options = options, .type = type, .info = &info, .ru = uru ? &ru : NULL};
-    w.id = type == P_PGID && !id ? current->signal->pgid : id;
+    w.id = type == P_PGID && !id ? current->signal->pgid
+           : type == P_ALL       ? 0
+           : of_pidfd            ? id
+                                 : pid_from_user(id);
     long r = do_wait(&w);
     if (r < 0)
         return r;

@@ -305,6 +305,7 @@ static long set_pgrp(u64 arg) {
     long r = current->signal->tty == &con ? check_background(SIGTTOU) : 0;
     if (r)
         return r;
+    pgrp = pid_from_user(pgrp);
     READ_TASKS(irq);
     r = current->signal->tty != &con || con.session != current->signal->sid ? -ENOTTY
         : !pgrp_exists(pgrp, current->signal->sid)                          ? -EPERM
@@ -315,6 +316,12 @@ static long set_pgrp(u64 arg) {
     return r;
 }
 
+static pid_t number(pid_t nr) { /* as the caller sees it */
+    READ_TASKS(irq);
+    nr = pid_vnr(nr);
+    READ_TASKS_END(irq);
+    return nr;
+}
 static long make_controlling(bool force) {
     long r = 0;
     READ_TASKS(irq);
@@ -401,11 +408,11 @@ static long tty_ioctl(struct file *f, u32 cmd, u64 arg) {
         return 0;
     }
     case TIOCGPGRP:
-        return current->signal->tty != &con ? -ENOTTY : put_user(arg, (s32)con.pgrp);
+        return current->signal->tty != &con ? -ENOTTY : put_user(arg, (s32)number(con.pgrp));
     case TIOCSPGRP:
         return set_pgrp(arg);
     case TIOCGSID:
-        return current->signal->tty != &con ? -ENOTTY : put_user(arg, (s32)con.session);
+        return current->signal->tty != &con ? -ENOTTY : put_user(arg, (s32)number(con.session));
     case TIOCSCTTY:
         return make_controlling(arg == 1);
     case TIOCNOTTY:

@@ -234,6 +234,7 @@ char *d_path(const struct path *p, char *buf, size_t n) {
     spin_lock(&current->fs->lock);
     struct path root = *current->fs->root;
     spin_unlock(&current->fs->lock);
+    spin_lock(&mounts_lock);
     spin_lock(&dcache_lock);
     bool deleted = d->unhashed && d != d->parent;
     while (m && !(d == root.dentry && m == root.mnt)) {
@@ -252,6 +253,7 @@ char *d_path(const struct path *p, char *buf, size_t n) {
         d = d->parent;
     }
     spin_unlock(&dcache_lock);
+    spin_unlock(&mounts_lock);
     if (!*at)
         *--at = '/';
     if (deleted && (size_t)(at - buf) >= 11) {

@@ -116,7 +116,7 @@ long do_unlink(int dfd, const char *name, bool rmdir) {
             r = -ENOENT;
         else if ((r = may_delete(dir, i)))
             ;
-        else if (d->mountpoint)
+        else if (d->mountpoints)
             r = -EBUSY;
         else if (rmdir)
             r = !S_ISDIR(i->i_mode) ? -ENOTDIR : dir->i_op->rmdir ? dir->i_op->rmdir(dir, d) : -EPERM;
@@ -174,7 +174,7 @@ static long rename_locked(struct path *op, const char *olast, struct path *np, c
         r = -ENOTDIR;
     else if ((flags & RENAME_NOREPLACE) && ni)
         r = -EEXIST;
-    else if (o->mountpoint || n->mountpoint)
+    else if (o->mountpoints || n->mountpoints)
         r = -EBUSY;
     else if (oi == ni)
         r = 1; /* two names of one file: nothing to do */

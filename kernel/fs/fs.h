@@ -51,7 +51,8 @@ struct dentry {
     struct super_block *sb;
     char *name;
     u32 hash_value, len;
-    bool mountpoint, unhashed;
+    u32 mountpoints; /* how many mounts have it as their mountpoint: mounts_lock */
+    bool unhashed;
     struct list_head hash, child, children, lru;
     char short_name[40];
 };
@@ -61,7 +62,11 @@ struct mount {
     struct mount *parent;
     u32 flags;
     atomic_t refcount;
-    struct list_head link;
+    struct mnt_namespace *ns; /* NULL: detached */
+    u32 group, master;        /* peers; see mount.c */
+    u64 id;                   /* in the order they were made */
+    struct mount *copy;       /* scratch, under mount_mutex */
+    struct list_head link, all_link;
     char source[64];
 };
 struct path {
@@ -75,6 +80,8 @@ struct super_block {
     u32 flags;
     struct dentry *root;
     struct block_device *bdev;
+    u32 active;            /* mounts of it: mount_mutex */
+    struct list_head link; /* all super blocks: mount_mutex */
     struct mutex rename_lock;
     struct list_head inodes; /* icache_lock */
     const struct super_operations *ops;
@@ -227,14 +234,26 @@ int sb_sync(struct super_block *sb);
 
 /* --- super.c --- */
 void register_filesystem(const struct file_system_type *t);
-extern struct list_head mounts;
+const struct file_system_type *find_filesystem(const char *name);
+struct super_block *make_super(const struct file_system_type *t, struct block_device *b, u32 flags,
+                               const char *options, int *err); /* no root mount yet; NULL: *err */
+/* --- mount.c --- */
+extern spinlock_t mounts_lock;
 int do_mount(const char *source, const struct path *at, const char *type, u32 flags, const char *options);
 int mount_root(struct block_device *bdev, u32 flags);
 int lookup_mount(struct path *p); /* step onto what is mounted at p; counted */
 bool follow_up(struct path *p);
 struct file_system_type *filesystem_at(unsigned int i);
 void unmount_everything(void);
-extern struct mount *root_mount;
+void mount_free(struct mount *m);       /* path_put: its last user is gone */
+void mount_put_locked(struct mount *m); /* one user less; mount_mutex held */
+void path_put_locked(struct path *p);
+void for_each_super(void (*fn)(struct super_block *)); /* under mount_mutex */
+int for_each_mount(struct mnt_namespace *ns, void (*fn)(struct mount *, void *), void *arg);
+void chroot_fs_refs(const struct path *was,
+                    const struct path *now); /* whoever has `was` as root or directory */
+void nsfs_init(void);
+struct task_struct *pidfd_task(struct file *f); /* of a pidfd, not counted */
 
 /* --- file.c --- */
 struct file *fget(u64 fd); /* counted or NULL; refuses O_PATH */

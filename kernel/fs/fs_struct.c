@@ -1,5 +1,5 @@
 /* The working and root directories and the umask of a task (C16). */
-#include "../core/task.h"
+#include "../core/nsproxy.h"
 #include "../debug/debug.h"
 #include "fs.h"
 
@@ -46,6 +46,32 @@ int set_fs_root_to(struct path *p) {
     set_path(current->fs->root, p);
     set_path(current->fs->cwd, p);
     return 0;
+}
+void chroot_fs_refs(const struct path *was, const struct path *now) {
+    struct task_struct *t;
+    for (pid_t nr = 1; (t = next_task(&init_pid_ns, &nr, true)); nr++) {
+        spin_lock(&t->alloc_lock);
+        struct fs_struct *fs = t->fs;
+        if (fs)
+            atomic_inc(&fs->refcount);
+        spin_unlock(&t->alloc_lock);
+        for (int i = 0; fs && i < 2; i++) {
+            spin_lock(&fs->lock);
+            struct path *p = i ? fs->root : fs->cwd;
+            bool is = p->mnt == was->mnt && p->dentry == was->dentry;
+            struct path old = *p;
+            if (is) {
+                path_get(now);
+                *p = *now;
+            }
+            spin_unlock(&fs->lock);
+            if (is)
+                path_put(&old);
+        }
+        if (fs)
+            put_fs(fs);
+        put_task(t);
+    }
 }
 static long change_dir(struct path *p, struct path *slot) {
     long r = !S_ISDIR(p->dentry->inode->i_mode) ? -ENOTDIR : permission(p->dentry->inode, MAY_EXEC);

@@ -197,10 +197,13 @@ int sb_sync(struct super_block *sb) {
     flush_inodes(sb, true);
     return sb->ops && sb->ops->sync_fs ? sb->ops->sync_fs(sb) : 0;
 }
+static void sync_super(struct super_block *sb) {
+    if (sb->ops && sb->ops->sync_fs)
+        sb->ops->sync_fs(sb);
+}
 void sync_all(bool wait) {
-    struct mount *m;
     struct block_device *b;
-    list_for_each_entry(m, &mounts, link) if (m->sb->ops && m->sb->ops->sync_fs) m->sb->ops->sync_fs(m->sb);
+    for_each_super(sync_super);
     flush_inodes(NULL, wait);
     if (wait)
         list_for_each_entry(b, &block_devices, link) block_flush(b);

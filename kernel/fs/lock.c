@@ -126,7 +126,7 @@ static long fcntl_lock(struct file *f, u64 cmd, u64 arg) {
                           .posix = true,
                           .write = u.type == F_WRLCK,
                           .start = u.len < 0 ? last : start,
-                          .pid = current->tgid};
+                          .pid = current->vtgid};
     l.end = u.len > 0 ? last : u.len == 0 ? 0x7fffffffffffffff : start - 1;
     if (l.start < 0 || l.end < l.start)
         return -EINVAL;

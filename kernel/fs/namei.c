@@ -11,7 +11,12 @@ void path_get(const struct path *p) {
 }
 void path_put(struct path *p) {
     dput(p->dentry);
-    atomic_dec(&p->mnt->refcount);
+    if (atomic_dec_and_test(&p->mnt->refcount))
+        mount_free(p->mnt);
+}
+void path_put_locked(struct path *p) {
+    dput(p->dentry);
+    mount_put_locked(p->mnt);
 }
 
 char *getname(u64 uname) {

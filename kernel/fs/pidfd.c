@@ -18,6 +18,9 @@ struct file *pidfd_file(struct task_struct *t) {
         get_task(t);
     return f;
 }
+struct task_struct *pidfd_task(struct file *f) {
+    return f->private;
+}
 pid_t pidfd_to_pid(s32 fd) {
     struct file *f = fget(fd);
     if (!f)

@@ -1,5 +1,5 @@
 /* Ids, keys and permissions of the three kinds. */
-#include "ipc.h"
+#include "../core/nsproxy.h"
 #include "../debug/debug.h"
 #include "../fs/procfs/procfs.h"
 #include <abi/errno.h>

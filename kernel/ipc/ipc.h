@@ -25,7 +25,6 @@ struct ipc_namespace {
     u32 sems; /* semaphores there are */
 };
 extern struct ipc_namespace init_ipc_ns;
-#define current_ipc_ns() (&init_ipc_ns)
 
 /* The head of every object. */
 struct kern_ipc_perm {

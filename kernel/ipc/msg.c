@@ -1,6 +1,6 @@
 /* Message queues: msgget, msgsnd, msgrcv, msgctl. Who finds no room or no message sleeps on the queue's wait
  * queue, and looks again when something changed. */
-#include "ipc.h"
+#include "../core/nsproxy.h"
 #include "../debug/debug.h"
 #include "../fs/fs.h"
 #include "../fs/procfs/procfs.h"
@@ -111,7 +111,7 @@ long sys_msgsnd(u64 uid, u64 umsg, u64 size, u64 flags) {
         q->bytes += size;
         q->count++;
         q->stime = ipc_time();
-        q->lspid = current->tgid;
+        q->lspid = current->vtgid;
         wake_up_all(&q->receivers);
         m = NULL;
     }
@@ -170,7 +170,7 @@ long sys_msgrcv(u64 uid, u64 umsg, u64 size, u64 utype, u64 flags) {
         q->bytes -= m->size;
         q->count--;
         q->rtime = ipc_time();
-        q->lrpid = current->tgid;
+        q->lrpid = current->vtgid;
         wake_up_all(&q->senders);
     }
     mutex_unlock(MUTEX);

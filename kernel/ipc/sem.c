@@ -1,6 +1,6 @@
 /* Semaphores: semget, semop, semtimedop, semctl, and what SEM_UNDO takes back at the end of a process (C14).
  */
-#include "ipc.h"
+#include "../core/nsproxy.h"
 #include "../debug/debug.h"
 #include "../fs/fs.h"
 #include "../fs/procfs/procfs.h"
@@ -188,7 +188,7 @@ static long do_semop(s32 id, u64 uops, u64 n, u64 deadline) {
         undo |= (ops[i].sem_flg & SEM_UNDO) != 0;
         alter |= ops[i].sem_op != 0;
     }
-    struct sem_queue q = {.task = current, .ops = ops, .n = n, .pid = current->tgid, .status = -EINTR};
+    struct sem_queue q = {.task = current, .ops = ops, .n = n, .pid = current->vtgid, .status = -EINTR};
     mutex_lock(MUTEX);
     struct sem_array *a = (void *)ipc_find(ns, IPC_SEM, id);
     if (r) {
@@ -238,7 +238,7 @@ void exit_sem(struct task_struct *t) {
             if (u->adjust[i]) {
                 s32 v = a->sem[i].value + u->adjust[i];
                 a->sem[i].value = v < 0 ? 0 : min(v, SEMVMX);
-                a->sem[i].pid = t->tgid;
+                a->sem[i].pid = t->vtgid;
             }
         free_undo(u);
         update_queue(a);
@@ -304,7 +304,7 @@ static void set_value(struct sem_array *a, u32 i, s32 v) {
     struct sem_undo *u;
     list_for_each_entry(u, &a->undos, in_array) u->adjust[i] = 0;
     a->sem[i].value = v;
-    a->sem[i].pid = current->tgid;
+    a->sem[i].pid = current->vtgid;
     a->ctime = ipc_time();
 }
 

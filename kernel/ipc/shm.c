@@ -1,6 +1,6 @@
 /* Shared memory: a segment is an unnamed tmpfs file; each shmat maps it through an open file of its own,
  * whose release tells that this attach, and what forks made of it, are gone. */
-#include "ipc.h"
+#include "../core/nsproxy.h"
 #include "../debug/debug.h"
 #include "../fs/fs.h"
 #include "../fs/procfs/procfs.h"
@@ -35,7 +35,7 @@ static void shm_release(struct file *f) {
     mutex_lock(MUTEX);
     s->attached--;
     s->dtime = ipc_time();
-    s->lpid = current->tgid;
+    s->lpid = current->vtgid;
     if (!s->attached && !s->perm.ns) /* its namespace ended before */
         kfree(s);
     else if (!s->attached && (s->perm.mode & SHM_DEST))
@@ -71,7 +71,7 @@ long sys_shmget(u64 ukey, u64 size, u64 flags) {
             s->file = f;
             s->size = size;
             s->ctime = ipc_time();
-            s->cpid = current->tgid;
+            s->cpid = current->vtgid;
             ns->shm_tot += pages;
         }
     }
@@ -90,7 +90,7 @@ static struct file *attach_file(struct shmid_kernel *s, bool write) {
     f->private = s;
     s->attached++;
     s->atime = ipc_time();
-    s->lpid = current->tgid;
+    s->lpid = current->vtgid;
     return f;
 }
 

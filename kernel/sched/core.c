@@ -492,7 +492,7 @@ void schedule_tail(struct task_struct *prev) {
     DEBUG_ON(current_thread->preempt_count);
     local_irq_enable();
     if (current->set_child_tid)
-        put_user(current->set_child_tid, (u32)current->pid);
+        put_user(current->set_child_tid, (u32)current->vpid);
 }
 
 void yield(void) {

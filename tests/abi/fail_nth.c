@@ -371,6 +371,21 @@ static int do_messages(int n) {
     return e;
 }
 int main(int, char **);
+static int do_unshare(int n) { /* in a child: what is new goes with it */
+    pid_t p = fork();
+    if (!p) {
+        nth_fd = open("/proc/self/fail-nth", O_RDWR);
+        arm(n);
+        int e = syscall(SYS_unshare, CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNS | CLONE_NEWPID) ? errno : 0;
+        int more = left();
+        arm(0);
+        _exit(e | (more ? 0x80 : 0));
+    }
+    int st;
+    waitpid(p, &st, 0);
+    remaining = WEXITSTATUS(st) & 0x80;
+    return WEXITSTATUS(st) & 0x7f;
+}
 static int do_trace(int n) { /* peeks, pokes into text, single steps */
     long w;
     pid_t p = fork();
@@ -480,6 +495,9 @@ int main(int argc, char **argv) {
     sweep("shmget, shmat", do_shared_memory, 0);
     sweep("msgget, msgsnd, msgrcv", do_messages, 0);
     sweep("ptrace: peek, poke, step", do_trace, EIO);
+    sweep("unshare(UTS|IPC|NS|PID)", do_unshare, 0);
+    flags = CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNS | CLONE_NEWPID;
+    sweep("clone(NEWUTS|NEWIPC|NEWNS|NEWPID)", do_fork, 0);
     fflush(stdout);
     pid_t p = fork();
     if (!p)

@@ -168,6 +168,9 @@ static const struct call calls[] = {
     C(msgsnd, 4, CMD, PTR, CMD, IPC),
     C(msgrcv, 4, CMD, PTR, CMD, CMD, IPC),
     C(msgctl, 2, CMD, CMD, PTR),
+    C(unshare, 3, FLAGS),
+    C(setns, 3, FD, FLAGS),
+    C(pivot_root, 1, PATH, PATH),
 };
 #define NCALLS ((int)(sizeof(calls) / sizeof(*calls)))
 /* Not tried by root: what would end or take over the machine that others are being tried on. */
@@ -226,6 +229,9 @@ static uint64_t pointer(void) {
     }
 }
 static const char *const paths[] = {"a",
+                                    "/proc/self/ns/pid",
+                                    "/proc/1/ns/uts",
+                                    "/proc/self/ns/mnt",
                                     "b",
                                     "d",
                                     "d/a",

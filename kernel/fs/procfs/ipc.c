@@ -1,5 +1,5 @@
 /* procfs: System V IPC: its limits in /proc/sys/kernel, its objects in /proc/sysvipc. */
-#include "../../ipc/ipc.h"
+#include "../../core/nsproxy.h"
 #include "../../debug/debug.h"
 #include "procfs.h"
 

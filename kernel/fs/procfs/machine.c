@@ -122,29 +122,50 @@ static int show_filesystems(struct seq *s, struct task_struct *t) {
         seq_printf(s, "%s\t%s\n", f->nodev ? "nodev" : "", f->name);
     return 0;
 }
+struct mounts_text {
+    struct seq *s;
+    char *path;
+};
+static void show_mount(struct mount *m, void *arg) {
+    struct mounts_text *x = arg;
+    struct path p = {m, m->root};
+    seq_printf(x->s, "%s %s %s %s 0 0\n", m->source, d_path(&p, x->path, PATH_MAX), m->sb->type->name,
+               (m->sb->flags | m->flags) & MS_RDONLY ? "ro" : "rw");
+}
 int show_mounts(struct seq *s, struct task_struct *t) {
-    struct mount *m;
-    (void)t;
-    char *b = kmalloc(PATH_MAX, GFP_KERNEL);
-    if (!b)
-        return -ENOMEM;
-    list_for_each_entry(m, &mounts, link) {
-        struct path p = {m, m->root};
-        seq_printf(s, "%s %s %s %s 0 0\n", m->source, d_path(&p, b, PATH_MAX), m->sb->type->name,
-                   (m->sb->flags | m->flags) & MS_RDONLY ? "ro" : "rw");
+    struct mounts_text x = {s, kmalloc(PATH_MAX, GFP_KERNEL)};
+    struct nsproxy *n = x.path ? get_task_nsproxy(t) : NULL;
+    if (n) {
+        for_each_mount(n->mnt_ns, show_mount, &x);
+        put_nsproxy(n);
     }
-    kfree(b);
-    return 0;
+    kfree(x.path);
+    return x.path ? 0 : -ENOMEM;
 }
 static int show_cmdline(struct seq *s, struct task_struct *t) {
     (void)t;
     seq_printf(s, "%s\n", machine.bootargs);
     return 0;
 }
-static ssize_t self_link(char *b) { return snprintf(b, 16, "%d", current->tgid); }
-static ssize_t mounts_link(char *b) { return strlcpy(b, "self/mounts", 16); }
-static ssize_t thread_self_link(char *b) {
-    return snprintf(b, 32, "%d/task/%d", current->tgid, current->pid);
+static pid_t number_in(struct pid_namespace *ns, pid_t nr) {
+    READ_TASKS(irq);
+    nr = pid_nr_ns(nr, ns);
+    READ_TASKS_END(irq);
+    return nr;
+}
+static ssize_t self_link(struct pid_namespace *ns, struct task_struct *t, char *b) {
+    (void)t;
+    pid_t nr = number_in(ns, current->tgid);
+    return nr ? snprintf(b, 16, "%d", nr) : -ENOENT;
+}
+static ssize_t mounts_link(struct pid_namespace *ns, struct task_struct *t, char *b) {
+    (void)ns, (void)t;
+    return strlcpy(b, "self/mounts", 16);
+}
+static ssize_t thread_self_link(struct pid_namespace *ns, struct task_struct *t, char *b) {
+    (void)t;
+    pid_t nr = number_in(ns, current->tgid);
+    return nr ? snprintf(b, 32, "%d/task/%d", nr, number_in(ns, current->pid)) : -ENOENT;
 }
 
 #define KNOB(name, var, low, high)                                                                           \
@@ -169,7 +190,11 @@ KNOB(rt_runtime, sched_rt_runtime_us, 0, sched_rt_period_us)
 KNOB(rt_period, sched_rt_period_us, max(sched_rt_runtime_us, 1000u), 1000000000)
 static int show_hostname(struct seq *s, struct task_struct *t) {
     (void)t;
-    seq_printf(s, "%s\n", hostname);
+    spin_lock(&uts_lock);
+    char name[65];
+    memcpy(name, current->nsproxy->uts_ns->nodename, sizeof(name));
+    spin_unlock(&uts_lock);
+    seq_printf(s, "%s\n", name);
     return 0;
 }
 static int store_drop(char *text, struct task_struct *t) {

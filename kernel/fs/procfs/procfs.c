@@ -106,7 +106,7 @@ static struct inode *find(struct super_block *sb, const struct node *dir, const 
                     make_ino(dir->t->pid, 1024 + v % 3000));
     }
     if ((dir->kind == ROOT || dir->kind == TASK_DIR) && v != ~0UL) {
-        struct task_struct *t = get_task_by_pid(v);
+        struct task_struct *t = get_task_in(sb->private, v);
         if (!t)
             return NULL;
         if (dir->kind == ROOT || t->tgid == dir->t->tgid)
@@ -152,7 +152,9 @@ static int get_link(struct dentry *d, struct path *out) {
     if (n->e->link)
         return n->e->link(n->t, out);
     char b[64];
-    n->e->text_link(b);
+    ssize_t r = n->e->text_link(d->sb->private, n->t, b);
+    if (r < 0)
+        return r;
     char full[80];
     snprintf(full, sizeof(full), "/proc/%s", b);
     return path_lookup(AT_FDCWD, full, LOOKUP_FOLLOW, out);
@@ -161,7 +163,7 @@ static ssize_t readlink(struct inode *i, char *b) {
     struct node *n = NODE(i);
     struct path p;
     if (n->e && n->e->text_link)
-        return n->e->text_link(b);
+        return n->e->text_link(i->sb->private, n->t, b);
     int r = -ENOENT;
     if (n->kind == FD_LINK) {
         struct file *f = task_file(n->t, n->fd);
@@ -224,7 +226,11 @@ static int iterate(struct file *f, struct dir_context *ctx) {
             struct task_struct *t;
             pid_t best = 0x7fffffff;
             READ_TASKS(irq);
-            for_each_thread(t, n->t->signal) if (t->pid + 1 >= ctx->pos && t->pid < best) best = t->pid;
+            for_each_thread(t, n->t->signal) {
+                pid_t nr = pid_nr_ns(t->pid, f->inode->sb->private);
+                if (nr > 0 && nr + 1 >= ctx->pos && nr < best)
+                    best = nr;
+            }
             READ_TASKS_END(irq);
             if (best == 0x7fffffff)
                 return 0;
@@ -251,7 +257,7 @@ static int iterate(struct file *f, struct dir_context *ctx) {
         ctx->pos = 256;
     for (;;) {
         pid_t pid = ctx->pos - 255;
-        struct task_struct *t = next_task(&pid);
+        struct task_struct *t = next_task(f->inode->sb->private, &pid, false);
         if (!t)
             return 0;
         put_task(t);
@@ -293,6 +299,7 @@ static ssize_t proc_read(struct file *f, struct iov_iter *it, loff_t *pos) {
     struct seq *s = f->private;
     if (!n->e->show)
         return -EINVAL;
+    s->ns = f->inode->sb->private;
     mutex_lock(&s->lock);
     ssize_t r = read_text(n, s, it, pos);
     mutex_unlock(&s->lock);
@@ -327,10 +334,12 @@ static int statfs(struct super_block *sb, struct statfs *st) {
     st->f_type = 0x9fa0;
     return 0;
 }
-static const struct super_operations sops = {.evict_inode = evict, .statfs = statfs};
+static void put_super(struct super_block *sb) { put_pid_ns(sb->private); }
+static const struct super_operations sops = {.evict_inode = evict, .statfs = statfs, .put_super = put_super};
 static int fill(struct super_block *sb, const char *options) {
     (void)options;
     sb->ops = &sops;
+    get_pid_ns(sb->private = current->pid_ns);
     struct inode *i = make(sb, &(struct node){&proc_root, NULL, 0, ROOT}, S_IFDIR | 0555, 1);
     return !IS_ERR(i) && (sb->root = d_alloc_root(i)) ? 0 : -ENOMEM;
 }

@@ -1,11 +1,12 @@
 /* procfs, inside: the tables that say which files there are, and the text they are made of. */
 #pragma once
-#include "../../core/task.h"
+#include "../../core/nsproxy.h"
 #include "../fs.h"
 
 /* Text that grows. */
 struct seq {
-    struct mutex lock; /* readers of one open file, by pread at the same time too */
+    struct mutex lock;        /* readers of one open file, by pread at the same time too */
+    struct pid_namespace *ns; /* numbers of tasks are those of the mount's */
     char *buf;
     size_t len, size;
     bool failed;
@@ -24,7 +25,7 @@ struct entry {
     int (*store)(char *text, struct task_struct *t);
     const struct entry *children; /* ends with a NULL name */
     int (*link)(struct task_struct *t, struct path *out);
-    ssize_t (*text_link)(char *buf);
+    ssize_t (*text_link)(struct pid_namespace *ns, struct task_struct *t, char *buf); /* alone: below /proc */
     const struct file_operations *fops; /* not text: these serve it */
 };
 

@@ -29,12 +29,14 @@ static int show_pid_stat(struct seq *s, struct task_struct *t) {
         vsize = mm->total_vm * PAGE_SIZE;
         rss = (u64)__atomic_load_n(&mm->rss.v, __ATOMIC_RELAXED);
     }
-    pid_t ppid = t->real_parent->tgid, tpgid = -1;
-    seq_printf(s, "%d (%s) %c %d %d %d %d %d %u %lu %lu 0 0 %lu %lu %lu %lu %d %d %u 0 %lu %lu %lu %lu ",
-               t->pid, t->comm, state_letter(t), ppid, t->signal->pgid, t->signal->sid,
-               t->signal->tty ? 1281 : 0, tpgid, t->task_flags, t->min_flt + t->signal->min_flt,
-               t->signal->cmin_flt, to_clk(ut), to_clk(st), to_clk(cut), to_clk(cst),
-               t->se.rt_priority ? -1 - (s32)t->se.rt_priority : 20 + t->se.nice, t->se.nice,
+    READ_TASKS(irq);
+    pid_t pid = pid_nr_ns(t->pid, s->ns), ppid = pid_nr_ns(t->real_parent->tgid, s->ns), tpgid = -1;
+    pid_t pgid = pid_nr_ns(t->signal->pgid, s->ns), sid = pid_nr_ns(t->signal->sid, s->ns);
+    READ_TASKS_END(irq);
+    seq_printf(s, "%d (%s) %c %d %d %d %d %d %u %lu %lu 0 0 %lu %lu %lu %lu %d %d %u 0 %lu %lu %lu %lu ", pid,
+               t->comm, state_letter(t), ppid, pgid, sid, t->signal->tty ? 1281 : 0, tpgid, t->task_flags,
+               t->min_flt + t->signal->min_flt, t->signal->cmin_flt, to_clk(ut), to_clk(st), to_clk(cut),
+               to_clk(cst), t->se.rt_priority ? -1 - (s32)t->se.rt_priority : 20 + t->se.nice, t->se.nice,
                t->signal->nr_threads, t->start_time / 10000000, vsize, rss, ~0UL);
     seq_printf(s, "%lu %lu %lu 0 0 %lu %lu 0 0 0 0 0 %d %u %u %u 0 0 0\n", mm ? mm->start_code : 0,
                mm ? mm->end_code : 0, mm ? mm->start_stack : 0, t->pending.signal, t->blocked, t->exit_signal,
@@ -56,13 +58,15 @@ static int show_pid_status(struct seq *s, struct task_struct *t) {
                 caught |= t->sighand->action[i].handler > 1 ? BIT(i) : 0;
     shared = t->signal->shared_pending.signal;
     struct cred now = *t->cred, *c = &now; /* the numbers: c's pointers may be gone */
-    pid_t ppid = t->real_parent->tgid, tracer = t->ptrace ? t->parent->pid : 0;
+    pid_t ppid = pid_nr_ns(t->real_parent->tgid, s->ns),
+          tracer = t->ptrace ? pid_nr_ns(t->parent->pid, s->ns) : 0;
+    pid_t pid = pid_nr_ns(t->pid, s->ns), tgid = pid_nr_ns(t->tgid, s->ns);
     READ_TASKS_END(irq);
     seq_printf(s,
                "Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\nTracerPid:\t%d\nUid:\t%"
                "u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n",
-               t->comm, t->fs ? t->fs->umask : 0, words[strchr(letters, state_letter(t)) - letters], t->tgid,
-               t->pid, ppid, tracer, c->uid, c->euid, c->suid, c->fsuid, c->gid, c->egid, c->sgid, c->fsgid);
+               t->comm, t->fs ? t->fs->umask : 0, words[strchr(letters, state_letter(t)) - letters], tgid,
+               pid, ppid, tracer, c->uid, c->euid, c->suid, c->fsuid, c->gid, c->egid, c->sgid, c->fsgid);
     if (mm) {
         down_read(&mm->mmap_lock);
         u64 locked = locked_pages(mm);
@@ -299,6 +303,33 @@ struct file *task_file(struct task_struct *t, u32 fd) {
     return f;
 }
 
+#define NS_LINK(name, kind)                                                                                  \
+    static int link_##name(struct task_struct *t, struct path *out) {                                        \
+        struct mm_struct *mm = mm_access(t, PTRACE_MODE_FSCREDS);                                            \
+        if (PTR_ERR(mm) == -EPERM)                                                                           \
+            return -EACCES;                                                                                  \
+        if (!IS_ERR(mm))                                                                                     \
+            mmput(mm);                                                                                       \
+        return ns_get_path(t, kind, out);                                                                    \
+    }                                                                                                        \
+    static ssize_t text_##name(struct pid_namespace *ns, struct task_struct *t, char *b) {                   \
+        (void)ns;                                                                                            \
+        return ns_read_link(t, kind, b);                                                                     \
+    }
+NS_LINK(uts, NS_UTS)
+NS_LINK(ipc, NS_IPC)
+NS_LINK(mnt, NS_MNT)
+NS_LINK(pid, NS_PID)
+NS_LINK(pid_for_children, NS_PID_FOR_CHILDREN)
+static const struct entry ns_entries[] = {
+    PROC_LINK("ipc", .link = link_ipc, .text_link = text_ipc),
+    PROC_LINK("mnt", .link = link_mnt, .text_link = text_mnt),
+    PROC_LINK("pid", .link = link_pid, .text_link = text_pid),
+    PROC_LINK("pid_for_children", .link = link_pid_for_children, .text_link = text_pid_for_children),
+    PROC_LINK("uts", .link = link_uts, .text_link = text_uts),
+    {0},
+};
+
 const struct entry pid_entries[] = {
     PROC_FILE("stat", 0444, show_pid_stat),
     PROC_FILE("status", 0444, show_pid_status),
@@ -317,6 +348,7 @@ const struct entry pid_entries[] = {
     PROC_LINK("root", .link = link_root),
     PROC_LINK("exe", .link = link_exe),
     PROC_DIR("fd", 0500, NULL),
+    PROC_DIR("ns", 0511, ns_entries),
     PROC_DIR("task", 0555, NULL),
     {0},
 };

@@ -1,0 +1,597 @@
+/* Mounts (C20): which tree is seen at which name, in which namespace. A mount says that the names below
+ * `root` of a file system are seen at `mountpoint` of its parent. Each namespace has a list of them, parents
+ * before children.
+ *
+ * mount_mutex: who changes the tree holds it. mounts_lock: links, for walks along a path. A mount that has
+ * users (paths) is not freed: detached, it is its own parent, and goes with its last path.
+ *
+ * Mounts with the same `group` are peers: what is mounted on or taken from one, at a name that the others
+ * have too, comes and goes on all of them. `master`: it comes from that group, but does not go there. */
+#include "../core/task.h"
+#include "../core/nsproxy.h"
+#include "../debug/debug.h"
+#include "fs.h"
+
+spinlock_t mounts_lock = SPINLOCK_INIT(RANK_MOUNT);
+static struct mutex mount_mutex = MUTEX_INIT(mount_mutex);
+static LIST_HEAD(all_mounts); /* of all namespaces */
+LIST_HEAD(super_blocks);
+static u32 last_group;
+static u64 last_id;
+struct mnt_namespace init_mnt_ns = {.refcount = {1}, .mounts = LIST_HEAD_INIT(init_mnt_ns.mounts)};
+
+static struct mount *alloc_mount(struct super_block *sb, struct dentry *root, u32 flags, const char *source) {
+    struct mount *m = kzalloc(sizeof(*m), GFP_KERNEL);
+    if (!m)
+        return NULL;
+    m->sb = sb;
+    m->root = root;
+    dget(root);
+    m->flags = flags;
+    atomic_set(&m->refcount, 1);
+    strlcpy(m->source, source, sizeof(m->source));
+    m->parent = m;
+    m->mountpoint = root;
+    INIT_LIST_HEAD(&m->link);
+    INIT_LIST_HEAD(&m->all_link);
+    m->id = ++last_id;
+    sb->active++; /* mount_mutex */
+    return m;
+}
+static void drop_super(struct super_block *sb) {
+    if (--sb->active)
+        return;
+    list_del(&sb->link);
+    shrink_dentries(~0UL);
+    sb_sync(sb);
+    if (!sb->bdev && sb->ops &&
+        sb->ops->put_super) /* names that are nowhere but in dentries: it ends them, then the root */
+        sb->ops->put_super(sb);
+    d_drop(sb->root);
+    dput(sb->root);
+    if (sb->bdev && sb->ops && sb->ops->put_super) /* the last inode, which is written, has to come before */
+        sb->ops->put_super(sb);
+    if (sb->bdev)
+        sync_inode(sb->bdev->inode, true);
+    kfree(sb);
+}
+/* The last path is gone, and no namespace has it. */
+void mount_free(struct mount *m) {
+    struct super_block *sb = m->sb;
+    dput(m->root);
+    kfree(m);
+    mutex_lock(&mount_mutex);
+    drop_super(sb);
+    mutex_unlock(&mount_mutex);
+}
+
+/* mount_mutex held: m, seen nowhere, is seen at `at` from now on. NULL: as the root of ns. */
+static void attach(struct mount *m, struct mnt_namespace *ns, const struct path *at) {
+    if (at)
+        path_get(at);
+    spin_lock(&mounts_lock);
+    if (at) {
+        m->parent = at->mnt;
+        m->mountpoint = at->dentry;
+        at->dentry->mountpoints++;
+    }
+    m->ns = ns;
+    list_add_tail(&m->link, &ns->mounts);
+    list_add_tail(&m->all_link, &all_mounts);
+    spin_unlock(&mounts_lock);
+    if (!at)
+        ns->root = m;
+}
+/* The reverse; what m itself and its children hold stays. */
+static void detach(struct mount *m) {
+    struct path at = {m->parent, m->mountpoint};
+    bool below = m->parent != m;
+    spin_lock(&mounts_lock);
+    list_del_init(&m->link);
+    list_del_init(&m->all_link);
+    if (below)
+        m->mountpoint->mountpoints--;
+    m->parent = m;
+    m->mountpoint = m->root;
+    m->ns = NULL;
+    spin_unlock(&mounts_lock);
+    if (below)
+        path_put_locked(&at);
+}
+/* mount_mutex held: one path less. */
+void mount_put_locked(struct mount *m) {
+    if (!atomic_dec_and_test(&m->refcount))
+        return;
+    struct super_block *sb = m->sb;
+    dput(m->root);
+    kfree(m);
+    drop_super(sb);
+}
+static bool has_children(struct mount *m) {
+    struct mount *o;
+    list_for_each_entry(o, &m->ns->mounts, link) if (o != m && o->parent == m) return true;
+    return false;
+}
+/* m and all below it. */
+static void detach_tree(struct mount *m) {
+    struct mount *o;
+    for (bool again = true; again;) {
+        again = false;
+        list_for_each_entry(o, &m->ns->mounts, link) if (o != m && o->parent == m) {
+            detach_tree(o);
+            again = true;
+            break;
+        }
+    }
+    detach(m);
+    mount_put_locked(m);
+}
+
+/* --- propagation --- */
+static bool below(const struct dentry *d, const struct dentry *root) {
+    for (; d != root; d = d->parent)
+        if (d == d->parent)
+            return false;
+    return true;
+}
+/* The next mount, after m, that what happens on `on` at d happens on too; of those made before number
+ * `limit`. */
+static struct mount *next_peer(struct mount *m, struct mount *on, struct dentry *d, u64 limit) {
+    struct list_head *l = m ? m->all_link.next : all_mounts.next;
+    for (; l != &all_mounts; l = l->next) {
+        m = container_of(l, struct mount, all_link);
+        if (m != on && m->id < limit && on->group && (m->group == on->group || m->master == on->group) &&
+            below(d, m->root))
+            return m;
+    }
+    return NULL;
+}
+static struct mount *mounted_at(struct mount *parent, struct dentry *d) {
+    struct mount *m;
+    list_for_each_entry(m, &parent->ns->mounts,
+                        link) if (m->parent == parent && m->mountpoint == d && m != parent) return m;
+    return NULL;
+}
+/* Copy the mount m, and with `deep` all below it in its namespace, so that the copy's root is the dentry
+ * `root` of m. The copies are attached to each other by ->copy of the originals. NULL: no memory. */
+static struct mount *copy_tree(struct mount *m, struct dentry *root, struct mnt_namespace *ns,
+                               const struct path *at, bool deep) {
+    struct mount *o, *c = alloc_mount(m->sb, root, m->flags, m->source);
+    if (!c)
+        return NULL;
+    c->group = m->group;
+    c->master = m->master;
+    m->copy = c;
+    attach(c, ns, at);
+    if (!deep)
+        return c;
+    list_for_each_entry(o, &m->ns->mounts, link) {
+        if (o == m || o->parent != m || o == c || !below(o->mountpoint, root))
+            continue;
+        struct path p = {c, o->mountpoint};
+        if (!copy_tree(o, o->root, ns, &p, true)) {
+            detach_tree(c);
+            return NULL;
+        }
+    }
+    return c;
+}
+/* m was attached: so on all peers of its parent. Without memory for one of them, that one does without. */
+static void propagate_mount(struct mount *m) {
+    struct mount *on = m->parent, *peer = NULL;
+    if (on->group && !m->group)
+        m->group = ++last_group;
+    while ((peer = next_peer(peer, on, m->mountpoint, m->id))) {
+        struct path p = {peer, m->mountpoint};
+        struct mount *c = copy_tree(m, m->root, peer->ns, &p, true);
+        if (c && !peer->group)
+            c->master = m->group, c->group = 0;
+    }
+}
+static void propagate_umount(struct mount *on, struct dentry *d, struct dentry *root) {
+    struct mount *peer = NULL;
+    while ((peer = next_peer(peer, on, d, ~0UL))) {
+        struct mount *m = mounted_at(peer, d);
+        if (m && m->root == root && !has_children(m)) {
+            detach(m);
+            mount_put_locked(m);
+            peer = NULL; /* the list changed */
+        }
+    }
+}
+
+/* --- namespaces --- */
+struct mnt_namespace *copy_mnt_ns(struct mnt_namespace *old, struct fs_struct *fs) {
+    struct mnt_namespace *ns = kzalloc(sizeof(*ns), GFP_KERNEL);
+    if (!ns)
+        return NULL;
+    atomic_set(&ns->refcount, 1);
+    INIT_LIST_HEAD(&ns->mounts);
+    mutex_lock(&mount_mutex);
+    struct mount *m;
+    list_for_each_entry(m, &old->mounts, link) m->copy = NULL;
+    bool ok = copy_tree(old->root, old->root->root, ns, NULL, true) != NULL;
+    if (!ok && ns->root)
+        ns->root = NULL;
+    for (int i = 0; ok && i < 2; i++) { /* the paths lead into the new tree from now on */
+        struct path *p = i ? fs->root : fs->cwd;
+        if (p->mnt->ns == old && p->mnt->copy) {
+            struct mount *was = p->mnt;
+            atomic_inc(&was->copy->refcount);
+            p->mnt = was->copy;
+            mount_put_locked(was);
+        }
+    }
+    mutex_unlock(&mount_mutex);
+    if (!ok) {
+        kfree(ns);
+        return NULL;
+    }
+    return ns;
+}
+void put_mnt_ns(struct mnt_namespace *ns) {
+    if (!atomic_dec_and_test(&ns->refcount))
+        return;
+    mutex_lock(&mount_mutex);
+    detach_tree(ns->root);
+    mutex_unlock(&mount_mutex);
+    kfree(ns);
+}
+/* setns: root and working directory are the root of the namespace. */
+void enter_mnt_ns(struct mnt_namespace *ns) {
+    mutex_lock(&mount_mutex);
+    struct path p = {ns->root, ns->root->root};
+    path_get(&p);
+    mutex_unlock(&mount_mutex);
+    while (lookup_mount(&p))
+        ;
+    set_fs_root_to(&p);
+    path_put(&p);
+}
+
+/* --- walking --- */
+/* If something is mounted on p, p becomes its root. 1: stepped. */
+int lookup_mount(struct path *p) {
+    struct mount *m, *found = NULL;
+    if (likely(!READ_ONCE(p->dentry->mountpoints)))
+        return 0;
+    spin_lock(&mounts_lock);
+    if (p->mnt->ns)
+        list_for_each_entry(m, &p->mnt->ns->mounts,
+                            link) if (m->mountpoint == p->dentry && m->parent == p->mnt && m->parent != m)
+            found = m;
+    if (found)
+        atomic_inc(&found->refcount);
+    spin_unlock(&mounts_lock);
+    if (!found)
+        return 0;
+    dget(found->root);
+    path_put(p);
+    *p = (struct path){found, found->root};
+    return 1;
+}
+/* From a mount's root to what it covers. */
+bool follow_up(struct path *p) {
+    struct mount *m = p->mnt;
+    spin_lock(&mounts_lock);
+    struct path up = {m->parent, m->mountpoint};
+    if (m->parent != m)
+        atomic_inc(&up.mnt->refcount);
+    spin_unlock(&mounts_lock);
+    if (up.mnt == m)
+        return false;
+    dget(up.dentry); /* the mount held it, and m, which p holds, is still there: but not for long enough
+                        without */
+    path_put(p);
+    *p = up;
+    return true;
+}
+
+/* --- the calls --- */
+static int new_mount(const char *source, const struct path *at, const char *type, u32 flags,
+                     const char *options) {
+    struct block_device *b = NULL;
+    struct super_block *sb;
+    int r = 0;
+    const struct file_system_type *t = find_filesystem(type);
+    if (!t)
+        return -ENODEV;
+    if (!S_ISDIR(at->dentry->inode->i_mode))
+        return -ENOTDIR;
+    if (!t->nodev) {
+        struct path p;
+        if ((r = path_lookup(AT_FDCWD, source, LOOKUP_FOLLOW, &p)))
+            return r;
+        r = S_ISBLK(p.dentry->inode->i_mode) ? 0 : -ENOTBLK;
+        b = r ? NULL : block_device_by_dev(p.dentry->inode->i_rdev);
+        path_put(&p);
+        if (r || !b)
+            return r ? r : -ENXIO;
+    }
+    mutex_lock(&mount_mutex);
+    list_for_each_entry(sb, &super_blocks, link) if (b && sb->bdev == b) r = -EBUSY;
+    sb = r ? NULL : make_super(t, b, flags & MS_RDONLY, options, &r);
+    if (sb) {
+        list_add_tail(&sb->link, &super_blocks);
+        sb->active = 1;
+        struct mount *m = at->mnt->ns ? alloc_mount(sb, sb->root, flags, source) : NULL;
+        if (m) {
+            attach(m, at->mnt->ns, at);
+            propagate_mount(m);
+        } else {
+            r = at->mnt->ns ? -ENOMEM : -EINVAL;
+        }
+        drop_super(sb);
+    }
+    mutex_unlock(&mount_mutex);
+    return r;
+}
+int do_mount(const char *source, const struct path *at, const char *type, u32 flags, const char *options) {
+    return new_mount(source, at, type, flags, options);
+}
+
+int mount_root(struct block_device *b, u32 flags) {
+    int r = -ENODEV;
+    char source[64];
+    const struct file_system_type *t;
+    for (unsigned int i = 0; (t = filesystem_at(i)); i++) {
+        if (t->nodev)
+            continue;
+        struct super_block *sb = make_super(t, b, flags, NULL, &r);
+        if (!sb)
+            continue;
+        snprintf(source, sizeof(source), "/dev/%s", b->name);
+        struct mount *m = alloc_mount(sb, sb->root, flags, source);
+        if (!m)
+            return -ENOMEM;
+        list_add_tail(&sb->link, &super_blocks);
+        attach(m, &init_mnt_ns, NULL);
+        struct path p = {m, sb->root};
+        return set_fs_root_to(&p);
+    }
+    return r;
+}
+
+/* MS_BIND: what is at `source` is seen here too. */
+static int bind_mount(const char *source, const struct path *at, bool deep) {
+    struct path p;
+    int r = path_lookup(AT_FDCWD, source, LOOKUP_FOLLOW, &p);
+    if (r)
+        return r;
+    mutex_lock(&mount_mutex);
+    if (!p.mnt->ns || !at->mnt->ns || p.mnt->ns != at->mnt->ns)
+        r = -EINVAL;
+    else if (S_ISDIR(p.dentry->inode->i_mode) != S_ISDIR(at->dentry->inode->i_mode))
+        r = -ENOTDIR;
+    struct mount *m = r ? NULL : copy_tree(p.mnt, p.dentry, at->mnt->ns, at, deep);
+    if (m)
+        propagate_mount(m);
+    else if (!r)
+        r = -ENOMEM;
+    mutex_unlock(&mount_mutex);
+    path_put(&p);
+    return r;
+}
+/* MS_MOVE: the mount at `source` is seen here, and no longer there. */
+static int move_mount(const char *source, const struct path *at) {
+    struct path p;
+    int r = path_lookup(AT_FDCWD, source, LOOKUP_FOLLOW, &p);
+    if (r)
+        return r;
+    mutex_lock(&mount_mutex);
+    struct mount *m = p.mnt;
+    if (p.dentry != m->root || m->parent == m || !m->ns || m->ns != at->mnt->ns || m->parent->group)
+        r = -EINVAL;
+    else if (S_ISDIR(p.dentry->inode->i_mode) != S_ISDIR(at->dentry->inode->i_mode))
+        r = -ENOTDIR;
+    for (struct mount *o = at->mnt; !r; o = o->parent) {
+        if (o == m)
+            r = -ELOOP;
+        if (o->parent == o)
+            break;
+    }
+    if (!r) {
+        struct mnt_namespace *ns = m->ns;
+        detach(m);
+        attach(m, ns, at);
+        propagate_mount(m);
+    }
+    mutex_unlock(&mount_mutex);
+    path_put(&p);
+    return r;
+}
+static void set_propagation(struct mount *m, u32 type) {
+    if (type == MS_SHARED) {
+        m->group = m->group ? m->group : ++last_group;
+        return;
+    }
+    m->master = type == MS_SLAVE ? (m->group ? m->group : m->master) : 0;
+    m->group = 0;
+}
+static int change_propagation(const struct path *at, u64 flags) {
+    u32 type = flags & (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE);
+    struct mount *m = at->mnt, *o;
+    if ((type & (type - 1)) || (type & MS_UNBINDABLE) || at->dentry != m->root)
+        return -EINVAL;
+    mutex_lock(&mount_mutex);
+    int r = m->ns ? 0 : -EINVAL;
+    if (!r)
+        list_for_each_entry(o, &m->ns->mounts, link) {
+            struct mount *up = o;
+            while (up != m && up->parent != up && (flags & MS_REC))
+                up = up->parent;
+            if (up == m)
+                set_propagation(o, type);
+        }
+    mutex_unlock(&mount_mutex);
+    return r;
+}
+static int remount(const struct path *at, u64 flags) {
+    struct super_block *sb = at->mnt->sb;
+    if (at->dentry != at->mnt->root)
+        return -EINVAL;
+    int r = !(flags & MS_BIND) && sb->ops && sb->ops->remount ? sb->ops->remount(sb, flags & MS_RDONLY) : 0;
+    if (!r && !(flags & MS_BIND))
+        sb->flags = flags & MS_RDONLY;
+    if (!r)
+        at->mnt->flags = flags & 0xff & ~MS_REMOUNT;
+    return r;
+}
+
+long sys_mount(u64 usource, u64 uat, u64 utype, u64 flags, u64 udata) {
+    char type[32] = "";
+    (void)udata;
+    if (!capable(CAP_SYS_ADMIN))
+        return -EPERM;
+    struct path at;
+    long r = user_path(AT_FDCWD, uat, LOOKUP_FOLLOW, &at);
+    if (r)
+        return r;
+    char *source = usource ? getname(usource) : kstrdup("none");
+    if (!source || IS_ERR(source)) {
+        r = source ? PTR_ERR(source) : -ENOMEM;
+    } else if (flags & MS_REMOUNT) {
+        r = remount(&at, flags);
+    } else if (flags & MS_BIND) {
+        r = usource ? bind_mount(source, &at, flags & MS_REC) : -EINVAL;
+    } else if (flags & (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE)) {
+        r = change_propagation(&at, flags);
+    } else if (flags & MS_MOVE) {
+        r = usource ? move_mount(source, &at) : -EINVAL;
+    } else {
+        long n = strncpy_from_user(type, utype, sizeof(type));
+        r = n < 0 ? (n == -ENAMETOOLONG ? -ENODEV : n) : new_mount(source, &at, type, flags & 0xff, NULL);
+    }
+    if (!IS_ERR(source))
+        kfree(source);
+    path_put(&at);
+    return r;
+}
+
+/* The caller's path to m's root is put. MNT_DETACH: now, whoever uses it. */
+static int do_umount(struct mount *m, bool lazy) {
+    if (!m->ns || m->ns != current->nsproxy->mnt_ns)
+        return -EINVAL;
+    if (m == m->ns->root)
+        return -EBUSY;
+    struct mount *on = m->parent;
+    struct dentry *d = m->mountpoint, *root = m->root;
+    if (!lazy && (atomic_read(&m->refcount) > 1 || has_children(m)))
+        return -EBUSY;
+    struct path keep = {on, d};
+    path_get(&keep);
+    detach_tree(m);
+    propagate_umount(on, d, root);
+    path_put_locked(&keep);
+    return 0;
+}
+#define MNT_FORCE 1
+#define MNT_DETACH 2
+#define UMOUNT_NOFOLLOW 8
+long sys_umount2(u64 uat, u64 flags) {
+    struct path at;
+    if (!capable(CAP_SYS_ADMIN))
+        return -EPERM;
+    if (flags & ~(u64)(MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW))
+        return -EINVAL;
+    int r = user_path(AT_FDCWD, uat, flags & UMOUNT_NOFOLLOW ? 0 : LOOKUP_FOLLOW, &at);
+    if (r)
+        return r;
+    mutex_lock(&mount_mutex);
+    struct mount *m = at.mnt;
+    bool is_root = at.dentry == m->root;
+    path_put_locked(&at); /* the namespace, if m is in one, has it still */
+    r = is_root ? do_umount(m, flags & MNT_DETACH) : -EINVAL;
+    mutex_unlock(&mount_mutex);
+    return r;
+}
+
+/* new becomes the root of the namespace, and the old root is seen at put_old. Who had the old root as its
+ * root or working directory has the new one. */
+static long do_pivot(const struct path *new, const struct path *put_old) {
+    struct mnt_namespace *ns = current->nsproxy->mnt_ns;
+    struct path root;
+    spin_lock(&current->fs->lock);
+    root = *current->fs->root;
+    path_get(&root);
+    spin_unlock(&current->fs->lock);
+    struct mount *old = root.mnt, *m = new->mnt;
+    long r = 0;
+    if (m->ns != ns || put_old->mnt->ns != ns || old->ns != ns || m->parent->group || put_old->mnt->group ||
+        (old->parent != old && old->parent->group))
+        r = -EINVAL;
+    else if (m == old || put_old->mnt == old)
+        r = -EBUSY;
+    else if (new->dentry != m->root || root.dentry != old->root || m->parent == m)
+        r = -EINVAL;
+    bool under = false;
+    struct dentry *d = put_old->dentry;
+    for (struct mount *o = put_old->mnt; !r && !under; d = o->mountpoint, o = o->parent) {
+        under = o == m && below(d, new->dentry);
+        if (o->parent == o)
+            break;
+    }
+    if (!r && !under)
+        r = -EINVAL;
+    if (!r) {
+        bool top = old->parent == old;
+        struct path up = {old->parent, old->mountpoint};
+        if (!top)
+            path_get(&up);
+        detach(m);
+        detach(old);
+        attach(m, ns, top ? NULL : &up);
+        attach(old, ns, put_old);
+        if (!top)
+            path_put_locked(&up);
+    }
+    path_put_locked(&root);
+    return r;
+}
+long sys_pivot_root(u64 unew, u64 uold) {
+    struct path new, old, was;
+    if (!capable(CAP_SYS_ADMIN))
+        return -EPERM;
+    long r = user_path(AT_FDCWD, unew, LOOKUP_FOLLOW | LOOKUP_DIRECTORY, &new);
+    if (r)
+        return r;
+    if (!(r = user_path(AT_FDCWD, uold, LOOKUP_FOLLOW | LOOKUP_DIRECTORY, &old))) {
+        spin_lock(&current->fs->lock);
+        was = *current->fs->root;
+        path_get(&was);
+        spin_unlock(&current->fs->lock);
+        mutex_lock(&mount_mutex);
+        r = do_pivot(&new, &old);
+        mutex_unlock(&mount_mutex);
+        if (!r)
+            chroot_fs_refs(&was, &new);
+        path_put(&was);
+        path_put(&old);
+    }
+    path_put(&new);
+    return r;
+}
+
+/* --- all of them --- */
+/* Before power-off: every file system is left clean on its disk. */
+void unmount_everything(void) {
+    struct super_block *sb;
+    mutex_lock(&mount_mutex);
+    list_for_each_entry(sb, &super_blocks, link) if (sb->bdev && sb->ops->remount)
+        sb->ops->remount(sb, MS_RDONLY);
+    mutex_unlock(&mount_mutex);
+    sync_all(true);
+}
+void for_each_super(void (*fn)(struct super_block *)) {
+    struct super_block *sb;
+    mutex_lock(&mount_mutex);
+    list_for_each_entry(sb, &super_blocks, link) fn(sb);
+    mutex_unlock(&mount_mutex);
+}
+int for_each_mount(struct mnt_namespace *ns, void (*fn)(struct mount *, void *), void *arg) {
+    struct mount *m;
+    mutex_lock(&mount_mutex);
+    list_for_each_entry(m, &ns->mounts, link) fn(m, arg);
+    mutex_unlock(&mount_mutex);
+    return 0;
+}
