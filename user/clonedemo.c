@@ -58,9 +58,13 @@ static void try(const char *name, long flags) {
     bool files = fcntl(fd_to_close, F_GETFD, 0) < 0;
     printf("%-15s memory %-7s cwd %-7s files %-7s handlers %-7s pid %-5s parent %s\n", name,
            memory ? "shared" : "copied", strcmp(cwd, "/") ? "shared" : "copied", files ? "shared" : "copied",
-           old.handler ? "shared" : "copied", shared->tgid == getpid() ? "same" : "new",
+           old.handler ? "shared" : "copied",
+           shared->tgid == getpid() ? "same"
+           : shared->tgid == 1      ? "1"
+                                    : "new",
            shared->ppid == getpid()    ? "caller"
            : shared->ppid == getppid() ? "caller's own"
+           : shared->ppid == 0         ? "nobody"
                                        : "?");
     if (!files)
         close(fd_to_close);

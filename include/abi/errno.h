@@ -44,6 +44,7 @@
 #define ENOMSG 42
 #define EIDRM 43
 #define EOVERFLOW 75
+#define EBADFD 77
 #define EILSEQ 84
 #define EUCLEAN 117
 #define EOPNOTSUPP 95

@@ -41,6 +41,7 @@ struct ptrace_peeksiginfo_args {
 #define PTRACE_EVENT_EXEC 4
 #define PTRACE_EVENT_VFORK_DONE 5
 #define PTRACE_EVENT_EXIT 6
+#define PTRACE_EVENT_SECCOMP 7
 #define PTRACE_EVENT_STOP 128
 #define PTRACE_EVENTMSG_SYSCALL_ENTRY 1
 #define PTRACE_EVENTMSG_SYSCALL_EXIT 2
@@ -52,6 +53,7 @@ struct ptrace_peeksiginfo_args {
 #define PTRACE_O_TRACEEXEC (1u << PTRACE_EVENT_EXEC)
 #define PTRACE_O_TRACEVFORKDONE (1u << PTRACE_EVENT_VFORK_DONE)
 #define PTRACE_O_TRACEEXIT (1u << PTRACE_EVENT_EXIT)
+#define PTRACE_O_TRACESECCOMP (1u << PTRACE_EVENT_SECCOMP)
 #define PTRACE_O_EXITKILL (1u << 20)
 
 struct user_regs_struct {
@@ -64,6 +66,7 @@ struct user_regs_struct {
 #define PTRACE_SYSCALL_INFO_NONE 0
 #define PTRACE_SYSCALL_INFO_ENTRY 1
 #define PTRACE_SYSCALL_INFO_EXIT 2
+#define PTRACE_SYSCALL_INFO_SECCOMP 3
 struct ptrace_syscall_info {
     uint8_t op, pad[3];
     uint32_t arch;

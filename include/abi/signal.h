@@ -66,6 +66,7 @@
 #define BUS_ADRERR 2
 #define TRAP_BRKPT 1
 #define TRAP_TRACE 2
+#define SYS_SECCOMP 1
 #define CLD_EXITED 1
 #define CLD_KILLED 2
 #define CLD_DUMPED 3
@@ -88,6 +89,11 @@ struct abi_siginfo {
             int64_t utime, stime;
         };
         uint64_t addr;
+        struct { /* SIGSYS */
+            uint64_t call_addr;
+            int32_t syscall;
+            uint32_t arch;
+        };
         struct {
             int32_t tid, overrun;
             uint64_t timer_value;

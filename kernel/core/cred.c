@@ -1,6 +1,7 @@
 /* Credentials and users. A cred is never changed once a task has it: a change makes another. */
 #include "task.h"
 #include "../debug/debug.h"
+#include "../security/security.h"
 #include <abi/errno.h>
 
 #define NGROUPS_MAX 65536
@@ -61,6 +62,7 @@ void put_cred(struct cred *c) {
         return;
     put_user_struct(c->user);
     put_groups(c->groups);
+    put_landlock(c->landlock);
     kfree(c);
 }
 
@@ -73,6 +75,7 @@ struct cred *prepare_cred(void) {
     atomic_set(&c->refcount, 1);
     atomic_inc(&c->user->refcount);
     atomic_inc(&c->groups->refcount);
+    get_landlock(c->landlock);
     return c;
 }
 /* The capability rules of a change of user: leaving root drops them. */

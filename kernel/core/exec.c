@@ -4,6 +4,7 @@
 #include "../debug/debug.h"
 #include "../debug/trace.h"
 #include "../fs/fs.h"
+#include "../security/security.h"
 #include "../lib/elfcheck.h"
 #include <abi/elf.h>
 #include <abi/errno.h>
@@ -20,8 +21,6 @@
 
 void activate_mm(struct mm_struct *mm);
 void pid_get(pid_t nr), pid_put(pid_t nr);
-struct cred *prepare_cred(void);
-int commit_cred(struct cred *c);
 void random_bytes(void *buf, size_t n);
 
 /* Strings on their way to the new stack: pages filled from the top down. */
@@ -184,6 +183,8 @@ static struct file *open_exec(const char *name, int dfd) {
         r = -EACCES;
     else
         r = permission(f->inode, MAY_EXEC);
+    if (!r)
+        r = security_exec(&f->path);
     if (r) {
         fput(f);
         return ERR_PTR(r);

@@ -116,6 +116,12 @@ static void check_orphaned(struct task_struct *t, struct task_struct *parent) {
     }
 }
 
+void set_real_parent(struct task_struct *t, struct task_struct *parent) {
+    t->real_parent = parent;
+    if (!t->ptrace)
+        t->parent = parent;
+    WRITE_ONCE(t->ppid, pid_nr_ns(parent->tgid, t->pid_ns));
+}
 /* tasklist_lock held. Dead children that nobody will wait for go to `dead`. */
 static void forget_children(struct task_struct *father, struct list_head *dead) {
     struct task_struct *c, *n;
@@ -129,9 +135,7 @@ static void forget_children(struct task_struct *father, struct list_head *dead) 
     list_for_each_entry_safe(c, n, &father->children, sibling) {
         struct task_struct *t;
         for_each_thread(t, c->signal) {
-            t->real_parent = reaper;
-            if (!t->ptrace)
-                t->parent = reaper;
+            set_real_parent(t, reaper);
             if (t->pdeath_signal)
                 send_signal(t->pdeath_signal, NULL, t, true);
         }
@@ -283,11 +287,13 @@ __noreturn void do_exit(s32 code) {
         disassociate_tty();
     spin_lock(&t->alloc_lock);
     t->fs = NULL;
+    struct nsproxy *namespaces = t->nsproxy;
+    t->nsproxy = NULL;
     spin_unlock(&t->alloc_lock);
     put_fs(fs);
     if (unlikely(last && t->pid_ns->reaper == t->signal && t->pid_ns->level))
         zap_pid_ns_processes();
-    switch_task_namespaces(NULL);
+    put_nsproxy(namespaces);
     if (unlikely(init))
         init_ended(code);
     exit_notify(last);

@@ -11,6 +11,7 @@
 #include "../debug/debug.h"
 #include "../debug/trace.h"
 #include "../fs/fs.h"
+#include "../security/security.h"
 #include <abi/errno.h>
 #include <clone_flags.h>
 
@@ -103,7 +104,11 @@ void put_task(struct task_struct *t) {
     DEBUG_ON(t == current || t->se.on_rq);
     put_cred(t->cred);
     put_signal(t->signal);
-    put_pid_ns(t->pid_ns);
+    if (unlikely(t->pid_ns != &init_pid_ns))
+        put_pid_ns(t->pid_ns);
+    if (unlikely(t->seccomp.filter))
+        put_seccomp(t);
+    security_task_free(t);
     stack_measure(t);
     kstack_free(t->stack);
     kmem_cache_free(task_cache, t);
@@ -297,6 +302,7 @@ static void init_child(struct task_struct *p, const struct kernel_clone_args *ar
     p->ptrace = p->jobctl = 0;
     p->ptrace_code = p->ptrace_message = 0;
     p->step.active = false;
+    p->seccomp.filter = NULL; /* copy_seccomp */
     p->last_siginfo = NULL;
     p->utime = p->stime = p->min_flt = 0;
     p->restart.fn = NULL;
@@ -361,16 +367,17 @@ static long link_child(struct task_struct *p, const struct kernel_clone_args *ar
         }
         list_add_tail(&p->thread_link, &s->thread_head);
         if (f & (CLONE_PARENT | CLONE_THREAD)) { /* C28 */
-            p->real_parent = current->real_parent;
+            set_real_parent(p, current->real_parent);
             p->parent_exec_id = current->parent_exec_id;
         } else {
-            p->real_parent = current;
+            set_real_parent(p, current);
         }
         if ((f & CLONE_PARENT) && !(f & CLONE_THREAD))
             p->exit_signal = current->group_leader->exit_signal;
         if (!(f & CLONE_THREAD))
             list_add_tail(&p->sibling, &p->real_parent->children);
         p->ti.syscall_work = READ_ONCE(trace_mask) & TRACE_SYSCALLS ? SYSCALL_WORK_TRACEPOINT : 0; /* C23 */
+        copy_seccomp(p);
         ptrace_init_task(p, (f & CLONE_PTRACE) || args->trace_event); /* D2, C26 */
         attach_pid(p);
         nr_threads++;
@@ -387,7 +394,7 @@ struct task_struct *copy_process(struct kernel_clone_args *args) {
     struct file *pidfile = NULL;
 
     long r = check_flags(args);
-    if (r)
+    if (r || (r = security_task_create(f))) /* C1, C2 */
         return ERR_PTR(r);
     r = -ENOMEM;
     struct task_struct *p = dup_task_struct();
@@ -402,9 +409,11 @@ struct task_struct *copy_process(struct kernel_clone_args *args) {
     if (READ_ONCE(nr_threads) >= max_threads) /* C6 */
         goto bad_fork_count;
     init_child(p, args);
+    if ((r = security_task_alloc(p, f))) /* C2 */
+        goto bad_fork_count;
     sched_fork(p);                /* C25 */
     if ((r = copy_semundo(f, p))) /* C14 */
-        goto bad_fork_count;
+        goto bad_fork_security;
     if ((r = copy_files(f, p))) /* C15 */
         goto bad_fork_semundo;
     if ((r = copy_fs(f, p))) /* C16 */
@@ -474,6 +483,8 @@ bad_fork_files:
     put_files(p->files);
 bad_fork_semundo:
     exit_sem(p);
+bad_fork_security:
+    security_task_free(p);
 bad_fork_count:
     atomic_dec(&p->cred->user->processes);
     put_cred(p->cred);

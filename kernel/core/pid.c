@@ -149,10 +149,7 @@ pid_t pid_nr_ns(pid_t nr, const struct pid_namespace *ns) {
         at = at->parent;
     return at == ns ? p->nr[ns->level] : 0;
 }
-pid_t pid_vnr(pid_t nr) { return pid_nr_ns(nr, current->pid_ns); }
-pid_t task_pid_vnr(struct task_struct *t) {
-    if (likely(!current->pid_ns->level))
-        return t->pid;
+pid_t nested_pid_vnr(struct task_struct *t) {
     READ_TASKS(flags);
     pid_t nr = pid_vnr(t->pid);
     READ_TASKS_END(flags);
@@ -161,9 +158,7 @@ pid_t task_pid_vnr(struct task_struct *t) {
 static struct pid *pid_in(struct pid_namespace *ns, pid_t nr) {
     return nr > 0 ? radix_lookup(&ns->pids, nr) : NULL;
 }
-pid_t pid_from_user(pid_t nr) {
-    if (likely(!current->pid_ns->level))
-        return nr;
+pid_t nested_pid_from_user(pid_t nr) {
     READ_TASKS(flags);
     struct pid *p = pid_in(current->pid_ns, nr);
     pid_t own = p ? p->nr[0] : -1;

@@ -3,11 +3,13 @@
 #include "ptrace.h"
 #include "../debug/debug.h"
 #include "signal.h"
+#include "../security/security.h"
 #include <abi/errno.h>
 
 #define OPTIONS                                                                                              \
     (PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |                \
-     PTRACE_O_TRACEEXEC | PTRACE_O_TRACEVFORKDONE | PTRACE_O_TRACEEXIT | PTRACE_O_EXITKILL)
+     PTRACE_O_TRACEEXEC | PTRACE_O_TRACEVFORKDONE | PTRACE_O_TRACEEXIT | PTRACE_O_TRACESECCOMP |             \
+     PTRACE_O_EXITKILL)
 
 /* --- who may --- */
 static bool same_ids(const struct cred *o, uid_t uid, gid_t gid) {
@@ -19,6 +21,9 @@ static int ptrace_may_access(struct task_struct *t, const struct mm_struct *mm, 
     const struct cred *c = current->cred, *o = t->cred;
     if (t->signal == current->signal)
         return 0;
+    int r = security_ptrace(t);
+    if (r)
+        return r;
     bool fs = mode == PTRACE_MODE_FSCREDS;
     if (!same_ids(o, fs ? c->fsuid : c->uid, fs ? c->fsgid : c->gid) && !capable(CAP_SYS_PTRACE))
         return -EPERM;
@@ -397,12 +402,17 @@ static long get_syscall_info(struct task_struct *t, u64 size, u64 at) {
     int code = siginfo(t, &info, false) ? 0 : info.si_code;
     if (code != (SIGTRAP | 0x80) && code != SIGTRAP)
         message = 0;
-    if (message == PTRACE_EVENTMSG_SYSCALL_ENTRY) {
-        i.op = PTRACE_SYSCALL_INFO_ENTRY;
+    bool seccomp = code >> 8 == PTRACE_EVENT_SECCOMP;
+    if (seccomp || message == PTRACE_EVENTMSG_SYSCALL_ENTRY) {
+        i.op = seccomp ? PTRACE_SYSCALL_INFO_SECCOMP : PTRACE_SYSCALL_INFO_ENTRY;
         i.entry.nr = tf->a7;
         memcpy(i.entry.args, &tf->a0, sizeof(i.entry.args));
         i.entry.args[0] = tf->orig_a0;
         n = offsetof(struct ptrace_syscall_info, entry) + sizeof(i.entry);
+        if (seccomp) {
+            i.seccomp.ret_data = t->ptrace_message;
+            n = offsetof(struct ptrace_syscall_info, seccomp.ret_data) + sizeof(i.seccomp.ret_data);
+        }
     } else if (message == PTRACE_EVENTMSG_SYSCALL_EXIT) {
         i.op = PTRACE_SYSCALL_INFO_EXIT;
         i.exit.rval = tf->a0;

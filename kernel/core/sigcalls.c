@@ -2,6 +2,7 @@
 #include "task.h"
 #include "../debug/debug.h"
 #include "../fs/fs.h"
+#include "../security/security.h"
 #include "signal.h"
 #include <abi/errno.h>
 
@@ -13,6 +14,8 @@ static long may_kill(struct task_struct *t, int sig) {
 }
 static long kill_one(int sig, const struct abi_siginfo *info, struct task_struct *t, bool group) {
     long r = may_kill(t, sig);
+    if (!r)
+        r = security_kill(t, sig);
     return r || !sig ? r : send_signal(sig, info, t, group);
 }
 

@@ -208,8 +208,8 @@ int kill_pgrp(int sig, const struct abi_siginfo *info, pid_t pgid) {
     return r;
 }
 
-void force_signal(int sig, int code, u64 addr) {
-    struct abi_siginfo info = {.si_signo = sig, .si_code = code, .addr = addr};
+void force_siginfo(const struct abi_siginfo *info) {
+    int sig = info->si_signo;
     READ_TASKS(irq);
     spin_lock(&current->sighand->lock);
     struct abi_sigaction *a = &current->sighand->action[sig - 1];
@@ -219,9 +219,12 @@ void force_signal(int sig, int code, u64 addr) {
     }
     if (a->handler == SIG_DFL_ && !current->ptrace)
         current->signal->at_fault = true;
-    send_signal_locked(sig, &info, current, false);
+    send_signal_locked(sig, info, current, false);
     spin_unlock(&current->sighand->lock);
     READ_TASKS_END(irq);
+}
+void force_signal(int sig, int code, u64 addr) {
+    force_siginfo(&(struct abi_siginfo){.si_signo = sig, .si_code = code, .addr = addr});
 }
 
 void notify_continued(void) {

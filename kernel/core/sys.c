@@ -3,18 +3,14 @@
 #include "../debug/debug.h"
 #include "../drivers/drivers.h"
 #include "../fs/fs.h"
+#include "../security/security.h"
 #include <abi/errno.h>
 
 void pid_get(pid_t nr), pid_put(pid_t nr);
 
 long sys_getpid(void) { return current->vtgid; }
 long sys_gettid(void) { return current->vpid; }
-long sys_getppid(void) {
-    READ_TASKS(irq);
-    long r = pid_vnr(current->real_parent->tgid);
-    READ_TASKS_END(irq);
-    return r;
-}
+long sys_getppid(void) { return READ_ONCE(current->ppid); }
 long sys_sched_yield(void) {
     yield();
     return 0;
@@ -325,6 +321,8 @@ long sys_setrlimit(u64 res, u64 unew) { return unew ? sys_prlimit64(0, res, unew
 #define PR_GET_NAME 16
 #define PR_SET_CHILD_SUBREAPER 36
 #define PR_GET_CHILD_SUBREAPER 37
+#define PR_GET_SECCOMP 21
+#define PR_SET_SECCOMP 22
 #define PR_SET_NO_NEW_PRIVS 38
 #define PR_GET_NO_NEW_PRIVS 39
 long sys_prctl(u64 op, u64 a, u64 b, u64 c, u64 d) {
@@ -360,6 +358,10 @@ long sys_prctl(u64 op, u64 a, u64 b, u64 c, u64 d) {
         return 0;
     case PR_GET_CHILD_SUBREAPER:
         return put_user(a, (s32)current->signal->child_subreaper);
+    case PR_GET_SECCOMP:
+        return current->seccomp.mode;
+    case PR_SET_SECCOMP:
+        return prctl_set_seccomp(a, b);
     case PR_SET_NO_NEW_PRIVS:
         if (a != 1 || b || c || d)
             return -EINVAL;

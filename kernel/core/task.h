@@ -21,7 +21,8 @@ struct cred {
     gid_t gid, egid, sgid, fsgid;
     u64 cap_effective, cap_permitted, cap_inheritable;
     struct user_struct *user;
-    struct group_info *groups; /* counted */
+    struct group_info *groups;       /* counted */
+    struct landlock_layer *landlock; /* counted, or NULL */
 };
 /* C4: how many processes a real user has. */
 struct user_struct {
@@ -54,6 +55,8 @@ static inline struct cred *get_cred(struct cred *c) {
     return c;
 }
 void put_cred(struct cred *c);
+struct cred *prepare_cred(void); /* a copy of current's, to change; NULL: no memory */
+int commit_cred(struct cred *c); /* current's from now on; takes c over. 0 */
 bool in_group(const struct cred *c, gid_t gid);
 
 /* C15: descriptors. Shared by CLONE_FILES. */
@@ -166,6 +169,7 @@ struct task_struct {
     u32 personality;
     /* identity: fixed after creation, but for exec by a thread (tasklist_lock) */
     pid_t pid, tgid;
+    pid_t ppid; /* real_parent's tgid as the task sees it; changes under tasklist_lock, is read without */
     pid_t vpid, vtgid;            /* the same as the task itself sees them, in its namespace */
     struct pid_namespace *pid_ns; /* counted */
     atomic_t refcount;
@@ -174,7 +178,11 @@ struct task_struct {
     s32 exit_signal; /* -1: a thread */
     s32 pdeath_signal;
     bool forknoexec;
-    bool no_new_privs; /* exec gives it no more rights than it has */
+    struct {
+        u32 mode;                      /* SECCOMP_MODE_* */
+        struct seccomp_filter *filter; /* counted */
+    } seccomp;                         /* sighand->lock; see security/seccomp.c */
+    bool no_new_privs;                 /* exec gives it no more rights than it has */
     u32 parent_exec_id, self_exec_id;
     /* shared objects: task_lock (alloc_lock) to change or to look at another task's */
     spinlock_t alloc_lock;
@@ -270,6 +278,8 @@ void mm_release(struct task_struct *t, struct mm_struct *mm); /* X1 */
 void flush_fpu(struct task_struct *t);                        /* the live registers to t->fpu; t is current */
 
 /* --- exit.c, wait.c --- */
+/* tasklist_lock held: t's real parent is `parent` from now on, and its tracer stays. */
+void set_real_parent(struct task_struct *t, struct task_struct *parent);
 void reap_children(void); /* current's dead children, with nobody told. May sleep */
 __noreturn void do_exit(s32 code);
 __noreturn void do_group_exit(s32 code);
@@ -293,9 +303,11 @@ pid_t alloc_pid(struct pid_namespace *ns, const pid_t *want, u32 n); /* -EAGAIN,
 /* What number nr of the first namespace is in another, in current's (which may be less deep): 0: it is not
  * seen there. tasklist_lock held; task_pid_vnr takes it. And back: -1: there is none. */
 pid_t pid_nr_ns(pid_t nr, const struct pid_namespace *ns);
-pid_t pid_vnr(pid_t nr);
-pid_t task_pid_vnr(struct task_struct *t);
-pid_t pid_from_user(pid_t nr);
+pid_t nested_pid_vnr(struct task_struct *t), nested_pid_from_user(pid_t nr);
+#define pid_vnr(nr) (likely(current->pid_ns == &init_pid_ns) ? (nr) : pid_nr_ns(nr, current->pid_ns))
+#define task_pid_vnr(t) (likely(current->pid_ns == &init_pid_ns) ? (t)->pid : nested_pid_vnr(t))
+#define pid_from_user(nr) (likely(current->pid_ns == &init_pid_ns) ? (nr) : nested_pid_from_user(nr))
+extern struct pid_namespace init_pid_ns;
 void zap_pid_ns_processes(void);
 struct task_struct *get_task_in(struct pid_namespace *ns, pid_t nr); /* counted */
 void free_pid(pid_t pid);
@@ -328,6 +340,7 @@ int send_signal_locked(int sig, const struct abi_siginfo *info, struct task_stru
 int kill_pgrp(int sig, const struct abi_siginfo *info, pid_t pgid); /* takes tasklist_lock */
 int kill_pgrp_locked(int sig, const struct abi_siginfo *info, pid_t pgid);
 void force_signal(int sig, int code, u64 addr); /* to current; cannot be blocked or ignored */
+void force_siginfo(const struct abi_siginfo *info);
 void do_signal(struct trapframe *tf);
 void recalc_sigpending(void);
 void flush_sigqueue(struct sigpending *p);

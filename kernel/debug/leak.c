@@ -8,6 +8,7 @@
 #include "../core/ptrace.h"
 #include "../fs/fs.h"
 #include "../ipc/ipc.h"
+#include "../security/security.h"
 #include "debug.h"
 #include "trace.h"
 
@@ -165,6 +166,7 @@ void leak_check(void) {
     }
     trace_release();
     ipc_remove_all(&init_ipc_ns);
+    landlock_reap();
     /* The last references go when harts have switched away from what ended. */
     const char *wrong;
     patience = ktime_get() + 2000000000;

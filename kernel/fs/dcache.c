@@ -225,6 +225,25 @@ void drop_caches(void) {
     reclaim_pages(~0UL); /* what the first pass found referenced */
 }
 
+void path_walk_up(const struct path *p, bool (*fn)(const struct dentry *, void *), void *arg) {
+    const struct dentry *d = p->dentry;
+    const struct mount *m = p->mnt;
+    spin_lock(&mounts_lock);
+    spin_lock(&dcache_lock);
+    while (!fn(d, arg)) {
+        if (d != m->root) {
+            d = d->parent;
+        } else if (m->parent != m) {
+            d = m->mountpoint;
+            m = m->parent;
+        } else {
+            break;
+        }
+    }
+    spin_unlock(&dcache_lock);
+    spin_unlock(&mounts_lock);
+}
+
 /* The name of p as seen from the caller's root, written backwards from the end of buf. */
 char *d_path(const struct path *p, char *buf, size_t n) {
     char *at = buf + n - 1;

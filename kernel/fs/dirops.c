@@ -2,10 +2,31 @@
 #include "../core/task.h"
 #include "../debug/debug.h"
 #include "fs.h"
+#include "../security/security.h"
+#include <abi/landlock.h>
 
 enum make { MAKE_NODE, MAKE_DIR, MAKE_SYMLINK, MAKE_LINK };
+static u32 make_right(u32 mode) {
+    switch (mode & S_IFMT) {
+    case S_IFDIR:
+        return LANDLOCK_ACCESS_FS_MAKE_DIR;
+    case S_IFLNK:
+        return LANDLOCK_ACCESS_FS_MAKE_SYM;
+    case S_IFCHR:
+        return LANDLOCK_ACCESS_FS_MAKE_CHAR;
+    case S_IFBLK:
+        return LANDLOCK_ACCESS_FS_MAKE_BLOCK;
+    case S_IFIFO:
+        return LANDLOCK_ACCESS_FS_MAKE_FIFO;
+    case S_IFSOCK:
+        return LANDLOCK_ACCESS_FS_MAKE_SOCK;
+    default:
+        return LANDLOCK_ACCESS_FS_MAKE_REG;
+    }
+}
 static int make_at(int dfd, u64 uname, enum make what, u32 mode, u64 rdev, const char *target,
-                   struct inode *from) {
+                   const struct path *link) {
+    struct inode *from = link ? link->dentry->inode : NULL;
     char last[NAME_MAX + 1];
     struct path parent;
     u32 trailing;
@@ -23,6 +44,15 @@ static int make_at(int dfd, u64 uname, enum make what, u32 mode, u64 rdev, const
         : d->inode                     ? -EEXIST
         : trailing && what != MAKE_DIR ? -ENOENT
                                        : may_create(dir);
+    if (!r && link) {
+        struct path up = {link->mnt, link->dentry->parent};
+        r = security_across(&up, &parent);
+    }
+    if (!r)
+        r = security_path(&parent, make_right(what == MAKE_DIR       ? S_IFDIR
+                                              : what == MAKE_SYMLINK ? S_IFLNK
+                                              : what == MAKE_LINK    ? from->i_mode
+                                                                     : mode));
     const struct inode_operations *op = dir->i_op;
     if (!r)
         switch (what) {
@@ -75,7 +105,7 @@ long sys_linkat(u64 odfd, u64 oname, u64 ndfd, u64 nname, u64 flags) {
     if (S_ISDIR(p.dentry->inode->i_mode))
         r = -EPERM;
     else
-        r = make_at((s32)ndfd, nname, MAKE_LINK, 0, 0, NULL, p.dentry->inode);
+        r = make_at((s32)ndfd, nname, MAKE_LINK, 0, 0, NULL, &p);
     path_put(&p);
     return r;
 }
@@ -114,7 +144,9 @@ long do_unlink(int dfd, const char *name, bool rmdir) {
         struct inode *i = d->inode;
         if (!i)
             r = -ENOENT;
-        else if ((r = may_delete(dir, i)))
+        else if ((r = may_delete(dir, i)) ||
+                 (r = security_path(&parent, S_ISDIR(i->i_mode) ? LANDLOCK_ACCESS_FS_REMOVE_DIR
+                                                                : LANDLOCK_ACCESS_FS_REMOVE_FILE)))
             ;
         else if (d->mountpoints)
             r = -EBUSY;
@@ -187,6 +219,13 @@ static long rename_locked(struct path *op, const char *olast, struct path *np, c
     else if (ni && !S_ISDIR(oi->i_mode) && S_ISDIR(ni->i_mode))
         r = -EISDIR;
     else if ((r = may_delete(od, oi)) || (r = ni ? may_delete(nd, ni) : may_create(nd)))
+        ;
+    else if ((r = security_across(op, np)) ||
+             (r = security_path(op, S_ISDIR(oi->i_mode) ? LANDLOCK_ACCESS_FS_REMOVE_DIR
+                                                        : LANDLOCK_ACCESS_FS_REMOVE_FILE)) ||
+             (r = security_path(np, make_right(oi->i_mode))) ||
+             (ni && (r = security_path(np, S_ISDIR(ni->i_mode) ? LANDLOCK_ACCESS_FS_REMOVE_DIR
+                                                               : LANDLOCK_ACCESS_FS_REMOVE_FILE))))
         ;
     else
         r = od->i_op->rename ? od->i_op->rename(od, o, nd, n) : -EPERM;

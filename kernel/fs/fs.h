@@ -250,6 +250,9 @@ void mount_put_locked(struct mount *m); /* one user less; mount_mutex held */
 void path_put_locked(struct path *p);
 void for_each_super(void (*fn)(struct super_block *)); /* under mount_mutex */
 int for_each_mount(struct mnt_namespace *ns, void (*fn)(struct mount *, void *), void *arg);
+/* fn for p's dentry and those above it, across mounts, until it says true or the root is done. fn may not
+ * sleep. */
+void path_walk_up(const struct path *p, bool (*fn)(const struct dentry *, void *), void *arg);
 void chroot_fs_refs(const struct path *was,
                     const struct path *now); /* whoever has `was` as root or directory */
 void nsfs_init(void);

@@ -4,6 +4,7 @@
 #include "../debug/debug.h"
 #include "../drivers/drivers.h"
 #include "fs.h"
+#include "../security/security.h"
 
 #define BUCKETS 1024
 static spinlock_t icache_lock = SPINLOCK_INIT(RANK_ICACHE);
@@ -215,6 +216,7 @@ static int flusher(void *arg) {
         wait_event_state(&flusher_wait, READ_ONCE(flush_now), TASK_UNINTERRUPTIBLE,
                          ktime_get() + 5000000000UL, false);
         flush_now = false;
+        landlock_reap();
         if (!list_empty(&dirty_list))
             flush_inodes(NULL, false);
     }

@@ -11,6 +11,7 @@
 #include "../core/nsproxy.h"
 #include "../debug/debug.h"
 #include "fs.h"
+#include "../security/security.h"
 
 spinlock_t mounts_lock = SPINLOCK_INIT(RANK_MOUNT);
 static struct mutex mount_mutex = MUTEX_INIT(mount_mutex);
@@ -444,7 +445,10 @@ long sys_mount(u64 usource, u64 uat, u64 utype, u64 flags, u64 udata) {
     if (!capable(CAP_SYS_ADMIN))
         return -EPERM;
     struct path at;
-    long r = user_path(AT_FDCWD, uat, LOOKUP_FOLLOW, &at);
+    long r = security_mount();
+    if (r)
+        return r;
+    r = user_path(AT_FDCWD, uat, LOOKUP_FOLLOW, &at);
     if (r)
         return r;
     char *source = usource ? getname(usource) : kstrdup("none");
@@ -494,7 +498,10 @@ long sys_umount2(u64 uat, u64 flags) {
         return -EPERM;
     if (flags & ~(u64)(MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW))
         return -EINVAL;
-    int r = user_path(AT_FDCWD, uat, flags & UMOUNT_NOFOLLOW ? 0 : LOOKUP_FOLLOW, &at);
+    int r = security_mount();
+    if (r)
+        return r;
+    r = user_path(AT_FDCWD, uat, flags & UMOUNT_NOFOLLOW ? 0 : LOOKUP_FOLLOW, &at);
     if (r)
         return r;
     mutex_lock(&mount_mutex);
@@ -552,7 +559,10 @@ long sys_pivot_root(u64 unew, u64 uold) {
     struct path new, old, was;
     if (!capable(CAP_SYS_ADMIN))
         return -EPERM;
-    long r = user_path(AT_FDCWD, unew, LOOKUP_FOLLOW | LOOKUP_DIRECTORY, &new);
+    long r = security_mount();
+    if (r)
+        return r;
+    r = user_path(AT_FDCWD, unew, LOOKUP_FOLLOW | LOOKUP_DIRECTORY, &new);
     if (r)
         return r;
     if (!(r = user_path(AT_FDCWD, uold, LOOKUP_FOLLOW | LOOKUP_DIRECTORY, &old))) {

@@ -2,6 +2,8 @@
 #include "../core/task.h"
 #include "../debug/debug.h"
 #include "fs.h"
+#include "../security/security.h"
+#include <abi/landlock.h>
 
 #define MAX_LINKS 40
 
@@ -332,6 +334,11 @@ int truncate_path(struct inode *i, u64 size) {
     return r;
 }
 
+static u32 open_access(u32 flags) {
+    u32 acc = flags & O_ACCMODE;
+    return (acc != O_WRONLY ? LANDLOCK_ACCESS_FS_READ_FILE : 0) |
+           (acc != O_RDONLY ? LANDLOCK_ACCESS_FS_WRITE_FILE : 0);
+}
 static int may_open(const struct path *p, u32 flags) {
     struct inode *i = p->dentry->inode;
     u32 acc = flags & O_ACCMODE, mask = (acc != O_WRONLY ? MAY_READ : 0) | (acc != O_RDONLY ? MAY_WRITE : 0);
@@ -345,7 +352,12 @@ static int may_open(const struct path *p, u32 flags) {
         return -EACCES;
     if (flags & O_TRUNC)
         mask |= MAY_WRITE;
-    return permission(i, mask);
+    int r = permission(i, mask);
+    return r ? r
+             : security_path(p, S_ISDIR(i->i_mode)
+                                    ? LANDLOCK_ACCESS_FS_READ_DIR
+                                    : (mask & MAY_READ ? LANDLOCK_ACCESS_FS_READ_FILE : 0) |
+                                          (mask & MAY_WRITE ? LANDLOCK_ACCESS_FS_WRITE_FILE : 0));
 }
 
 int may_create(struct inode *dir) {
@@ -388,6 +400,8 @@ struct file *file_open(int dfd, const char *name, u32 flags, u32 mode) {
             struct dentry *d = lookup_locked(parent.dentry, last);
             if (!IS_ERR(d) && !d->inode) {
                 r = may_create(dir);
+                if (!r)
+                    r = security_path(&parent, LANDLOCK_ACCESS_FS_MAKE_REG);
                 if (!r)
                     r = dir->i_op->create
                             ? dir->i_op->create(dir, d, S_IFREG | (mode & 07777 & ~current->fs->umask), 0)
@@ -457,7 +471,7 @@ struct file *file_open(int dfd, const char *name, u32 flags, u32 mode) {
         return ERR_PTR(r);
     }
 opened:
-    r = created || (flags & O_PATH) ? 0 : may_open(&p, flags);
+    r = flags & O_PATH ? 0 : created ? security_path(&p, open_access(flags)) : may_open(&p, flags);
     if (!r && (flags & O_NOFOLLOW) && !(flags & O_PATH) && S_ISLNK(p.dentry->inode->i_mode))
         r = -ELOOP;
     if (!r && (flags & O_TRUNC) && !created && S_ISREG(p.dentry->inode->i_mode) &&
@@ -480,6 +494,8 @@ static struct file *open_tmpfile(const struct path *dirp, u32 flags, u32 mode) {
     mutex_lock(&dir->lock);
     struct dentry *d = lookup_locked(dirp->dentry, name);
     int r = IS_ERR(d) ? PTR_ERR(d) : may_create(dir);
+    if (!r)
+        r = security_path(dirp, LANDLOCK_ACCESS_FS_MAKE_REG);
     if (!r)
         r = dir->i_op->create ? dir->i_op->create(dir, d, S_IFREG | (mode & 07777 & ~current->fs->umask), 0)
                               : -EOPNOTSUPP;

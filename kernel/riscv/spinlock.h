@@ -50,7 +50,8 @@ struct thread_info {
 #define TIF_SINGLESTEP 8u          /* one instruction, then SIGTRAP */
 #define SYSCALL_WORK_TRACEPOINT 1u /* trace events of system calls are on */
 #define SYSCALL_WORK_TRACE 2u      /* the tracer wants to see them (PTRACE_SYSCALL) */
-#define SYSCALL_WORK_STEP 4u       /* the call is all of a single step */
+#define SYSCALL_WORK_SECCOMP 8u
+#define SYSCALL_WORK_STEP 4u /* the call is all of a single step */
 
 register struct task_struct *current asm("tp");
 #define current_thread ((struct thread_info *)current)

@@ -3,6 +3,7 @@
 #include "../debug/debug.h"
 #include "../debug/trace.h"
 #include "../drivers/drivers.h"
+#include "../security/security.h"
 #include "../core/ptrace.h"
 #include "../core/syscall.h"
 #include <abi/errno.h>
@@ -249,15 +250,15 @@ static inline void call_table(struct trapframe *tf) {
 static noinline void syscall_with_work(struct trapframe *tf) {
     u64 n = tf->a7;
     TRACE(syscall, n, tf->a0, tf->a1);
+    tf->orig_a0 = tf->a0;
     if (READ_ONCE(current_thread->syscall_work) & SYSCALL_WORK_TRACE) {
-        tf->orig_a0 = tf->a0;
         tf->a0 = -ENOSYS;
-        bool skip = ptrace_report_syscall(false) || tf->a7 == ~0UL;
-        if (!skip)
-            tf->a0 = tf->orig_a0;
-        if (skip)
+        if (ptrace_report_syscall(false) || tf->a7 == ~0UL)
             goto out;
     }
+    if ((READ_ONCE(current_thread->syscall_work) & SYSCALL_WORK_SECCOMP) && !seccomp_allows(tf))
+        goto out;
+    tf->a0 = tf->orig_a0;
     call_table(tf);
 out:
     TRACE(sysret, n, tf->a0, 0);

@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.join(TOP, "tests"))
 import conftest  # noqa: E402
 import debian  # noqa: E402
 
-NOT_CONTRACTS = {"bad_pointers", "hog", "singlestep"}  # they try that tine survives, not what a call means; Linux has no single steps
+NOT_CONTRACTS = {"bad_pointers", "hog", "singlestep", "refuse"}  # they try that tine survives, not what a call means; Linux has no single steps
 
 
 def programs(only):

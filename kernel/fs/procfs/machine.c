@@ -5,6 +5,7 @@
 #include "../../debug/trace.h"
 #include "../../drivers/drivers.h"
 #include "../fs.h"
+#include "../../security/security.h"
 #include "procfs.h"
 
 static int show_version(struct seq *s, struct task_struct *t) {
@@ -355,6 +356,22 @@ static int store_test_point(char *text, struct task_struct *t) {
     (void)t;
     return test_point_command(text);
 }
+static int show_refuse(struct seq *s, struct task_struct *t) {
+    (void)t;
+    seq_printf(s, "%u %u\n", refuse_hook, refuse_errno);
+    return 0;
+}
+static int store_refuse(char *text, struct task_struct *t) {
+    char *end;
+    (void)t;
+    u64 hook = strtoul(text, &end, 10), error = *end == ' ' ? strtoul(end + 1, &end, 10) : 0;
+    if (hook > 9 || error > MAX_ERRNO || (hook && !error))
+        return -EINVAL;
+    refuse_tgid = current->tgid;
+    refuse_errno = error;
+    WRITE_ONCE(refuse_hook, hook);
+    return 0;
+}
 static int show_page_tables(struct seq *s, struct task_struct *t) {
     (void)t;
     seq_printf(s, "%s\n", check_page_tables());
@@ -378,6 +395,7 @@ static int store_lock_stat(char *text, struct task_struct *t) {
 }
 static const struct entry debug_entries[] = {PROC_KNOB("lock_stat", 0600, show_lock_stat, store_lock_stat),
                                              PROC_FILE("page_tables", 0400, show_page_tables),
+                                             PROC_KNOB("refuse", 0600, show_refuse, store_refuse),
                                              PROC_KNOB("test_point", 0600, show_test_point, store_test_point),
                                              {0}};
 static const struct entry sys_entries[] = {PROC_DIR("kernel", 0555, kernel_entries),

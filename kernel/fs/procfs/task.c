@@ -2,6 +2,7 @@
 #include "../../core/ptrace.h"
 #include "../../debug/debug.h"
 #include "../../drivers/drivers.h"
+#include "../../security/security.h"
 #include "../fs.h"
 #include "procfs.h"
 
@@ -81,11 +82,12 @@ static int show_pid_status(struct seq *s, struct task_struct *t) {
                    mm->cow_faults.v);
         mmput(mm);
     }
-    seq_printf(s,
-               "Threads:\t%u\nSigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%"
-               "016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nNoNewPrivs:\t%d\n",
-               t->signal->nr_threads, t->pending.signal, shared, t->blocked, ign, caught, c->cap_permitted,
-               c->cap_effective, t->no_new_privs);
+    seq_printf(
+        s,
+        "Threads:\t%u\nSigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%"
+        "016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nNoNewPrivs:\t%d\nSeccomp:\t%u\nSeccomp_filters:\t%u\n",
+        t->signal->nr_threads, t->pending.signal, shared, t->blocked, ign, caught, c->cap_permitted,
+        c->cap_effective, t->no_new_privs, t->seccomp.mode, seccomp_filters(t));
     seq_printf(s, "Cpus_allowed:\t%lx\nvoluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n",
                t->se.affinity & online_harts, t->se.nvcsw, t->se.nivcsw);
     return 0;
