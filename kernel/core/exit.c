@@ -52,6 +52,7 @@ static void unlink_task(struct task_struct *t) {
     s->utime += t->utime;
     s->stime += t->stime;
     s->min_flt += t->min_flt;
+    add_io(&s->io, &t->io);
     s->nvcsw += t->se.nvcsw;
     s->nivcsw += t->se.nivcsw;
     detach_pid(t);
@@ -274,6 +275,8 @@ __noreturn void do_exit(s32 code) {
         for_each_thread(o, t->signal) if (!(o->task_flags & PF_EXITING)) signal_wake_up(o, false);
     READ_TASKS_END(flags);
     t->exit_code = t->signal->group_exit ? t->signal->group_exit_code : code;
+    if (unlikely(last && acct_on()))
+        acct_process(t->exit_code);
     exit_mm();
     if (t->sysvsem)
         exit_sem(t);

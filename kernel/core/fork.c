@@ -305,6 +305,7 @@ static void init_child(struct task_struct *p, const struct kernel_clone_args *ar
     p->seccomp.filter = NULL; /* copy_seccomp */
     p->last_siginfo = NULL;
     p->utime = p->stime = p->min_flt = 0;
+    p->io = (struct io_accounting){0};
     p->restart.fn = NULL;
     p->robust_list = 0;
     p->exit_code = p->exit_state = 0;
@@ -376,7 +377,7 @@ static long link_child(struct task_struct *p, const struct kernel_clone_args *ar
             p->exit_signal = current->group_leader->exit_signal;
         if (!(f & CLONE_THREAD))
             list_add_tail(&p->sibling, &p->real_parent->children);
-        p->ti.syscall_work = READ_ONCE(trace_mask) & TRACE_SYSCALLS ? SYSCALL_WORK_TRACEPOINT : 0; /* C23 */
+        p->ti.syscall_work = global_syscall_work(); /* C23 */
         copy_seccomp(p);
         ptrace_init_task(p, (f & CLONE_PTRACE) || args->trace_event); /* D2, C26 */
         attach_pid(p);

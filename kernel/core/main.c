@@ -130,6 +130,7 @@ __noreturn void init_ended(s32 code) {
 
 static void finish_everything(void) {
     sync_all(true);
+    acct_stop();
     unmount_everything();
     tty_drain_polled();
 }
@@ -191,6 +192,7 @@ void start_kernel(u64 hartid, u64 dtb_pa) {
     procfs_init();
     ext2_init();
     tty_init();
+    audit_init();
     smp_boot();
     pid_t pid = kernel_thread(kernel_init, NULL, "init", 0);
     if (pid != 1)

@@ -195,14 +195,14 @@ struct task_struct *next_task(struct pid_namespace *ns, pid_t *nr, bool threads)
     return t;
 }
 
-void trace_syscalls_update(void) {
+void syscall_work_update(void) {
     struct task_struct *p, *t;
     READ_TASKS(flags);
+    u32 work = global_syscall_work();
     for_each_process(p) for_each_thread(t, p->signal) {
-        if (READ_ONCE(trace_mask) & TRACE_SYSCALLS)
-            __atomic_fetch_or(&t->ti.syscall_work, SYSCALL_WORK_TRACEPOINT, __ATOMIC_RELAXED);
-        else
-            __atomic_fetch_and(&t->ti.syscall_work, ~SYSCALL_WORK_TRACEPOINT, __ATOMIC_RELAXED);
+        __atomic_fetch_or(&t->ti.syscall_work, work, __ATOMIC_RELAXED);
+        __atomic_fetch_and(&t->ti.syscall_work, work | ~(SYSCALL_WORK_TRACEPOINT | SYSCALL_WORK_AUDIT),
+                           __ATOMIC_RELAXED);
     }
     READ_TASKS_END(flags);
 }

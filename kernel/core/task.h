@@ -41,6 +41,7 @@ struct user_struct {
 #define CAP_IPC_OWNER 15
 #define CAP_SYS_CHROOT 18
 #define CAP_SYS_PTRACE 19
+#define CAP_SYS_PACCT 20
 #define CAP_SYS_ADMIN 21
 #define CAP_SYS_BOOT 22
 #define CAP_SYS_NICE 23
@@ -95,6 +96,14 @@ struct sigqueue {
     struct abi_siginfo info;
 };
 struct tty;
+/* What was read [0] and written [1]: by calls, how many of them, and from and to disks. */
+struct io_accounting {
+    u64 chars[2], calls[2], bytes[2];
+};
+static inline void add_io(struct io_accounting *to, const struct io_accounting *from) {
+    for (int i = 0; i < 2; i++)
+        to->chars[i] += from->chars[i], to->calls[i] += from->calls[i], to->bytes[i] += from->bytes[i];
+}
 /* C17: what all threads of a process share. */
 struct signal_struct {
     atomic_t refcount;
@@ -130,6 +139,7 @@ struct signal_struct {
     u64 cutime, cstime, cmin_flt, cnvcsw, cnivcsw, cmaxrss; /* reaped children */
     u64 utime, stime, min_flt, nvcsw, nivcsw;               /* threads already gone */
     u64 maxrss;
+    struct io_accounting io; /* threads already gone */
     s32 oom_score_adj;
 };
 
@@ -155,6 +165,7 @@ struct task_struct {
     bool in_reclaim;
     u64 utime, stime, acct_stamp; /* ns */
     u64 min_flt;
+    struct io_accounting io;
     struct restart_block restart;
 #ifdef CONFIG_FUNCTION_TRACER
     struct ftrace_task ftrace;
@@ -318,7 +329,7 @@ struct task_struct *get_task_by_pid(pid_t pid); /* the same, counted; takes the 
 struct task_struct *next_task(struct pid_namespace *ns, pid_t *pid,
                               bool threads); /* counted, with a number >= *pid */
 bool pgrp_exists(pid_t pgid, pid_t sid);
-void trace_syscalls_update(void); /* trace_mask changed: tell every task */
+void syscall_work_update(void); /* trace_mask or what is audited changed: tell every task */
 bool is_orphaned_pgrp(pid_t pgid, struct task_struct *ignoring);
 #define for_each_process(t) list_for_each_entry(t, &task_list, tasks)
 #define for_each_thread(t, sig) list_for_each_entry(t, &(sig)->thread_head, thread_link)
@@ -357,6 +368,18 @@ int dequeue_signal(u64 mask, struct abi_siginfo *info); /* takes the lock */
 #define ERESTARTNOHAND 514
 #define ERESTART_RESTARTBLOCK 516
 
+/* --- acct.c --- */
+bool acct_on(void);
+void acct_process(s32 code); /* current's process ends with code: its record is written. May sleep */
+void acct_stop(void);
+/* --- audit.c --- */
+struct record;
+bool audit_enabled(void);
+/* Around a system call of a task with SYSCALL_WORK_AUDIT. entry: NULL if it is not to be recorded; else exit
+ * takes it over. */
+struct record *audit_entry(const struct trapframe *tf);
+void audit_exit(struct record *r, s64 result);
+void audit_init(void), audit_stop(void);
 /* --- coredump.c --- */
 /* A signal whose action is to dump core: write one if allowed. The group is ending from now on. The exit
  * code: the signal, with 0x80 where there is a core file. May sleep. */

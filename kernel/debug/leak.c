@@ -167,6 +167,8 @@ void leak_check(void) {
     trace_release();
     ipc_remove_all(&init_ipc_ns);
     landlock_reap();
+    acct_stop();
+    audit_stop();
     /* The last references go when harts have switched away from what ended. */
     const char *wrong;
     patience = ktime_get() + 2000000000;

@@ -61,7 +61,7 @@ static int make_rings(u32 size) {
 
 static void set_mask(u64 mask) {
     WRITE_ONCE(trace_mask, mask);
-    trace_syscalls_update();
+    syscall_work_update();
 }
 
 void trace_release(void) {

@@ -45,6 +45,10 @@ void trace_write(enum trace_event e, u64 a, u64 b, u64 c); /* any context */
         if (TRACE_ON(event))                                                                                 \
             trace_write(TRACE_##event, (u64)(a), (u64)(b), (u64)(c));                                        \
     } while (0)
+/* SYSCALL_WORK_*, for every task: tasklist_lock held. */
+#define global_syscall_work()                                                                                \
+    ((READ_ONCE(trace_mask) & TRACE_SYSCALLS ? SYSCALL_WORK_TRACEPOINT : 0) |                                \
+     (audit_enabled() ? SYSCALL_WORK_AUDIT : 0))
 #define TRACE_SYSCALLS (1UL << TRACE_syscall | 1UL << TRACE_sysret)
 /* on, off, clear, size=N (entries for each hart, while off), or groups and events with commas between: those
  * are on, the others off. 0, -EINVAL, -EBUSY, -ENOMEM. May sleep. */

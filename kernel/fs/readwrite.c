@@ -76,6 +76,9 @@ static long do_rw(u64 fd, struct iov_iter *it, bool write, bool positioned, loff
         r = write ? vfs_write(f, it, &none) : vfs_read(f, it, &none);
     }
     fdput(slot);
+    current->io.calls[write]++;
+    if (r > 0)
+        current->io.chars[write] += r;
     return r;
 }
 static long rw_buf(u64 fd, u64 buf, u64 n, bool write, bool positioned, loff_t at) {

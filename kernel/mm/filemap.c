@@ -157,6 +157,7 @@ static struct page *start_reads(struct address_space *m, u64 index, u64 n, bool 
                 unlock_page(p);
             } else {
                 page_clear(p, PG_ERROR);
+                current->io.bytes[0] += m->ops->writepage ? PAGE_SIZE : 0; /* from a disk */
                 m->ops->readpage(m->host, p);
             }
         }
@@ -205,6 +206,7 @@ void set_page_dirty(struct page *p) {
     page_set(p, PG_UPTODATE);
     if (page_set(p, PG_DIRTY) || !m->ops->writepage)
         return;
+    current->io.bytes[1] += PAGE_SIZE;
     u64 irq = spin_lock_irqsave(&m->lock);
     bool first = span_add(&m->dirty, p->index);
     spin_unlock_irqrestore(&m->lock, irq);

@@ -51,6 +51,7 @@ struct thread_info {
 #define SYSCALL_WORK_TRACEPOINT 1u /* trace events of system calls are on */
 #define SYSCALL_WORK_TRACE 2u      /* the tracer wants to see them (PTRACE_SYSCALL) */
 #define SYSCALL_WORK_SECCOMP 8u
+#define SYSCALL_WORK_AUDIT 16u
 #define SYSCALL_WORK_STEP 4u /* the call is all of a single step */
 
 register struct task_struct *current asm("tp");

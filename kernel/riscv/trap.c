@@ -259,7 +259,11 @@ static noinline void syscall_with_work(struct trapframe *tf) {
     if ((READ_ONCE(current_thread->syscall_work) & SYSCALL_WORK_SECCOMP) && !seccomp_allows(tf))
         goto out;
     tf->a0 = tf->orig_a0;
+    struct record *audit =
+        READ_ONCE(current_thread->syscall_work) & SYSCALL_WORK_AUDIT ? audit_entry(tf) : NULL;
     call_table(tf);
+    if (audit)
+        audit_exit(audit, tf->a0);
 out:
     TRACE(sysret, n, tf->a0, 0);
     if (READ_ONCE(current_thread->syscall_work) & SYSCALL_WORK_TRACE)

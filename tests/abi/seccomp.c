@@ -98,8 +98,9 @@ static int kills_process_by_thread(void) {
     deny(SECCOMP_RET_KILL_PROCESS);
     pthread_t t;
     pthread_create(&t, 0, calls, 0);
-    for (;;)
-        usleep(1000);
+    while (usleep(1000) < 1)
+        ;
+    return 1;
 }
 static volatile int trapped, trap_errno, trap_nr, trap_arch_ok;
 static void on_sys(int s, siginfo_t *si, void *uc) {
