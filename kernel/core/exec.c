@@ -512,6 +512,7 @@ static void begin_program(struct mm_struct *mm, struct image *im, struct cred *c
     close_on_exec(t->files);
     //@end
     commit_cred(c);
+    exec_keys();
     mm->undumpable = secure;
     if (secure)
         ptrace_secure_exec();

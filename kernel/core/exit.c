@@ -6,6 +6,7 @@
 #include "../debug/debug.h"
 #include "../debug/trace.h"
 #include "../fs/fs.h"
+#include "../security/security.h"
 #include <abi/errno.h>
 
 void pid_put(pid_t nr);
@@ -297,6 +298,7 @@ __noreturn void do_exit(s32 code) {
     if (unlikely(last && t->pid_ns->reaper == t->signal && t->pid_ns->level))
         zap_pid_ns_processes();
     put_nsproxy(namespaces);
+    exit_keys(t, last);
     if (unlikely(init))
         init_ended(code);
     exit_notify(last);

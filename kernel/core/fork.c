@@ -425,8 +425,9 @@ struct task_struct *copy_process(struct kernel_clone_args *args) {
         goto bad_fork_sighand;
     if ((r = copy_mm(f, p))) /* C18 */
         goto bad_fork_signal;
+    copy_keys(p);                    /* C19 */
     if ((r = copy_namespaces(f, p))) /* C20 */
-        goto bad_fork_mm;
+        goto bad_fork_keys;
     copy_thread(p, args);                                                              /* C21 */
     r = alloc_pid(p->nsproxy->pid_ns_for_children, args->set_tid, args->set_tid_size); /* D1 */
     if (r < 0)
@@ -471,7 +472,8 @@ bad_fork_pid:
     free_pid(p->pid);
 bad_fork_namespaces:
     put_nsproxy(p->nsproxy);
-bad_fork_mm:
+bad_fork_keys:
+    exit_keys(p, false);
     if (p->mm)
         mmput(p->mm);
 bad_fork_signal:

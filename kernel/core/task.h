@@ -140,6 +140,7 @@ struct signal_struct {
     u64 utime, stime, min_flt, nvcsw, nivcsw;               /* threads already gone */
     u64 maxrss;
     struct io_accounting io; /* threads already gone */
+    struct key *keyring;     /* the process's, counted, or NULL: keys_mutex */
     s32 oom_score_adj;
 };
 
@@ -202,6 +203,9 @@ struct task_struct {
     struct fs_struct *fs;
     struct sighand_struct *sighand; /* NULL once reaped: sighand lock and tasklist_lock */
     struct signal_struct *signal;
+    struct {
+        struct key *thread, *session; /* counted, or NULL: keys_mutex */
+    } keyring;
     struct nsproxy *nsproxy;       /* NULL once it has ended */
     struct sem_undo_list *sysvsem; /* or NULL; ipc/sem.c */
     /* sighand->lock */

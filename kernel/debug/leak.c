@@ -168,6 +168,7 @@ void leak_check(void) {
     ipc_remove_all(&init_ipc_ns);
     landlock_reap();
     acct_stop();
+    keys_end();
     audit_stop();
     /* The last references go when harts have switched away from what ended. */
     const char *wrong;

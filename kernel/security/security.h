@@ -12,6 +12,12 @@ void put_seccomp(struct task_struct *t);
 long prctl_set_seccomp(u64 mode, u64 prog);
 u32 seccomp_filters(struct task_struct *t); /* how many; takes tasklist_lock */
 
+/* --- keys.c --- */
+void copy_keys(struct task_struct *p);            /* C19: the session's keyring alone. May sleep */
+void exec_keys(void);                             /* current's thread and process keyrings are dropped */
+void exit_keys(struct task_struct *t, bool last); /* all of t's; last: its process's. May sleep */
+void keys_end(void);
+
 /* --- the hooks --- */
 struct path;
 /* What a policy may have a say in, in the order of the checklist. A hook gives 0 or -errno; NULL: it does not

@@ -386,6 +386,13 @@ static int do_unshare(int n) { /* in a child: what is new goes with it */
     remaining = WEXITSTATUS(st) & 0x80;
     return WEXITSTATUS(st) & 0x7f;
 }
+static int do_keys(int n) {
+    arm(n);
+    long ring = syscall(SYS_add_key, "keyring", "sweep", NULL, 0, -1);
+    int e = settle(ring < 0 ? -1 : syscall(SYS_add_key, "user", "sweep", "content", 7, ring));
+    syscall(SYS_keyctl, 7, -1);
+    return e;
+}
 static int do_trace(int n) { /* peeks, pokes into text, single steps */
     long w;
     pid_t p = fork();
@@ -494,6 +501,7 @@ int main(int argc, char **argv) {
     sweep("semget, semop", do_semaphores, 0);
     sweep("shmget, shmat", do_shared_memory, 0);
     sweep("msgget, msgsnd, msgrcv", do_messages, 0);
+    sweep("add_key", do_keys, 0);
     sweep("ptrace: peek, poke, step", do_trace, EIO);
     sweep("unshare(UTS|IPC|NS|PID)", do_unshare, 0);
     flags = CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNS | CLONE_NEWPID;

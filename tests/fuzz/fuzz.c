@@ -22,6 +22,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifndef SYS_landlock_create_ruleset
+#define SYS_landlock_create_ruleset 444
+#define SYS_landlock_add_rule 445
+#define SYS_landlock_restrict_self 446
+#endif
+
 enum kind { END, FD, PID, UID, SIG, FLAGS, MODE, SIZE, PTR, PATH, TIME, CMD, ANY, ADDR, PROT, PTRACE, IPC };
 struct call {
     short nr;
@@ -168,6 +174,13 @@ static const struct call calls[] = {
     C(msgsnd, 4, CMD, PTR, CMD, IPC),
     C(msgrcv, 4, CMD, PTR, CMD, CMD, IPC),
     C(msgctl, 2, CMD, CMD, PTR),
+    C(add_key, 3, PATH, PTR, PTR, SIZE, CMD),
+    C(request_key, 1, PATH, PTR, PTR, CMD),
+    C(keyctl, 5, CMD, CMD, CMD, CMD, CMD),
+    C(seccomp, 1, CMD, CMD, PTR),
+    C(landlock_create_ruleset, 1, PTR, SIZE, CMD),
+    C(landlock_add_rule, 1, FD, CMD, PTR, CMD),
+    C(landlock_restrict_self, 1, FD, CMD),
     C(unshare, 3, FLAGS),
     C(setns, 3, FD, FLAGS),
     C(pivot_root, 1, PATH, PATH),
@@ -228,7 +241,9 @@ static uint64_t pointer(void) {
         return (uint64_t)pool + pick(POOL / 64) * 64;
     }
 }
-static const char *const paths[] = {"a",
+static const char *const paths[] = {"user",
+                                    "keyring",
+                                    "a",
                                     "/proc/self/ns/pid",
                                     "/proc/1/ns/uts",
                                     "/proc/self/ns/mnt",

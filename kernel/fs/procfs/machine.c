@@ -437,6 +437,7 @@ static const struct entry root_entries[] = {
     PROC_FILE("cpuinfo", 0444, show_cpuinfo),
     PROC_FILE("interrupts", 0444, show_interrupts),
     PROC_FILE("filesystems", 0444, show_filesystems),
+    PROC_FILE("keys", 0444, show_keys),
     PROC_FILE("cmdline", 0444, show_cmdline),
     PROC_KNOB("sysrq-trigger", 0200, NULL, store_sysrq),
     PROC_DIR("sys", 0555, sys_entries),

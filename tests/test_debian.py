@@ -1,4 +1,4 @@
-"""Debian's own riscv64 strace and gdbserver, unmodified. Skipped, with the reason, where the archive cannot be reached."""
+"""Debian's own riscv64 strace, gdbserver, keyctl, ipcs and ipcrm, unmodified. Skipped, with the reason, where the archive cannot be reached."""
 import glob
 import os
 import re
@@ -12,17 +12,17 @@ import pytest
 sys.path.insert(0, os.path.join(conftest.TOP, "scripts"))
 import debian  # noqa: E402
 
-LIBRARIES = {"libc6": ("libc.so.6", "ld-linux-riscv64-lp64d.so.1", "libm.so.6"), "libgcc-s1": ("libgcc_s.so.1",), "libstdc++6": ("libstdc++.so.6",)}
+LIBRARIES = {"libc6": ("libc.so.6", "ld-linux-riscv64-lp64d.so.1", "libm.so.6"), "libgcc-s1": ("libgcc_s.so.1",), "libstdc++6": ("libstdc++.so.6",), "libkeyutils1": ("libkeyutils.so.1",)}
 
 
-def install(machine, package, *libraries):
-    """The program of a package of the same name, as /bin/NAME, with the libraries of these packages."""
+def install(machine, package, *libraries, programs=None):
+    """The program of a package of the same name, or others of it, in /bin, with the libraries of these packages."""
     try:
-        machine.add(os.path.join(debian.package(package), "usr/bin", package), "/bin/" + package)
+        for name in programs or (package,):
+            machine.add(os.path.join(debian.package(package), "usr/bin", name), "/bin/" + name)
         for p in libraries:
             for name in LIBRARIES[p]:
-                found = glob.glob(os.path.join(debian.package(p), "usr/lib/**", name), recursive=True)
-                machine.library([f for f in found if not os.path.islink(f)][0] if not os.path.islink(found[0]) else found[0], name)
+                machine.library(glob.glob(os.path.join(debian.package(p), "usr/lib/**", name), recursive=True)[0], name)
     except debian.Unavailable as e:
         pytest.skip(str(e))
 
@@ -109,3 +109,21 @@ def test_gdbserver_debugs_threads_and_a_fork(machine, tmp_path, options):
     assert "Value returned is" in g.stdout and "= 3" in g.stdout, said
     assert re.search(r"Inferior 1 \(process \d+\) exited with code 03", g.stdout), said
     assert "3.0, the child left 7, counter 6" in console, said
+
+
+def test_keyctl(machine):
+    install(machine, "keyutils", "libc6", "libkeyutils1", programs=("keyctl",))
+    r = machine.run("keyctl add user name content @u; keyctl print $(keyctl search @u user name); keyctl show @u; keyctl newring ring @u; "
+                    "keyctl session - keyctl add user inside x @s; keyctl revoke $(keyctl search @u user name); keyctl print $(keyctl search @u user name); "
+                    "keyctl request user nothing", cpus=2, debug=True)
+    assert "\ncontent\n" in r.text and re.search(r"\d+ --alswrv +0 +0 +\\_ user: name", r.text) and "Joined session keyring" in r.text, r.text
+    assert "Key has been revoked" in r.text and "Required key not available" in r.text, r.text
+
+
+def test_ipcs_and_ipcrm(machine):
+    install(machine, "util-linux", "libc6", programs=("ipcs", "ipcrm", "ipcmk"))
+    r = machine.run("ipcmk -M 10000; ipcmk -S 3; ipcmk -Q; ipcs; ipcs -l; ipcrm -a; ipcs; cat /proc/sysvipc/shm", cpus=2, debug=True)
+    before, after = r.text.split("Limits", 1)
+    assert re.search(r"0x\w+ +0 +root +644 +10000 +0", before) and re.search(r"0x\w+ +0 +root +644 +3", before) and re.search(r"0x\w+ +0 +root +644 +0 +0", before), r.text
+    assert "max message size" in after or "max size of message" in after, r.text
+    assert not re.search(r"^0x", after, re.M), r.text
