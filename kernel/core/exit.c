@@ -1,5 +1,6 @@
 /* The end of a task (X2, X4, X5): what it holds is put, children get a new parent, the parent is told,
  * and the last trace goes when somebody has read the exit status. */
+#include "cgroup.h"
 #include "nsproxy.h"
 #include "ptrace.h"
 #include "signal.h"
@@ -57,6 +58,7 @@ static void unlink_task(struct task_struct *t) {
     s->nvcsw += t->se.nvcsw;
     s->nivcsw += t->se.nivcsw;
     detach_pid(t);
+    cgroup_release(t);
 }
 
 void release_task(struct task_struct *t) {
@@ -197,8 +199,10 @@ static void exit_notify(bool last) {
     READ_TASKS(irq);
     exit_ptrace(&traced);
     forget_children(t, &dead);
-    if (last)
+    if (last) {
+        cgroup_exit(t);
         check_orphaned(t->group_leader, t->group_leader->real_parent);
+    }
     t->exit_state = EXIT_ZOMBIE;
     if (unlikely(t->ptrace)) { /* its tracer is to see it, whatever the parent will say */
         bool whole = t == t->group_leader && t->signal->nr_threads == 1;

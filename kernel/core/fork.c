@@ -5,6 +5,7 @@
  * from which nothing can fail, then the child is linked and visible. Errors leave by one label for each
  * thing taken, in reverse. Until wake_up_new_task nobody but the caller can reach the child's memory; after
  * it the child may be gone, so its pid is read before. */
+#include "cgroup.h"
 #include "futex.h"
 #include "nsproxy.h"
 #include "ptrace.h"
@@ -36,6 +37,7 @@ struct task_struct init_task = {
     .sighand = &init_sighand,
     .signal = &init_signal,
     .nsproxy = &init_nsproxy,
+    .cgroup = &root_cgroup,
     .pid_ns = &init_pid_ns,
     .real_parent = &init_task,
     .parent = &init_task,
@@ -339,9 +341,11 @@ static long link_child(struct task_struct *p, const struct kernel_clone_args *ar
         r = -EINTR;
     else if ((f & CLONE_THREAD) && (s->group_exit || s->group_exec)) /* C29 */
         r = -EAGAIN;
+    p->group_leader = f & CLONE_THREAD ? current->group_leader : p;
+    if (!r)
+        r = cgroup_post_fork(p, args->cgroup);
     if (!r) {
         if (f & CLONE_THREAD) {
-            p->group_leader = current->group_leader;
             if (s->group_stop_count || s->stopped) { /* C29: it stops before it runs */
                 p->stop_pending = true;
                 s->group_stop_count += s->stopped ? 0 : 1;
@@ -350,7 +354,6 @@ static long link_child(struct task_struct *p, const struct kernel_clone_args *ar
             s->nr_threads++;
             s->live++;
         } else {
-            p->group_leader = p;
             if (unlikely(p->pid_ns->level && p->vpid == 1)) {
                 p->pid_ns->reaper = s;
                 s->unkillable = true;
@@ -410,8 +413,12 @@ struct task_struct *copy_process(struct kernel_clone_args *args) {
     if (READ_ONCE(nr_threads) >= max_threads) /* C6 */
         goto bad_fork_count;
     init_child(p, args);
-    if ((r = security_task_alloc(p, f))) /* C2 */
+    if (args->cgroup)
+        get_cgroup(args->cgroup);
+    if ((r = cgroup_can_fork(p, args->cgroup)))
         goto bad_fork_count;
+    if ((r = security_task_alloc(p, f))) /* C2 */
+        goto bad_fork_cgroup;
     sched_fork(p);                /* C25 */
     if ((r = copy_semundo(f, p))) /* C14 */
         goto bad_fork_security;
@@ -488,6 +495,8 @@ bad_fork_semundo:
     exit_sem(p);
 bad_fork_security:
     security_task_free(p);
+bad_fork_cgroup:
+    cgroup_cancel_fork(p);
 bad_fork_count:
     atomic_dec(&p->cred->user->processes);
     put_cred(p->cred);
@@ -604,7 +613,8 @@ long sys_clone3(u64 uargs, u64 size) { /* E4 */
     long r = copy_struct_from_user(&a, sizeof(a), uargs, size);
     if (r)
         return r;
-    if ((a.flags & (CSIGNAL | CLONE_DETACHED)) || a.exit_signal > _NSIG || a.cgroup ||
+    if ((a.flags & (CSIGNAL | CLONE_DETACHED)) || a.exit_signal > _NSIG ||
+        ((a.flags & CLONE_INTO_CGROUP) && (a.cgroup >> 31 || size < sizeof(a))) ||
         ((a.flags & (CLONE_THREAD | CLONE_PARENT)) && a.exit_signal) || (!a.set_tid != !a.set_tid_size) ||
         a.set_tid_size > 32 || (!a.stack != !a.stack_size) || (a.stack && !access_ok(a.stack, a.stack_size)))
         return -EINVAL;
@@ -632,7 +642,14 @@ long sys_clone3(u64 uargs, u64 size) { /* E4 */
         .set_tid = set_tid,
         .set_tid_size = a.set_tid_size,
     };
-    return do_fork(&args);
+    if (!(a.flags & CLONE_INTO_CGROUP))
+        return do_fork(&args);
+    args.cgroup = cgroup_of_fd(a.cgroup);
+    if (IS_ERR(args.cgroup))
+        return PTR_ERR(args.cgroup);
+    r = args.cgroup->parent && args.cgroup->subtree ? -EBUSY : args.cgroup->dead ? -ENODEV : do_fork(&args);
+    put_cgroup(args.cgroup);
+    return r;
 }
 
 pid_t kernel_thread(int (*fn)(void *), void *arg, const char *name, u64 flags) { /* E5 */

@@ -188,6 +188,7 @@ void start_kernel(u64 hartid, u64 dtb_pa) {
     epoll_init();
     tmpfs_init();
     nsfs_init();
+    cgroupfs_init();
     devfs_init();
     procfs_init();
     ext2_init();

@@ -206,6 +206,7 @@ struct task_struct {
     struct {
         struct key *thread, *session; /* counted, or NULL: keys_mutex */
     } keyring;
+    struct cgroup *cgroup;         /* counted unless the root: tasklist_lock; see cgroup.h */
     struct nsproxy *nsproxy;       /* NULL once it has ended */
     struct sem_undo_list *sysvsem; /* or NULL; ipc/sem.c */
     /* sighand->lock */
@@ -276,8 +277,9 @@ struct kernel_clone_args {
     u32 set_tid_size;
     int (*fn)(void *); /* a kernel thread's function */
     void *fn_arg;
-    const char *name; /* and its comm */
-    int trace_event;  /* PTRACE_EVENT_* that the caller's tracer wants to see, or 0; do_fork finds it */
+    const char *name;      /* and its comm */
+    struct cgroup *cgroup; /* CLONE_INTO_CGROUP: counted, do_fork's caller's; or NULL */
+    int trace_event;       /* PTRACE_EVENT_* that the caller's tracer wants to see, or 0; do_fork finds it */
 };
 /* Make a task as args say and start it. Its pid, or -errno. May sleep. */
 long do_fork(struct kernel_clone_args *args);

@@ -255,7 +255,7 @@ int for_each_mount(struct mnt_namespace *ns, void (*fn)(struct mount *, void *),
 void path_walk_up(const struct path *p, bool (*fn)(const struct dentry *, void *), void *arg);
 void chroot_fs_refs(const struct path *was,
                     const struct path *now); /* whoever has `was` as root or directory */
-void nsfs_init(void);
+void nsfs_init(void), cgroupfs_init(void);
 struct task_struct *pidfd_task(struct file *f); /* of a pidfd, not counted */
 
 /* --- file.c --- */

@@ -39,8 +39,9 @@ struct entry {
     { .name = (n), .mode = S_IFLNK | 0777, __VA_ARGS__ }
 
 extern const struct entry proc_root, pid_entries[];
-int show_keys(struct seq *s, struct task_struct *t); /* security/keys.c */
-int show_io(struct seq *s, struct task_struct *t);   /* core/acct.c */
+int show_cgroup(struct seq *s, struct task_struct *t); /* core/cgroup.c */
+int show_keys(struct seq *s, struct task_struct *t);   /* security/keys.c */
+int show_io(struct seq *s, struct task_struct *t);     /* core/acct.c */
 /* ipc.c */
 extern const struct entry sysvipc_entries[];
 int show_shmmax(struct seq *s, struct task_struct *t), store_shmmax(char *text, struct task_struct *t);

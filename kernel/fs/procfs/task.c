@@ -346,6 +346,7 @@ const struct entry pid_entries[] = {
     PROC_KNOB("fail-nth", 0644, show_fail_nth, store_fail_nth),
     PROC_FILE("limits", 0444, show_limits),
     PROC_FILE("io", 0400, show_io),
+    PROC_FILE("cgroup", 0444, show_cgroup),
     PROC_FILE("mounts", 0444, show_mounts),
     PROC_LINK("cwd", .link = link_cwd),
     PROC_LINK("root", .link = link_root),
