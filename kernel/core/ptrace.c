@@ -21,7 +21,7 @@ static int ptrace_may_access(struct task_struct *t, const struct mm_struct *mm, 
     const struct cred *c = current->cred, *o = t->cred;
     if (t->signal == current->signal)
         return 0;
-    int r = security_ptrace(t);
+    int r = security_ptrace(current, t);
     if (r)
         return r;
     bool fs = mode == PTRACE_MODE_FSCREDS;
@@ -107,8 +107,7 @@ void ptrace_init_task(struct task_struct *p, bool trace) {
 static long ptrace_traceme(void) {
     long r = -EPERM;
     READ_TASKS(irq);
-    if (!current->ptrace) {
-        r = 0;
+    if (!current->ptrace && !(r = security_ptrace(current->real_parent, current))) {
         if (!(current->real_parent->task_flags & PF_EXITING)) {
             spin_lock(&current->sighand->lock);
             current->ptrace = PT_PTRACED;

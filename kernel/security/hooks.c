@@ -25,4 +25,4 @@ int security_path(const struct path *p, u32 access) { ASK(path, p, access); }
 int security_across(const struct path *from, const struct path *to) { ASK(across, from, to); }
 int security_mount(void) { ASK(mount); }
 int security_kill(struct task_struct *t, int sig) { ASK(kill, t, sig); }
-int security_ptrace(struct task_struct *t) { ASK(ptrace, t); }
+int security_ptrace(struct task_struct *tracer, struct task_struct *t) { ASK(ptrace, tracer, t); }

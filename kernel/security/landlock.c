@@ -88,8 +88,8 @@ static int across(const struct path *from, const struct path *to) {
 /* With other mounts the rules would mean something else. */
 static int mount(void) { return current->cred->landlock ? -EPERM : 0; }
 /* Who is confined looks only into who is at least as confined. */
-static int ptrace(struct task_struct *t) {
-    const struct landlock_layer *mine = current->cred->landlock, *l = t->cred->landlock;
+static int ptrace(struct task_struct *tracer, struct task_struct *t) {
+    const struct landlock_layer *mine = tracer->cred->landlock, *l = t->cred->landlock;
     while (l && l != mine)
         l = l->below;
     return l == mine ? 0 : -EPERM;

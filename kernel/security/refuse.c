@@ -28,8 +28,8 @@ static int kill(struct task_struct *t, int sig) {
     (void)t, (void)sig;
     return refuse(8);
 }
-static int ptrace(struct task_struct *t) {
-    (void)t;
+static int ptrace(struct task_struct *tracer, struct task_struct *t) {
+    (void)tracer, (void)t;
     return refuse(9);
 }
 const struct security_ops refuse_ops = {.name = "refuse",

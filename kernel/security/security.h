@@ -34,7 +34,7 @@ struct security_ops {
                   const struct path *to);        /* a name goes from one directory to another */
     int (*mount)(void);                          /* the tree of mounts is about to change */
     int (*kill)(struct task_struct *t, int sig); /* tasklist_lock held */
-    int (*ptrace)(struct task_struct *t);        /* current looks into t; tasklist_lock held */
+    int (*ptrace)(struct task_struct *tracer, struct task_struct *t); /* it looks into t; tasklist_lock held */
 };
 int security_task_create(u64 flags);
 int security_task_alloc(struct task_struct *p, u64 flags);
@@ -44,7 +44,7 @@ int security_path(const struct path *p, u32 access);
 int security_across(const struct path *from, const struct path *to);
 int security_mount(void);
 int security_kill(struct task_struct *t, int sig);
-int security_ptrace(struct task_struct *t);
+int security_ptrace(struct task_struct *tracer, struct task_struct *t);
 
 /* --- landlock.c --- */
 extern const struct security_ops landlock_ops;
