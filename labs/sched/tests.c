@@ -15,7 +15,7 @@ CHECK(fair) {
         pid[i] = lab_worker(i, 0);
     let_run(20);
     uint64_t before[3] = {WORK(0), WORK(1), WORK(2)}, most = 0, least = ~0UL;
-    let_run(90);
+    let_run(240);
     for (int i = 0; i < 3; i++) {
         uint64_t did = WORK(i) - before[i];
         most = did > most ? did : most;
