@@ -35,10 +35,17 @@ static void charge(struct cgroup *c) {
     for (; c->parent; c = c->parent)
         atomic_add(&c->pids, 1);
 }
+/* One more, if there is room: the count is never above the limit, not even for who looks meanwhile. */
+static bool add_below(struct cgroup *c) {
+    for (s64 n = atomic_read(&c->pids); n < READ_ONCE(c->max); n = atomic_read(&c->pids))
+        if (cmpxchg(&c->pids.v, n, n + 1))
+            return true;
+    return false;
+}
 static bool try_charge(struct cgroup *c) {
     for (struct cgroup *at = c; at->parent; at = at->parent)
-        if (atomic_add_return(&at->pids, 1) > READ_ONCE(at->max)) {
-            uncharge(c, at->parent);
+        if (!add_below(at)) {
+            uncharge(c, at);
             atomic_add(&at->hits, 1);
             return false;
         }
