@@ -492,6 +492,7 @@ static void attaching(void) {
     kill(p, SIGKILL);
     OK(waitpid(p, &st, 0) == p && WTERMSIG(st) == SIGKILL, "SIGKILL ends it");
 
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
     p = fork();
     if (!p) {
         pid_t c = fork();
@@ -500,7 +501,6 @@ static void attaching(void) {
         pt(PTRACE_SEIZE, c, 0, PTRACE_O_EXITKILL);
         _exit(c & 0x7f);
     }
-    prctl(PR_SET_CHILD_SUBREAPER, 1);
     waitpid(p, &st, 0);
     p = waitpid(-1, &st, 0);
     OK(p > 0 && WIFSIGNALED(st) && WTERMSIG(st) == SIGKILL, "EXITKILL: the tracee ends with its tracer");
