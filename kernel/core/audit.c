@@ -161,6 +161,20 @@ static int choose(u32 nr, bool on) {
     kfree(more);
     return 0;
 }
+/* "+name", "-name", or "off" for all. */
+static int choose_by_name(const char *s) {
+    bool off = !strcmp(s, "off");
+    int r = off ? 0 : -EINVAL;
+    for (u32 nr = 0; nr < SYSCALL_COUNT; nr++) {
+        if (off)
+            r = READ_ONCE(chosen[nr / 64]) & BIT(nr % 64) ? choose(nr, false) : 0;
+        else if ((*s == '+' || *s == '-') && name_of(nr) && !strcmp(s + 1, name_of(nr)))
+            return choose(nr, *s == '+');
+        if (off && r)
+            break;
+    }
+    return r;
+}
 static ssize_t audit_write(struct file *f, struct iov_iter *it, loff_t *pos) {
     char text[128], *end;
     size_t n = it->count;
@@ -180,12 +194,7 @@ static ssize_t audit_write(struct file *f, struct iov_iter *it, loff_t *pos) {
             break;
         char after = *end;
         *end = 0;
-        r = -EINVAL;
-        for (u32 nr = 0; nr < SYSCALL_COUNT; nr++)
-            if (!strcmp(s, "off") ? (r = 0, (chosen[nr / 64] & BIT(nr % 64)) != 0)
-                                  : (*s == '+' || *s == '-') && name_of(nr) && !strcmp(s + 1, name_of(nr)))
-                if ((r = choose(nr, *s == '+')))
-                    break;
+        r = choose_by_name(s);
         *end = after;
         if (r)
             break;

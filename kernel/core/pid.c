@@ -240,7 +240,6 @@ void zap_pid_ns_processes(void) {
         if (p->task && p->task->signal != current->signal)
             send_signal(SIGKILL, NULL, p->task, true);
     READ_TASKS_END(irq);
-    reap_children();
     /* Those that are children of a process outside are reaped there. */
     wait_event(&current->signal->wait_chldexit, (reap_children(), READ_ONCE(ns->processes) <= 1));
     irq = spin_lock_irqsave(&tasklist_lock);

@@ -230,19 +230,6 @@ static int store(struct cgroup *c, u32 file, char *text) {
         return -EINVAL;
     }
 }
-static int file_open_text(struct inode *i, struct file *f) {
-    (void)i;
-    struct seq *s = f->private = kzalloc(sizeof(*s), GFP_KERNEL);
-    if (s)
-        mutex_init(&s->lock);
-    return s ? 0 : -ENOMEM;
-}
-static void file_release(struct file *f) {
-    struct seq *s = f->private;
-    if (s)
-        kfree(s->buf);
-    kfree(s);
-}
 static ssize_t file_read(struct file *f, struct iov_iter *it, loff_t *pos) {
     struct node *n = NODE(f->inode);
     struct seq *s = f->private;
@@ -260,11 +247,8 @@ static ssize_t file_read(struct file *f, struct iov_iter *it, loff_t *pos) {
         if (s->failed)
             r = -ENOMEM;
     }
-    if (!r && *pos >= 0 && (u64)*pos < s->len) {
-        size_t c = copy_to_iter(s->buf + *pos, min(it->count, s->len - *pos), it);
-        *pos += c;
-        r = c ? (ssize_t)c : -EFAULT;
-    }
+    if (!r)
+        r = seq_copy(s, it, pos);
     mutex_unlock(&s->lock);
     return r;
 }
@@ -286,7 +270,7 @@ static ssize_t file_write(struct file *f, struct iov_iter *it, loff_t *pos) {
     return r ? r : (ssize_t)wrote;
 }
 static const struct file_operations file_fops = {
-    .open = file_open_text, .read = file_read, .write = file_write, .release = file_release};
+    .open = seq_open, .read = file_read, .write = file_write, .release = seq_release};
 
 struct cgroup *cgroup_of_fd(s32 fd) {
     struct file *f = fget_raw(fd);

@@ -249,7 +249,7 @@ void mount_free(struct mount *m);       /* path_put: its last user is gone */
 void mount_put_locked(struct mount *m); /* one user less; mount_mutex held */
 void path_put_locked(struct path *p);
 void for_each_super(void (*fn)(struct super_block *)); /* under mount_mutex */
-int for_each_mount(struct mnt_namespace *ns, void (*fn)(struct mount *, void *), void *arg);
+void for_each_mount(struct mnt_namespace *ns, void (*fn)(struct mount *, void *), void *arg);
 /* fn for p's dentry and those above it, across mounts, until it says true or the root is done. fn may not
  * sleep. */
 void path_walk_up(const struct path *p, bool (*fn)(const struct dentry *, void *), void *arg);

@@ -56,13 +56,16 @@ static void drop_super(struct super_block *sb) {
         sync_inode(sb->bdev->inode, true);
     kfree(sb);
 }
-/* The last path is gone, and no namespace has it. */
-void mount_free(struct mount *m) {
+static void destroy(struct mount *m) {
     struct super_block *sb = m->sb;
     dput(m->root);
     kfree(m);
-    mutex_lock(&mount_mutex);
     drop_super(sb);
+}
+/* The last path is gone, and no namespace has it. */
+void mount_free(struct mount *m) {
+    mutex_lock(&mount_mutex);
+    destroy(m);
     mutex_unlock(&mount_mutex);
 }
 
@@ -101,12 +104,8 @@ static void detach(struct mount *m) {
 }
 /* mount_mutex held: one path less. */
 void mount_put_locked(struct mount *m) {
-    if (!atomic_dec_and_test(&m->refcount))
-        return;
-    struct super_block *sb = m->sb;
-    dput(m->root);
-    kfree(m);
-    drop_super(sb);
+    if (atomic_dec_and_test(&m->refcount))
+        destroy(m);
 }
 static bool has_children(struct mount *m) {
     struct mount *o;
@@ -289,8 +288,7 @@ bool follow_up(struct path *p) {
 }
 
 /* --- the calls --- */
-static int new_mount(const char *source, const struct path *at, const char *type, u32 flags,
-                     const char *options) {
+int do_mount(const char *source, const struct path *at, const char *type, u32 flags, const char *options) {
     struct block_device *b = NULL;
     struct super_block *sb;
     int r = 0;
@@ -326,9 +324,6 @@ static int new_mount(const char *source, const struct path *at, const char *type
     }
     mutex_unlock(&mount_mutex);
     return r;
-}
-int do_mount(const char *source, const struct path *at, const char *type, u32 flags, const char *options) {
-    return new_mount(source, at, type, flags, options);
 }
 
 int mount_root(struct block_device *b, u32 flags) {
@@ -464,7 +459,7 @@ long sys_mount(u64 usource, u64 uat, u64 utype, u64 flags, u64 udata) {
         r = usource ? move_mount(source, &at) : -EINVAL;
     } else {
         long n = strncpy_from_user(type, utype, sizeof(type));
-        r = n < 0 ? (n == -ENAMETOOLONG ? -ENODEV : n) : new_mount(source, &at, type, flags & 0xff, NULL);
+        r = n < 0 ? (n == -ENAMETOOLONG ? -ENODEV : n) : do_mount(source, &at, type, flags & 0xff, NULL);
     }
     if (!IS_ERR(source))
         kfree(source);
@@ -598,10 +593,9 @@ void for_each_super(void (*fn)(struct super_block *)) {
     list_for_each_entry(sb, &super_blocks, link) fn(sb);
     mutex_unlock(&mount_mutex);
 }
-int for_each_mount(struct mnt_namespace *ns, void (*fn)(struct mount *, void *), void *arg) {
+void for_each_mount(struct mnt_namespace *ns, void (*fn)(struct mount *, void *), void *arg) {
     struct mount *m;
     mutex_lock(&mount_mutex);
     list_for_each_entry(m, &ns->mounts, link) fn(m, arg);
     mutex_unlock(&mount_mutex);
-    return 0;
 }

@@ -43,13 +43,16 @@ static void *get_ns(struct task_struct *t, enum ns_kind kind) {
         return NULL;
     switch (kind) {
     case NS_UTS:
-        atomic_inc(&(ns = n->uts_ns, n->uts_ns)->refcount);
+        atomic_inc(&n->uts_ns->refcount);
+        ns = n->uts_ns;
         break;
     case NS_IPC:
-        atomic_inc(&(ns = n->ipc_ns, n->ipc_ns)->refcount);
+        atomic_inc(&n->ipc_ns->refcount);
+        ns = n->ipc_ns;
         break;
     case NS_MNT:
-        atomic_inc(&(ns = n->mnt_ns, n->mnt_ns)->refcount);
+        atomic_inc(&n->mnt_ns->refcount);
+        ns = n->mnt_ns;
         break;
     default:
         get_pid_ns(ns = n->pid_ns_for_children);

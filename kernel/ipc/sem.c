@@ -44,17 +44,22 @@ struct sem_queue {
 };
 
 /* --- undo lists --- */
-/* Our undo for an array; made if need be: NULL: no memory. Mutex held. */
-static struct sem_undo *find_undo(struct sem_array *a) {
+/* Current's, made if need be; NULL: no memory. */
+static struct sem_undo_list *own_list(void) {
     struct sem_undo_list *l = current->sysvsem;
-    struct sem_undo *u;
-    if (!l) {
-        if (!(l = kmalloc(sizeof(*l), GFP_KERNEL)))
-            return NULL;
+    if (!l && (l = kmalloc(sizeof(*l), GFP_KERNEL))) {
         atomic_set(&l->refcount, 1);
         INIT_LIST_HEAD(&l->undos);
         current->sysvsem = l;
     }
+    return l;
+}
+/* Our undo for an array; made if need be: NULL: no memory. Mutex held. */
+static struct sem_undo *find_undo(struct sem_array *a) {
+    struct sem_undo_list *l = own_list();
+    struct sem_undo *u;
+    if (!l)
+        return NULL;
     list_for_each_entry(u, &l->undos, in_list) if (u->array == a) return u;
     if ((u = kzalloc(sizeof(*u) + a->nsems * sizeof(s16), GFP_KERNEL))) {
         u->array = a;
@@ -73,14 +78,9 @@ int copy_semundo(u64 flags, struct task_struct *p) {
     p->sysvsem = NULL;
     if (!(flags & CLONE_SYSVSEM))
         return 0;
-    struct sem_undo_list *l = current->sysvsem;
-    if (!l) { /* shared from now on, so it must be there */
-        if (!(l = kmalloc(sizeof(*l), GFP_KERNEL)))
-            return -ENOMEM;
-        atomic_set(&l->refcount, 1);
-        INIT_LIST_HEAD(&l->undos);
-        current->sysvsem = l;
-    }
+    struct sem_undo_list *l = own_list(); /* shared from now on, so it must be there */
+    if (!l)
+        return -ENOMEM;
     atomic_inc(&l->refcount);
     p->sysvsem = l;
     return 0;

@@ -297,7 +297,7 @@ static struct key *special(s32 id, bool create) {
     if (!create)
         return ERR_PTR(-ENOKEY);
     struct key *k = new_key(true, name, current->cred->uid, current->cred->gid,
-                            POS(ALL) | USR(KEY_VIEW | (*name == '_' && name[1] == 's' ? KEY_READ : 0)));
+                            POS(ALL) | USR(KEY_VIEW | (id == KEY_SPEC_SESSION_KEYRING ? KEY_READ : 0)));
     return IS_ERR(k) ? k : (*slot = k);
 }
 /* The key of a number, special or not, that the caller may use for `what`. */

@@ -34,7 +34,8 @@ struct security_ops {
                   const struct path *to);        /* a name goes from one directory to another */
     int (*mount)(void);                          /* the tree of mounts is about to change */
     int (*kill)(struct task_struct *t, int sig); /* tasklist_lock held */
-    int (*ptrace)(struct task_struct *tracer, struct task_struct *t); /* it looks into t; tasklist_lock held */
+    int (*ptrace)(struct task_struct *tracer,
+                  struct task_struct *t); /* it looks into t; tasklist_lock held */
 };
 int security_task_create(u64 flags);
 int security_task_alloc(struct task_struct *p, u64 flags);

@@ -7,12 +7,6 @@
 #include <sys/prctl.h>
 #define TOP "/tmp/cg"
 
-static int st;
-static int ends(pid_t p) {
-    if (p < 0 || waitpid(p, &st, __WALL) != p)
-        return -1;
-    return WIFEXITED(st) ? WEXITSTATUS(st) : 1000 + WTERMSIG(st);
-}
 static int put(const char *file, const char *text) {
     int fd = open(file, O_WRONLY);
     if (fd < 0)
@@ -86,7 +80,8 @@ int main(void) {
             kill(c[i], SIGKILL), waitpid(c[i], 0, 0);
         _exit(refused ? n : 20);
     }
-    OK(ends(p) == 4, "five tasks and no more: EAGAIN, for threads too; and when one has gone, one more");
+    OK(child_ends(p) == 4,
+       "five tasks and no more: EAGAIN, for threads too; and when one has gone, one more");
     OK(is(TOP "/a/pids.current", "0\n") && strcmp(get(TOP "/a/pids.events"), "max 0\n"),
        "all are uncounted, and the refusals counted");
     OK(!put(TOP "/a/cgroup.subtree_control", "+pids") && !mkdir(TOP "/a/b", 0755) &&
@@ -101,7 +96,7 @@ int main(void) {
                 _exit(waits());
         _exit(n);
     }
-    OK(ends(p) == 4, "the outer one's limit counts");
+    OK(child_ends(p) == 4, "the outer one's limit counts");
     OK(is(TOP "/a/pids.current", "4\n") && is(TOP "/a/b/pids.current", "4\n") &&
            is(TOP "/a/cgroup.events", "populated 1\nfrozen 0\n"),
        "its children are there still, in both");
@@ -125,7 +120,7 @@ int main(void) {
     p = syscall(SYS_clone3, &a, sizeof(a));
     if (!p)
         _exit(strcmp(get("/proc/self/cgroup"), "0::/a/b\n") ? 1 : 7);
-    OK(ends(p) == 7, "CLONE_INTO_CGROUP: the child begins there; /proc/PID/cgroup");
+    OK(child_ends(p) == 7, "CLONE_INTO_CGROUP: the child begins there; /proc/PID/cgroup");
     put(TOP "/a/b/pids.max", "0");
     FAILS(syscall(SYS_clone3, &a, sizeof(a)), EAGAIN, "and its limit counts: EAGAIN");
     close(a.cgroup);
@@ -149,12 +144,12 @@ int main(void) {
         pid_t c = fork();
         if (!c)
             _exit(3);
-        calm += ends(c) == 3;
+        calm += child_ends(c) == 3;
     }
     int n = atoi(get(TOP "/a/pids.current"));
     OK(calm == 20 && n <= 30 && n > 20, "a fork bomb stays inside, and we go on");
     put(TOP "/a/cgroup.kill", "1");
-    ends(p);
+    child_ends(p);
     for (int i = 0; i < 500 && !is(TOP "/a/pids.current", "0\n"); i++) {
         while (waitpid(-1, NULL, WNOHANG) > 0)
             ;

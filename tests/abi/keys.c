@@ -7,18 +7,6 @@
 #define USER (-4)
 #define USER_SESSION (-5)
 
-static int st;
-static int ends(pid_t p) {
-    waitpid(p, &st, 0);
-    return WIFEXITED(st) ? WEXITSTATUS(st) : 1000 + WTERMSIG(st);
-}
-static int in_child(int (*fn)(void)) {
-    fflush(stdout);
-    pid_t p = fork();
-    if (!p)
-        _exit(fn());
-    return ends(p);
-}
 static int add(const char *type, const char *desc, const char *data, int ring) {
     return syscall(SYS_add_key, type, desc, data, data ? strlen(data) : 0, ring);
 }
@@ -71,14 +59,14 @@ static int threads(void) {
     if (!p)
         _exit(CTL(0, THREAD, 0) == -1 && CTL(0, PROCESS, 0) == -1 && request("user", "of_process") == -1 ? 0
                                                                                                          : 1);
-    if (ends(p))
+    if (child_ends(p))
         return 3;
     p = fork();
     if (!p) {
         add("user", "of_process", "p", PROCESS);
         execl("/proc/self/exe", "keys", "child", NULL);
     }
-    return ends(p) == 21 ? 13 : 4;
+    return child_ends(p) == 21 ? 13 : 4;
 }
 static int other_user(void) {
     setresgid(1000, 1000, 1000);

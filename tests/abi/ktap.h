@@ -36,3 +36,18 @@ __attribute__((unused)) static long raw_clone(unsigned long flags, void *sp, voi
                                               void *ctid) {
     return syscall(SYS_clone, flags, sp, ptid, tls, ctid);
 }
+/* What a child ends with: its exit status, 1000 + the signal, -1: there is none. */
+__attribute__((unused)) static int child_ends(pid_t p) {
+    int st;
+    if (p < 0 || waitpid(p, &st, __WALL) != p)
+        return -1;
+    return WIFEXITED(st) ? WEXITSTATUS(st) : 1000 + WTERMSIG(st);
+}
+/* fn in a child: what that ends with. */
+__attribute__((unused)) static int in_child(int (*fn)(void)) {
+    fflush(stdout);
+    pid_t p = fork();
+    if (!p)
+        syscall(SYS_exit, fn());
+    return child_ends(p);
+}

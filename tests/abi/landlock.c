@@ -22,18 +22,6 @@
 #define V1 ((1UL << 13) - 1)
 
 static int st;
-static int ends(pid_t p) {
-    if (p < 0 || waitpid(p, &st, 0) != p)
-        return -1;
-    return WIFEXITED(st) ? WEXITSTATUS(st) : 1000 + WTERMSIG(st);
-}
-static int in_child(int (*fn)(void)) {
-    fflush(stdout);
-    pid_t p = fork();
-    if (!p)
-        _exit(fn());
-    return ends(p);
-}
 static int ruleset(unsigned long handled) {
     uint64_t a = handled;
     return syscall(SYS_landlock_create_ruleset, &a, sizeof(a), 0);
@@ -135,13 +123,13 @@ static int inherited(void) {
     pid_t p = fork();
     if (!p)
         _exit(is(open(D "/b/file", O_RDONLY), EACCES) ? 0 : 1);
-    if (ends(p))
+    if (child_ends(p))
         return 2;
     if (!(p = vfork())) {
         execl("/proc/self/exe", "landlock", "child", NULL);
         _exit(3);
     }
-    if (ends(p) != 21)
+    if (child_ends(p) != 21)
         return 3;
     if (!is(execl(D "/a/sub/prog", "x", NULL), EACCES))
         return 4;
@@ -156,7 +144,7 @@ static int executes(void) {
         execl(D "/a/sub/prog", "landlock", "exits", NULL);
         _exit(1);
     }
-    if (ends(p) != 22)
+    if (child_ends(p) != 22)
         return 2;
     return is(execl(D "/b/prog", "landlock", "exits", NULL), EACCES) ? 16 : 3;
 }
@@ -168,7 +156,6 @@ static int stays_put(void) {
         return 2;
     return 17;
 }
-static int pipes[2];
 static int no_ptrace(void) {
     pid_t outside = getppid(), p = fork();
     if (!p) {
@@ -187,7 +174,7 @@ static int no_ptrace(void) {
         waitpid(c, &st, 0);
         _exit(0);
     }
-    if (ends(p))
+    if (child_ends(p))
         return 1;
     int go[2];
     pipe(go);
@@ -198,7 +185,7 @@ static int no_ptrace(void) {
     }
     restrict_self(ruleset(WRITE_FILE));
     write(go[1], "x", 1);
-    return ends(p) == 0 ? 18 : 2;
+    return child_ends(p) == 0 ? 18 : 2;
 }
 static int bad_calls(void) {
     int bad = 0;
@@ -244,7 +231,6 @@ int main(int argc, char **argv) {
             write(to, b, n);
         close(from), close(to);
     }
-    pipe(pipes);
     OK(in_child(reads_only) == 11, "what no rule allows is EACCES, by whatever way");
     OK(in_child(writes_there) == 12,
        "below one directory all, of one file a little; nothing goes across: EXDEV");

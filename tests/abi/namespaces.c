@@ -8,18 +8,13 @@
 #include <sys/utsname.h>
 
 static int st;
-static int ends(pid_t p) {
-    if (p < 0 || waitpid(p, &st, __WALL) != p)
-        return -1;
-    return WIFEXITED(st) ? WEXITSTATUS(st) : 1000 + WTERMSIG(st);
-}
 /* fn in a child made with these flags; what it exits with. */
-static int in_child(unsigned long flags, int (*fn)(void)) {
+static int in_clone(unsigned long flags, int (*fn)(void)) {
     fflush(stdout);
     pid_t p = raw_clone(flags | SIGCHLD, 0, 0, 0, 0);
     if (!p)
         _exit(fn());
-    return ends(p);
+    return child_ends(p);
 }
 static const char *host(void) {
     static struct utsname u;
@@ -77,15 +72,15 @@ static void names_and_ipc(void) {
     sethostname("outside", 7);
     outer[0] = ns_number("self", "uts"), outer[1] = ns_number("self", "ipc");
     OK(outer[0] && ns_number("1", "uts") == outer[0], "/proc/PID/ns/uts is the same for two that share it");
-    OK(in_child(CLONE_NEWUTS, rename_host) == 5 && !strcmp(host(), "outside"),
+    OK(in_clone(CLONE_NEWUTS, rename_host) == 5 && !strcmp(host(), "outside"),
        "CLONE_NEWUTS: a host name of its own");
     outer_sem = semget(key, 1, IPC_CREAT | 0600);
-    OK(in_child(CLONE_NEWIPC, no_semaphores) == 6,
+    OK(in_clone(CLONE_NEWIPC, no_semaphores) == 6,
        "CLONE_NEWIPC: none of ours is there, and room for others");
     OK(semget(key, 1, 0) == outer_sem && shmget(key, 1, 0) == -1, "which are not here");
     semctl(outer_sem, 0, IPC_RMID);
-    OK(in_child(0, unshares_uts) == 7, "unshare, and back by setns");
-    OK(in_child(0, as_user) == 8, "not without the right: EPERM");
+    OK(in_clone(0, unshares_uts) == 7, "unshare, and back by setns");
+    OK(in_clone(0, as_user) == 8, "not without the right: EPERM");
     FAILS(unshare(0x1000), EINVAL, "unshare of what is nothing: EINVAL");
     FAILS(setns(0, CLONE_NEWUTS), EINVAL, "setns to what is no namespace: EINVAL");
     FAILS(setns(99, CLONE_NEWUTS), EBADF, "or no file: EBADF");
@@ -110,7 +105,7 @@ static int cannot_be_killed(void) {
         kill(1, SIGTERM);
         _exit(kill(3, 0) == -1 && errno == ESRCH ? 2 : 3);
     }
-    if (p != 2 || ends(p) != 2)
+    if (p != 2 || child_ends(p) != 2)
         return 2;
     signal(SIGTERM, handler);
     p = fork();
@@ -118,7 +113,7 @@ static int cannot_be_killed(void) {
         kill(1, SIGTERM);
         _exit(0);
     }
-    ends(p);
+    child_ends(p);
     return hit == SIGTERM ? 12 : 3;
 }
 static int adopts(void) {
@@ -134,7 +129,7 @@ static int adopts(void) {
         }
         _exit(0);
     }
-    if (ends(p) != 0)
+    if (child_ends(p) != 0)
         return 1;
     n = waitpid(-1, &st, 0);
     return n == 3 && WEXITSTATUS(st) == 33 ? 13 : 2;
@@ -177,7 +172,7 @@ static int nested(void) {
         _exit(getpid() == 1 && getppid() == 0 ? 44 : 1);
     if (p != 2)
         return 1;
-    return ends(p) == 44 ? 16 : 2;
+    return child_ends(p) == 44 ? 16 : 2;
 }
 static int own_proc(void) {
     char text[64] = "";
@@ -191,7 +186,7 @@ static int own_proc(void) {
         readlink("/proc/self", text, sizeof(text) - 1);
         _exit(strcmp(text, "2") || access("/proc/2/stat", F_OK) || !access("/proc/3", F_OK) ? 1 : 0);
     }
-    return ends(p) == 0 ? 17 : 3;
+    return child_ends(p) == 0 ? 17 : 3;
 }
 static int groups(void) {
     if (setsid() != 1 || getpgid(0) != 1 || getsid(0) != 1)
@@ -221,7 +216,7 @@ static int unshares_pid(void) {
     pid_t p = fork();
     if (!p)
         _exit(getpid() == 1 ? 55 : 1);
-    if (ends(p) != 55)
+    if (child_ends(p) != 55)
         return 2;
     errno = 0; /* its process 1 has ended: there are no more */
     p = fork();
@@ -239,14 +234,14 @@ static int set_tids(void) {
     pid_t p = syscall(SYS_clone3, &a, sizeof(a));
     if (!p)
         _exit(getpid() == 77 ? 0 : 1);
-    if (p != 77 || ends(p) != 0)
+    if (p != 77 || child_ends(p) != 0)
         return 1;
     tids[0] = 78, tids[1] = 30123;
     a.set_tid_size = 2;
     p = syscall(SYS_clone3, &a, sizeof(a));
     if (!p)
         _exit(getpid() == 78 ? 0 : 1);
-    if (p != 78 || ends(p) != 0)
+    if (p != 78 || child_ends(p) != 0)
         return 2;
     tids[0] = 1, tids[1] = 0;
     a.set_tid_size = 1;
@@ -263,15 +258,15 @@ static int set_tids(void) {
     return p == -1 && (errno == EINVAL || errno == EFAULT) ? 20 : 4;
 }
 static void process_numbers(void) {
-    OK(in_child(CLONE_NEWPID, first) == 11, "CLONE_NEWPID: process 1, its parent is nobody");
-    OK(in_child(CLONE_NEWPID, cannot_be_killed) == 12, "process 1 takes from inside only what it handles");
-    OK(in_child(CLONE_NEWPID, adopts) == 13, "orphans are its children");
+    OK(in_clone(CLONE_NEWPID, first) == 11, "CLONE_NEWPID: process 1, its parent is nobody");
+    OK(in_clone(CLONE_NEWPID, cannot_be_killed) == 12, "process 1 takes from inside only what it handles");
+    OK(in_clone(CLONE_NEWPID, adopts) == 13, "orphans are its children");
     pipe(pipe_fd);
     fflush(stdout);
     pid_t p = raw_clone(CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
     if (!p)
         _exit(leaves_others());
-    OK(ends(p) == 14, "process 1 ends");
+    OK(child_ends(p) == 14, "process 1 ends");
     close(pipe_fd[1]);
     char b;
     OK(read(pipe_fd[0], &b, 1) == 0, "and all of its namespace with it, before it is waited for");
@@ -286,20 +281,20 @@ static void process_numbers(void) {
     kill(p, SIGSTOP);
     OK(waitpid(p, &st, WUNTRACED) == p && WIFSTOPPED(st), "but SIGSTOP from outside stops it");
     kill(p, SIGKILL);
-    OK(ends(p) == 1000 + SIGKILL, "and SIGKILL ends it");
+    OK(child_ends(p) == 1000 + SIGKILL, "and SIGKILL ends it");
     pipe(pipe_fd);
     p = raw_clone(CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
     if (!p)
         _exit(sees_outer_as_0());
     read(pipe_fd[0], &b, 1);
     kill(p, SIGUSR1);
-    OK(ends(p) == 15, "a sender from outside has the number 0");
-    OK(in_child(CLONE_NEWPID, nested) == 16, "namespaces in namespaces");
-    OK(in_child(CLONE_NEWPID | CLONE_NEWNS, own_proc) == 17, "a /proc that is mounted there has its numbers");
-    OK(in_child(CLONE_NEWPID, groups) == 18, "sessions and groups, signals and waits for them");
-    OK(in_child(0, unshares_pid) == 19,
+    OK(child_ends(p) == 15, "a sender from outside has the number 0");
+    OK(in_clone(CLONE_NEWPID, nested) == 16, "namespaces in namespaces");
+    OK(in_clone(CLONE_NEWPID | CLONE_NEWNS, own_proc) == 17, "a /proc that is mounted there has its numbers");
+    OK(in_clone(CLONE_NEWPID, groups) == 18, "sessions and groups, signals and waits for them");
+    OK(in_clone(0, unshares_pid) == 19,
        "unshare: the next child is process 1, and after its end there is none");
-    OK(in_child(CLONE_NEWPID, set_tids) == 20, "clone3: set_tid, in each namespace");
+    OK(in_clone(CLONE_NEWPID, set_tids) == 20, "clone3: set_tid, in each namespace");
     p = raw_clone(CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
     if (!p)
         _exit(waits());
@@ -313,11 +308,11 @@ static void process_numbers(void) {
         pid_t c = fork();
         if (!c)
             _exit(getpid() == 2 && getppid() == 0 ? 21 : 2);
-        _exit(ends(c));
+        _exit(child_ends(c));
     }
-    OK(ends(q) == 21, "setns: the next child is in that namespace");
+    OK(child_ends(q) == 21, "setns: the next child is in that namespace");
     kill(p, SIGKILL);
-    ends(p);
+    child_ends(p);
     q = fork();
     if (!q) {
         int r = setns(fd, CLONE_NEWPID);
@@ -327,7 +322,7 @@ static void process_numbers(void) {
             _exit(1);
         _exit(c == -1 && errno == ENOMEM ? 22 : 2);
     }
-    OK(ends(q) == 22, "one that has died takes nobody in");
+    OK(child_ends(q) == 22, "one that has died takes nobody in");
     close(fd);
 }
 
@@ -391,11 +386,11 @@ static int propagation(void) {
     if (mount("none", "/tmp/ns_a", "tmpfs", 0, NULL) || mkdir("/tmp/ns_a/sub", 0700) ||
         mkdir("/tmp/ns_a/sub2", 0700) || mount("none", "/tmp/ns_a", NULL, MS_SHARED, NULL))
         return 1;
-    if (in_child(CLONE_NEWNS, mounts_below) != 33 || access("/tmp/ns_a/sub/made", F_OK))
+    if (in_clone(CLONE_NEWNS, mounts_below) != 33 || access("/tmp/ns_a/sub/made", F_OK))
         return 2;
     if (umount("/tmp/ns_a/sub") || !access("/tmp/ns_a/sub/made", F_OK))
         return 3;
-    if (in_child(CLONE_NEWNS, mounts_below_private) != 33 || !access("/tmp/ns_a/sub/made", F_OK))
+    if (in_clone(CLONE_NEWNS, mounts_below_private) != 33 || !access("/tmp/ns_a/sub/made", F_OK))
         return 4;
     pipe(pipe_fd);
     pid_t p = raw_clone(CLONE_NEWNS | SIGCHLD, 0, 0, 0, 0);
@@ -404,7 +399,7 @@ static int propagation(void) {
     char b;
     read(pipe_fd[0], &b, 1);
     if (mount("none", "/tmp/ns_a/sub", "tmpfs", 0, NULL) || mkdir("/tmp/ns_a/sub/by_parent", 0700) ||
-        ends(p) != 34)
+        child_ends(p) != 34)
         return 5;
     return access("/tmp/ns_a/sub2/made", F_OK) == -1 ? 35 : 6;
 }
@@ -450,19 +445,19 @@ static int enters(void) {
     if (fd < 0 || !access("/tmp/ns_a/file", F_OK))
         return 1;
     kill(p, SIGKILL);
-    ends(p); /* the open file keeps the namespace */
+    child_ends(p); /* the open file keeps the namespace */
     if (setns(fd, CLONE_NEWNS) || access("/tmp/ns_a/file", F_OK))
         return 2;
     return 37;
 }
 static void mount_namespaces(void) {
     mkdir("/tmp", 0777), mkdir("/tmp/ns_a", 0700), mkdir("/tmp/ns_b", 0700);
-    OK(in_child(CLONE_NEWNS, mounts_inside) == 31 && access("/tmp/ns_a/file", F_OK) == -1,
+    OK(in_clone(CLONE_NEWNS, mounts_inside) == 31 && access("/tmp/ns_a/file", F_OK) == -1,
        "CLONE_NEWNS: what is mounted inside is not seen here");
-    OK(in_child(CLONE_NEWNS, binds) == 32, "MS_BIND, MS_REC, MS_MOVE, MNT_DETACH");
-    OK(in_child(CLONE_NEWNS, propagation) == 35, "MS_SHARED, MS_PRIVATE, MS_SLAVE");
-    OK(in_child(CLONE_NEWNS, pivots) == 36, "pivot_root");
-    OK(in_child(0, enters) == 37, "setns: the mounts of a namespace whose processes have ended");
+    OK(in_clone(CLONE_NEWNS, binds) == 32, "MS_BIND, MS_REC, MS_MOVE, MNT_DETACH");
+    OK(in_clone(CLONE_NEWNS, propagation) == 35, "MS_SHARED, MS_PRIVATE, MS_SLAVE");
+    OK(in_clone(CLONE_NEWNS, pivots) == 36, "pivot_root");
+    OK(in_clone(0, enters) == 37, "setns: the mounts of a namespace whose processes have ended");
     FAILS(raw_clone(CLONE_NEWNS | CLONE_FS | SIGCHLD, 0, 0, 0, 0), EINVAL,
           "C1: CLONE_NEWNS with CLONE_FS: EINVAL");
     FAILS(mount("none", "/tmp/ns_a", NULL, MS_SHARED, NULL), EINVAL, "MS_SHARED of what is no mount: EINVAL");

@@ -412,7 +412,7 @@ static void attaching(void) {
     OK(!pt(PTRACE_ATTACH, p, 0, 0), "ATTACH");
     OK(wait_for(p) && stop() == SIGSTOP, "stops it by SIGSTOP");
     FAILS(pt(PTRACE_ATTACH, p, 0, 0), EPERM, "a second tracer: EPERM");
-    char line[256], *tracer = NULL;
+    char line[256];
     snprintf(line, sizeof(line), "/proc/%d/status", p);
     FILE *f = fopen(line, "r");
     int number = -1, state = 0;
@@ -420,7 +420,6 @@ static void attaching(void) {
         sscanf(line, "TracerPid: %d", &number);
         state |= strstr(line, "t (tracing stop)") != NULL;
     }
-    (void)tracer;
     fclose(f);
     OK(number == getpid() && state, "/proc/PID/status: TracerPid, and its state");
     struct iovec l = {(void *)&st, 4}, r = {(void *)&flag, 4};

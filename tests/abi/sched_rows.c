@@ -8,13 +8,6 @@ struct attr {
     uint32_t priority;
     uint64_t runtime, deadline, period;
 };
-static int in_child(int (*f)(void)) {
-    int st;
-    pid_t p = fork();
-    if (!p)
-        _exit(f());
-    return waitpid(p, &st, 0) == p && WIFEXITED(st) ? WEXITSTATUS(st) : -1;
-}
 static int nice_of(void) { return getpriority(PRIO_PROCESS, 0) + 20; }
 static int policy_of(void) { return sched_getscheduler(0); }
 static int prio_of(void) {

@@ -11,18 +11,6 @@
 #include <sys/uio.h>
 
 static int st;
-static int ends(pid_t p) {
-    if (p < 0 || waitpid(p, &st, 0) != p)
-        return -1;
-    return WIFEXITED(st) ? WEXITSTATUS(st) : 1000 + WTERMSIG(st);
-}
-static int in_child(int (*fn)(void)) {
-    fflush(stdout);
-    pid_t p = fork();
-    if (!p)
-        syscall(SYS_exit, fn());
-    return ends(p);
-}
 #define NR BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr))
 #define ARG(i) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[i]))
 #define IS(k, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, k, yes, no)
@@ -216,13 +204,13 @@ static int after_fork(void) {
     pid_t p = fork();
     if (!p)
         _exit(syscall(SYS_getppid) == -1 && errno == 61 ? 0 : 1);
-    if (ends(p))
+    if (child_ends(p))
         return 1;
     p = vfork();
     if (!p)
         _exit(syscall(SYS_getppid) == -1 && errno == 61 && prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? 0
                                                                                                        : 1);
-    return ends(p) ? 2 : 12;
+    return child_ends(p) ? 2 : 12;
 }
 static int after_exec(void) {
     nnp();
@@ -289,7 +277,7 @@ static int tracer_decides(void) {
     r[17] = -1, r[10] = 4321;
     ptrace(PTRACE_SETREGSET, p, NT_PRSTATUS, &v);
     ptrace(PTRACE_CONT, p, 0, 0);
-    return ends(p);
+    return child_ends(p);
 }
 static int no_tracer(void) {
     nnp();

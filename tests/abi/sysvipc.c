@@ -6,7 +6,6 @@
 #include <sys/sem.h>
 #include <sys/shm.h>
 
-#define READ_ONCE_PTR(p) (*(volatile int *)(p))
 union semun {
     int val;
     struct semid_ds *buf;

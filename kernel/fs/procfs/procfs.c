@@ -270,13 +270,20 @@ static int iterate(struct file *f, struct dir_context *ctx) {
 }
 static const struct file_operations dir_fops = {.iterate = iterate};
 
-static int proc_open(struct inode *i, struct file *f) {
+int seq_open(struct inode *i, struct file *f) {
     (void)i;
     struct seq *s = f->private = kzalloc(sizeof(*s), GFP_KERNEL);
     if (!s)
         return -ENOMEM;
     mutex_init(&s->lock);
     return 0;
+}
+ssize_t seq_copy(struct seq *s, struct iov_iter *it, loff_t *pos) {
+    if (*pos < 0 || (u64)*pos >= s->len)
+        return 0;
+    size_t want = min(it->count, s->len - *pos), c = copy_to_iter(s->buf + *pos, want, it);
+    *pos += c;
+    return c ? (ssize_t)c : -EFAULT;
 }
 static ssize_t read_text(struct node *n, struct seq *s, struct iov_iter *it, loff_t *pos) {
     if (!s->buf || *pos == 0) { /* from the start: of this moment */
@@ -288,11 +295,7 @@ static ssize_t read_text(struct node *n, struct seq *s, struct iov_iter *it, lof
         if (r || s->failed)
             return r ? r : -ENOMEM;
     }
-    if (*pos < 0 || (u64)*pos >= s->len)
-        return 0;
-    size_t want = min(it->count, s->len - *pos), c = copy_to_iter(s->buf + *pos, want, it);
-    *pos += c;
-    return c ? (ssize_t)c : -EFAULT;
+    return seq_copy(s, it, pos);
 }
 static ssize_t proc_read(struct file *f, struct iov_iter *it, loff_t *pos) {
     struct node *n = NODE(f->inode);
@@ -320,14 +323,14 @@ static ssize_t proc_write(struct file *f, struct iov_iter *it, loff_t *pos) {
     int r = n->e->store(text, n->t);
     return r ? r : (ssize_t)want;
 }
-static void proc_release(struct file *f) {
+void seq_release(struct file *f) {
     struct seq *s = f->private;
     if (s)
         kfree(s->buf);
     kfree(s);
 }
 static const struct file_operations file_fops = {
-    .open = proc_open, .read = proc_read, .write = proc_write, .release = proc_release};
+    .open = seq_open, .read = proc_read, .write = proc_write, .release = seq_release};
 
 static int statfs(struct super_block *sb, struct statfs *st) {
     (void)sb;

@@ -12,6 +12,11 @@ struct seq {
     bool failed;
 };
 
+/* open and release of files whose text is made when they are read, in f->private; and what is left of it from
+ * *pos: bytes copied, 0 at the end, or -EFAULT. */
+int seq_open(struct inode *i, struct file *f);
+void seq_release(struct file *f);
+ssize_t seq_copy(struct seq *s, struct iov_iter *it, loff_t *pos);
 /* Grows the text; when memory is short, `failed` is set and reading gives ENOMEM. */
 void __printf(2, 3) seq_printf(struct seq *s, const char *fmt, ...);
 
