@@ -2,6 +2,7 @@
 import os
 import re
 import subprocess
+import sys
 
 import pexpect
 import pytest
@@ -9,6 +10,8 @@ import pytest
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(TOP, "build")
 os.environ["PATH"] += ":/sbin:/usr/sbin"
+sys.path.insert(0, os.path.join(TOP, "scripts"))
+import numa  # noqa: E402
 
 
 class Panic(AssertionError):
@@ -58,11 +61,12 @@ class Machine:
                            input=f"rm {target}\nwrite {source} {target}\nsif {target} mode {mode}\nsif {target} uid 0\nsif {target} gid 0\n")
         assert r.returncode == 0, r.stderr
 
-    def command(self, append="", cpus=2, mem="256M", debug=False, ftrace=False, icount=False, extra=()):
+    def command(self, append="", cpus=2, mem="256M", debug=False, ftrace=False, icount=False, nodes=1, extra=()):
         kernel = os.path.join(BUILD, "kernel-debug" if debug else "kernel-ftrace" if ftrace else "kernel", "tine.elf")
         disk = (["-initrd", self.image, "-icount", "shift=0,sleep=off", "-rtc", "clock=vm,base=2026-01-01"] if icount else
+                ["-initrd", self.image] if nodes > 1 else
                 ["-drive", f"file={self.image},format=raw,if=none,id=root", "-device", "virtio-blk-device,drive=root"])
-        return ["qemu-system-riscv64", "-machine", "virt", "-bios", "default", "-smp", str(cpus), "-m", mem, "-display", "none",
+        return ["qemu-system-riscv64", "-machine", "virt", "-bios", "default", "-smp", str(cpus), "-m", mem, *numa.options(nodes, cpus, mem), "-display", "none",
                 "-monitor", "none", "-chardev", "stdio,id=c,signal=off", "-serial", "chardev:c", "-global", "virtio-mmio.force-legacy=false", "-kernel", kernel, *disk,
                 "-append", append, *extra]
 

@@ -23,6 +23,11 @@ def test_abi(machine, name, cpus):
     machine.ktap(os.path.join(BUILD, "tests/abi", name), cpus=cpus, debug=True)
 
 
+@pytest.mark.parametrize("nodes, cpus", [(2, 2), (3, 4)])
+def test_memory_policy_on_a_machine_of_nodes(machine, nodes, cpus):
+    machine.ktap(os.path.join(BUILD, "tests/abi/mempolicy"), cpus=cpus, nodes=nodes, debug=True)
+
+
 @pytest.mark.parametrize("name", LINUX)
 def test_linux_binary(machine, name):
     machine.ktap(os.path.join(BUILD, "tests/linux", name), cpus=2)

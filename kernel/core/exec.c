@@ -42,7 +42,7 @@ static int push(struct args *a, const char *s, u64 n) { /* kernel bytes */
         if (a->used + part > MAX_ARG_BYTES - PAGE_SIZE)
             return -E2BIG;
         if (i < a->first) {
-            if (!(a->page[i] = alloc_page(GFP_KERNEL | GFP_ZERO)))
+            if (!(a->page[i] = alloc_page(GFP_KERNEL | GFP_USER | GFP_ZERO)))
                 return -ENOMEM;
             a->first = i;
         }

@@ -110,6 +110,7 @@ void put_task(struct task_struct *t) {
         put_pid_ns(t->pid_ns);
     if (unlikely(t->seccomp.filter))
         put_seccomp(t);
+    put_mempolicy(t->mempolicy);
     security_task_free(t);
     stack_measure(t);
     kstack_free(t->stack);
@@ -404,7 +405,8 @@ struct task_struct *copy_process(struct kernel_clone_args *args) {
     struct task_struct *p = dup_task_struct();
     if (!p)
         return ERR_PTR(r);
-    get_cred(p->cred); /* C5 */
+    get_cred(p->cred);           /* C5 */
+    get_mempolicy(p->mempolicy); /* C12 */
     r = -EAGAIN;
     s32 processes = atomic_add_return(&p->cred->user->processes, 1); /* C4 */
     if ((u64)processes > rlimit(RLIMIT_NPROC) && p->cred->user->uid && !capable(CAP_SYS_RESOURCE) &&
@@ -499,6 +501,7 @@ bad_fork_cgroup:
     cgroup_cancel_fork(p);
 bad_fork_count:
     atomic_dec(&p->cred->user->processes);
+    put_mempolicy(p->mempolicy);
     put_cred(p->cred);
     kstack_free(p->stack);
     kmem_cache_free(task_cache, p);

@@ -170,6 +170,7 @@ void start_kernel(u64 hartid, u64 dtb_pa) {
     signals_init();
     fork_init();
     mmap_init();
+    mempolicy_init();
     futex_init();
     random_init();
     plic_init();

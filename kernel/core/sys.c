@@ -267,7 +267,7 @@ long sys_sched_getaffinity(u64 pid, u64 len, u64 umask) {
     return copy_to_user(umask, &mask, 8) ? -EFAULT : 8;
 }
 long sys_getcpu(u64 ucpu, u64 unode) {
-    if ((ucpu && put_user(ucpu, smp_processor_id())) || (unode && put_user(unode, 0u)))
+    if ((ucpu && put_user(ucpu, smp_processor_id())) || (unode && put_user(unode, (u32)machine.hart_node[smp_processor_id()])))
         return -EFAULT;
     return 0;
 }

@@ -179,6 +179,9 @@ struct task_struct {
     bool restore_sigmask;
     struct abi_stack altstack;
     u32 personality;
+    struct mempolicy *mempolicy;    /* counted, or NULL; others look at it under alloc_lock */
+    struct mempolicy *range_policy; /* that of the range whose fault is served */
+    u64 range_index, next_node;
     /* identity: fixed after creation, but for exec by a thread (tasklist_lock) */
     pid_t pid, tgid;
     pid_t ppid; /* real_parent's tgid as the task sees it; changes under tasklist_lock, is read without */
@@ -425,7 +428,7 @@ void vdso_init(void);
 u64 table_cached_pages(void);
 pte_t *root_alloc(void);
 void root_free(pte_t *root);
-void mmap_init(void), fault_init(void), filemap_init(void);
+void mmap_init(void), mempolicy_init(void), fault_init(void), filemap_init(void);
 void page_mkclean(struct address_space *m, struct page *p);
 bool out_of_memory(void); /* true if something was or is being killed */
 __noreturn void machine_power_off(int status);

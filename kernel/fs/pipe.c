@@ -112,7 +112,7 @@ static ssize_t pipe_write(struct file *f, struct iov_iter *it, loff_t *pos) {
         u32 at = p->head & (p->size - 1), off = at & (PAGE_SIZE - 1);
         u8 **page = &p->page[at / PAGE_SIZE];
         if (!*page) {
-            struct page *new = alloc_page(GFP_KERNEL);
+            struct page *new = alloc_page(GFP_KERNEL | GFP_USER);
             if (!new) {
                 r = -ENOMEM;
                 break;

@@ -47,6 +47,12 @@ typedef u64 sector_t;
         __typeof__(b) _b = (b);                                                                              \
         _a > _b ? _a : _b;                                                                                   \
     })
+#define swap(a, b)                                                                                           \
+    ({                                                                                                       \
+        __typeof__(a) _a = (a);                                                                              \
+        (a) = (b);                                                                                           \
+        (b) = _a;                                                                                            \
+    })
 #define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
 #define barrier() asm volatile("" ::: "memory")

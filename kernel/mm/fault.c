@@ -52,7 +52,7 @@ static int anon_fault(struct vm_area *v, u64 va, u32 access) {
     pte_t flags = vma_pte_flags(v->flags);
     struct page *p;
     if (access == VM_WRITE) {
-        if (!(p = alloc_page(GFP_KERNEL | GFP_ZERO)))
+        if (!(p = alloc_page(GFP_KERNEL | GFP_USER | GFP_ZERO)))
             return -ENOMEM;
     } else {
         get_page(p = zero_page);
@@ -127,7 +127,7 @@ static int file_fault(struct vm_area *v, u64 va, u32 access) {
                 map_around(v, va, flags & ~(PTE_W | PTE_D));
             return r;
         }
-        struct page *copy = alloc_page(GFP_KERNEL);
+        struct page *copy = alloc_page(GFP_KERNEL | GFP_USER);
         if (copy)
             copy_page(page_address(copy), page_address(p));
         put_page(p);
@@ -168,7 +168,7 @@ static int write_fault(struct vm_area *v, u64 va, pte_t old) {
             flush_tlb_range(mm, va, va + PAGE_SIZE);
         return r;
     }
-    struct page *copy = alloc_page(p == zero_page ? GFP_KERNEL | GFP_ZERO : GFP_KERNEL);
+    struct page *copy = alloc_page(GFP_KERNEL | GFP_USER | (p == zero_page ? GFP_ZERO : 0));
     if (!copy)
         return -ENOMEM;
     if (p != zero_page)
@@ -229,7 +229,11 @@ int handle_mm_fault(struct mm_struct *mm, u64 va, u32 access) {
         } else if (!(v->flags & access) && !(access == VM_READ && (v->flags & VM_WRITE))) {
             r = -EACCES;
         } else {
+            if (unlikely(v->policy))
+                policy_range(v->policy, vma_page_index(v, page));
             r = fault_page(v, page, access);
+            if (unlikely(v->policy))
+                policy_range(NULL, 0);
         }
         up_read(&mm->mmap_lock);
     } while (r == -EAGAIN);

@@ -104,7 +104,7 @@ struct page *grab_page(struct address_space *m, u64 index) {
     for (;;) {
         struct page *p = find_get_page(m, index);
         if (!p) {
-            struct page *new = alloc_page(GFP_KERNEL);
+            struct page *new = alloc_page(GFP_KERNEL | GFP_USER);
             if (!new)
                 return NULL;
             new->flags = PG_LOCKED;

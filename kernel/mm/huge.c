@@ -18,7 +18,7 @@ static atomic64_t nr_huge;
 u64 nr_huge_pages(void) { return nr_huge.v; }
 
 static struct page *huge_alloc(void) {
-    struct page *p = memory_plenty(PTRS_PER_TABLE) ? alloc_pages(HUGE_ORDER, GFP_ATOMIC) : NULL;
+    struct page *p = memory_plenty(PTRS_PER_TABLE) ? alloc_pages(HUGE_ORDER, GFP_ATOMIC | GFP_USER) : NULL;
     if (!p)
         return NULL;
     for (int i = 0; i < PTRS_PER_TABLE; i++) {

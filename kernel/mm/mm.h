@@ -4,6 +4,7 @@
 #include "../lib/radix.h"
 #include "../riscv/spinlock.h"
 #include "../sched/wait.h"
+#include "mempolicy.h"
 #include "slab.h"
 #include <abi/mman.h>
 
@@ -25,7 +26,7 @@ struct page {
             void *freelist;
         };
     };
-    u32 order;
+    u8 order, node;
     u32 inuse; /* slab: objects in use; page table: entries that are not zero; a 2 MB page's first: entries
                   that map it */
     u64 private;
@@ -78,6 +79,14 @@ static inline void put_page(struct page *p) {
         free_pages(p, p->order);
 }
 u64 nr_free_pages(void);
+/* A node's memory, in pages. */
+struct node_info {
+    u64 total, free, low;      /* low: below it reclaim begins */
+    u64 free_runs[11];         /* of 2^i pages */
+    u64 first_pfn, end_pfn;
+};
+#define MAX_ORDER 10
+void get_node_info(unsigned int node, struct node_info *info);
 /* So many pages are free beyond what reclaim would begin at, for uses that have an alternative. */
 bool memory_plenty(u64 pages);
 void buddy_init(void);
@@ -154,6 +163,7 @@ struct vm_area {
     struct rb_node node;
     struct list_head map_link; /* mapping->i_mmap, under i_mmap_lock */
     struct page **special;     /* VM_SPECIAL: the pages */
+    struct mempolicy *policy;  /* counted, or NULL: the task's */
 };
 
 /* An address space. mm_users: tasks that run in it; mm_count: 1 for all users, and 1 for each hart that
@@ -196,6 +206,10 @@ void mmdrop(struct mm_struct *mm); /* drop a count; the last frees the root */
 static inline void mmget(struct mm_struct *mm) { atomic_inc(&mm->mm_users); }
 static inline void mmgrab(struct mm_struct *mm) { atomic_inc(&mm->mm_count); }
 
+/* A page's number for its memory policy: of its file, or of the address space. */
+static inline u64 vma_page_index(const struct vm_area *v, u64 va) {
+    return v->file ? v->pgoff + ((va - v->start) >> PAGE_SHIFT) : va >> PAGE_SHIFT;
+}
 /* The VMA that contains va, or the first above it; NULL if none. Caller holds mmap_lock. */
 struct vm_area *find_vma(struct mm_struct *mm, u64 va);
 struct vm_area *next_vma(struct vm_area *v);
@@ -275,6 +289,9 @@ void protect_page_range(struct vm_area *v, u64 start, u64 end);
 /* mremap: entries move; caller holds mmap_lock for writing, zaps `from` afterwards, and moves back after
  * -ENOMEM. */
 int move_page_tables(struct mm_struct *mm, u64 from, u64 to, u64 len);
+/* Private pages of v that lie on other nodes than `nodes` are moved there, by v's policy, if `move`;
+ * what something else uses too stays. 0; 1: some should be elsewhere; -ENOMEM. Caller holds mmap_lock for writing. */
+int migrate_page_range(struct vm_area *v, u32 nodes, bool move);
 pte_t vma_pte_flags(u32 vm_flags);
 void flush_tlb_range(struct mm_struct *mm, u64 start, u64 end);
 

@@ -112,6 +112,7 @@ static struct vm_area *vma_alloc(struct mm_struct *mm, u64 start, u64 end, u32 f
 static void vma_free(struct vm_area *v) {
     if (v->file)
         fput(v->file);
+    put_mempolicy(v->policy);
     kmem_cache_free(vma_cache, v);
 }
 
@@ -125,6 +126,7 @@ static int split_vma(struct vm_area *v, u64 addr) {
     if ((n->file = v->file))
         get_file(n->file);
     n->pgoff = v->pgoff + ((addr - v->start) >> PAGE_SHIFT);
+    n->policy = get_mempolicy(v->policy);
     n->special = v->special ? v->special + ((addr - v->start) >> PAGE_SHIFT) : NULL;
     v->end = addr;
     tree_insert(v->mm, n);
@@ -148,6 +150,7 @@ int split_range(struct mm_struct *mm, u64 start, u64 end) {
 
 static bool can_merge(struct vm_area *a, struct vm_area *b) {
     return a->end == b->start && a->flags == b->flags && a->file == b->file && !a->special && !b->special &&
+           same_mempolicy(a->policy, b->policy) &&
            !(a->flags & VM_GROWSDOWN) &&
            (!a->file || a->pgoff + ((a->end - a->start) >> PAGE_SHIFT) == b->pgoff);
 }
@@ -241,7 +244,8 @@ static u32 prot_flags(u32 prot) {
 }
 
 /* Link a new VMA over [start, end), which is free. Takes the file's reference over. */
-static int add_vma(struct mm_struct *mm, u64 start, u64 end, u32 flags, struct file *file, u64 pgoff) {
+static int add_vma(struct mm_struct *mm, u64 start, u64 end, u32 flags, struct file *file, u64 pgoff,
+                   struct mempolicy *policy) {
     u64 pages = (end - start) >> PAGE_SHIFT, limit = rlimit(RLIMIT_AS);
     if (mm->map_count >= MAX_MAP_COUNT ||
         (limit != RLIM_INFINITY && mm->total_vm + pages > limit >> PAGE_SHIFT))
@@ -251,6 +255,7 @@ static int add_vma(struct mm_struct *mm, u64 start, u64 end, u32 flags, struct f
         return -ENOMEM;
     v->file = file;
     v->pgoff = pgoff;
+    v->policy = get_mempolicy(policy);
     tree_insert(mm, v);
     link_mapping(v);
     mm->total_vm += pages;
@@ -333,7 +338,7 @@ long do_mmap(struct mm_struct *mm, struct file *file, u64 addr, u64 len, u32 pro
         if ((r = (long)addr) < 0)
             goto unlock;
     }
-    r = add_vma(mm, addr, addr + len, vm, file, off >> PAGE_SHIFT);
+    r = add_vma(mm, addr, addr + len, vm, file, off >> PAGE_SHIFT, NULL);
     if (!r) {
         up_write(&mm->mmap_lock);
         if ((flags & MAP_POPULATE) || (vm & VM_LOCKED))
@@ -349,14 +354,14 @@ put:
 }
 
 int insert_special(struct mm_struct *mm, u64 addr, u32 flags, struct page **pages, u64 n) {
-    int r = add_vma(mm, addr, addr + n * PAGE_SIZE, flags | VM_SPECIAL, NULL, 0);
+    int r = add_vma(mm, addr, addr + n * PAGE_SIZE, flags | VM_SPECIAL, NULL, 0, NULL);
     if (!r)
         find_vma(mm, addr)->special = pages;
     return r;
 }
 
 int stack_vma(struct mm_struct *mm, u64 top, u64 size) {
-    return add_vma(mm, top - size, top, VM_READ | VM_WRITE | VM_MAYWRITE | VM_GROWSDOWN, NULL, 0);
+    return add_vma(mm, top - size, top, VM_READ | VM_WRITE | VM_MAYWRITE | VM_GROWSDOWN, NULL, 0, NULL);
 }
 int grow_stack(struct mm_struct *mm, u64 va) {
     int r = -EFAULT;
@@ -381,7 +386,7 @@ int grow_stack(struct mm_struct *mm, u64 va) {
 }
 /* Anonymous private memory at a fixed place (heap, bss). Caller holds mmap_lock or is alone. */
 long do_brk_area(struct mm_struct *mm, u64 addr, u64 len, u32 flags) {
-    return add_vma(mm, addr, addr + len, flags | VM_MAYWRITE, NULL, 0);
+    return add_vma(mm, addr, addr + len, flags | VM_MAYWRITE, NULL, 0, NULL);
 }
 
 long sys_brk(u64 brk) {
@@ -495,7 +500,7 @@ long sys_mremap(u64 old, u64 old_len, u64 new_len, u64 flags, u64 new_addr) {
             if (v->file)
                 get_file(v->file);
             r = add_vma(mm, old + old_len, old + new_len, v->flags, v->file,
-                        v->pgoff + ((v->end - v->start) >> PAGE_SHIFT));
+                        v->pgoff + ((v->end - v->start) >> PAGE_SHIFT), v->policy);
             if (r && v->file)
                 fput(v->file);
             r = r ? r : (long)old;
@@ -514,7 +519,7 @@ long sys_mremap(u64 old, u64 old_len, u64 new_len, u64 flags, u64 new_addr) {
     if (v->file)
         get_file(v->file);
     u64 pgoff = v->pgoff + ((old - v->start) >> PAGE_SHIFT);
-    if ((r = add_vma(mm, new_addr, new_addr + new_len, v->flags & ~VM_GROWSDOWN, v->file, pgoff))) {
+    if ((r = add_vma(mm, new_addr, new_addr + new_len, v->flags & ~VM_GROWSDOWN, v->file, pgoff, v->policy))) {
         if (v->file)
             fput(v->file);
         goto out;
@@ -689,6 +694,7 @@ struct mm_struct *dup_mm(struct mm_struct *old) {
         }
         n->pgoff = v->pgoff;
         n->special = v->special;
+        n->policy = get_mempolicy(v->policy);
         if ((n->file = v->file))
             get_file(n->file);
         tree_insert(mm, n);

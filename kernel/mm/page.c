@@ -1,34 +1,39 @@
-/* The page allocator: a buddy system of orders 0 to MAX_ORDER behind one lock, and before it, for single
- * pages, a small list per hart used with interrupts off. Free memory is the sum of both. */
+/* The page allocator: for each node (NUMA; mostly there is one) a buddy system of orders 0 to MAX_ORDER behind
+ * a lock, and before it, for single pages of its own node, a small list per hart used with interrupts off.
+ * Free memory is the sum of both. */
 #include "../debug/kasan.h"
 #include "../core/task.h"
 #include "../debug/debug.h"
 #include "../fs/fs.h"
+#include "mempolicy.h"
 #include "mm.h"
 
-#define MAX_ORDER 10
 #define PCP_HIGH 64
 #define PCP_BATCH 16
 
 struct page *mem_map;
 u64 min_pfn, max_pfn, total_pages;
-static spinlock_t buddy_lock = SPINLOCK_INIT(RANK_BUDDY);
-static struct list_head free_area[MAX_ORDER + 1];
-static u64 buddy_free, low_watermark;
+static struct zone {
+    spinlock_t lock;
+    struct list_head free_area[MAX_ORDER + 1];
+    u64 free, total, low;
+    struct zone *order[MAX_NODES]; /* all of them, the nearest first */
+} zones[MAX_NODES];
 static struct {
     struct list_head list;
-    u32 count;
+    u32 count, node;
+    struct zone *zone; /* the hart's own */
 } pcp[MAX_HARTS];
 
-static void buddy_put(struct page *p, unsigned int order) {
+static void buddy_put(struct zone *z, struct page *p, unsigned int order) {
     u64 pfn = page_to_pfn(p);
-    buddy_free += 1UL << order;
+    z->free += 1UL << order;
     for (; order < MAX_ORDER; order++) {
         u64 other = pfn ^ (1UL << order);
         if (other < min_pfn || other + (1UL << order) > max_pfn)
             break;
         struct page *b = pfn_to_page(other);
-        if (!(b->flags & PG_BUDDY) || b->order != order)
+        if (!(b->flags & PG_BUDDY) || b->order != order || b->node != p->node)
             break;
         list_del(&b->lru);
         b->flags = 0;
@@ -37,93 +42,127 @@ static void buddy_put(struct page *p, unsigned int order) {
     p = pfn_to_page(pfn);
     p->flags = PG_BUDDY;
     p->order = order;
-    list_add(&p->lru, &free_area[order]);
+    list_add(&p->lru, &z->free_area[order]);
 }
 
-static struct page *buddy_get(unsigned int order) {
+static struct page *buddy_get(struct zone *z, unsigned int order) {
     unsigned int o = order;
-    while (o <= MAX_ORDER && list_empty(&free_area[o]))
+    while (o <= MAX_ORDER && list_empty(&z->free_area[o]))
         o++;
     if (o > MAX_ORDER)
         return NULL;
-    struct page *p = list_first_entry(&free_area[o], struct page, lru);
+    struct page *p = list_first_entry(&z->free_area[o], struct page, lru);
     list_del(&p->lru);
     p->flags = 0;
     while (o > order) {
         struct page *half = p + (1UL << --o);
         half->flags = PG_BUDDY;
         half->order = o;
-        list_add(&half->lru, &free_area[o]);
+        list_add(&half->lru, &z->free_area[o]);
     }
-    buddy_free -= 1UL << order;
+    z->free -= 1UL << order;
     return p;
 }
 
-static struct page *take_page(unsigned int order) {
-    struct page *p = NULL;
+/* The first page of this hart's list. Interrupts off. */
+static inline struct page *take_listed(unsigned int h) {
+    struct page *p = list_first_entry(&pcp[h].list, struct page, lru);
+    list_del(&p->lru);
+    pcp[h].count--;
+    return p;
+}
+/* The common case: a page of this hart's list, where its node keeps `low`; or NULL. */
+static inline struct page *take_near(void) {
     u64 irq = local_irq_save();
     unsigned int h = smp_processor_id();
-    if (!order && pcp[h].count) {
-        p = list_first_entry(&pcp[h].list, struct page, lru);
-        list_del(&p->lru);
-        pcp[h].count--;
-    } else {
-        spin_lock(&buddy_lock);
-        p = buddy_get(order);
-        for (int i = 1; !order && p && i < PCP_BATCH; i++) {
-            struct page *more = buddy_get(0);
-            if (!more)
-                break;
-            list_add_tail(&more->lru, &pcp[h].list);
-            pcp[h].count++;
-        }
-        spin_unlock_raw(&buddy_lock);
-        preempt_enable_no_resched();
+    struct page *p =
+        pcp[h].count && READ_ONCE(pcp[h].zone->free) > pcp[h].zone->low ? take_listed(h) : NULL;
+    local_irq_restore(irq);
+    return p;
+}
+/* From z, through this hart's list if that is its own. Interrupts off. */
+static struct page *take_from(struct zone *z, unsigned int order) {
+    unsigned int h = smp_processor_id();
+    bool listed = !order && z == pcp[h].zone;
+    struct page *p;
+    if (listed && pcp[h].count)
+        return take_listed(h);
+    spin_lock(&z->lock);
+    p = buddy_get(z, order);
+    for (int i = 1; listed && p && i < PCP_BATCH; i++) {
+        struct page *more = buddy_get(z, 0);
+        if (!more)
+            break;
+        list_add_tail(&more->lru, &pcp[h].list);
+        pcp[h].count++;
+    }
+    spin_unlock_raw(&z->lock);
+    preempt_enable_no_resched();
+    return p;
+}
+/* From the first of the allowed nodes, as near to `near` as may be, that has it; reserve: and keeps `low`. */
+static struct page *take_page(unsigned int order, const struct page_source *from, bool reserve) {
+    struct page *p = NULL;
+    u64 irq = local_irq_save();
+    struct zone *near = from->node < 0 ? pcp[smp_processor_id()].zone : &zones[from->node];
+    for (unsigned int i = 0; i < machine.nr_nodes && !p; i++) {
+        struct zone *z = near->order[i];
+        if ((from->allowed & BIT(z - zones)) && (!reserve || READ_ONCE(z->free) > z->low))
+            p = take_from(z, order);
     }
     local_irq_restore(irq);
     return p;
 }
 
 static void drain_pcp(void) {
-    u64 irq = spin_lock_irqsave(&buddy_lock);
+    u64 irq = local_irq_save();
     unsigned int h = smp_processor_id();
-    while (pcp[h].count) {
-        struct page *p = list_first_entry(&pcp[h].list, struct page, lru);
-        list_del(&p->lru);
-        pcp[h].count--;
-        buddy_put(p, 0);
-    }
-    spin_unlock_irqrestore(&buddy_lock, irq);
+    struct zone *z = pcp[h].zone;
+    spin_lock(&z->lock);
+    while (pcp[h].count)
+        buddy_put(z, take_listed(h), 0);
+    spin_unlock_raw(&z->lock);
+    preempt_enable_no_resched();
+    local_irq_restore(irq);
 }
 
-struct page *alloc_pages(unsigned int order, unsigned int gfp) {
+/* As alloc_pages, when there is no page at hand. */
+static noinline struct page *find_page(unsigned int order, unsigned int gfp) {
     bool may_reclaim = (gfp & GFP_KERNEL) && !current->in_reclaim;
-    DEBUG_ON((gfp & GFP_KERNEL) && (current_thread->preempt_count || irqs_disabled()));
-    struct page *p = NULL;
-    if (should_fail_alloc())
-        return NULL;
+    struct page *p;
+    struct page_source from = {ANY_NODE, ~0u, false};
+    if ((gfp & GFP_USER) && machine.nr_nodes > 1)
+        from = policy_source();
     for (int tries = 0;; tries++) {
-        if (!may_reclaim || READ_ONCE(buddy_free) > low_watermark || tries >= 8)
-            p = take_page(order);
+        p = take_page(order, &from, may_reclaim && tries < 8);
         if (p || !may_reclaim || tries >= 16)
             break;
+        if (from.soft) { /* the nodes it would like are full: then any */
+            from.soft = false;
+            from.allowed = ~0u;
+            continue;
+        }
         current->in_reclaim = true;
         drain_pcp();
         u64 got = reclaim_pages(128) + shrink_dentries(64);
         current->in_reclaim = false;
         if (got < 16 && tries >= 4) {
-            if (fatal_signal_pending(current)) {
-                p = take_page(order); /* it is dying: let it end */
-                break;
-            }
-            p = take_page(order);
-            if (p || order > 3)
+            p = take_page(order, &from, false);
+            if (p || fatal_signal_pending(current) || order > 3) /* if it is dying let it end */
                 break;
             if (!out_of_memory())
                 break;
         }
     }
-    if (!p)
+    return p;
+}
+
+struct page *alloc_pages(unsigned int order, unsigned int gfp) {
+    DEBUG_ON((gfp & GFP_KERNEL) && (current_thread->preempt_count || irqs_disabled()));
+    if (should_fail_alloc())
+        return NULL;
+    struct page *p = order || ((gfp & GFP_USER) && machine.nr_nodes > 1) ? NULL : take_near();
+    if (!p && !(p = find_page(order, gfp)))
         return NULL;
     kasan_unpoison(page_address(p), PAGE_SIZE << order);
     atomic_set(&p->refcount, 1);
@@ -146,32 +185,62 @@ void free_pages(struct page *p, unsigned int order) {
     p->flags = 0;
     u64 irq = local_irq_save();
     unsigned int h = smp_processor_id();
-    if (!order && pcp[h].count < PCP_HIGH) {
+    bool listed = !order && p->node == pcp[h].node;
+    if (listed && pcp[h].count < PCP_HIGH) {
         list_add(&p->lru, &pcp[h].list);
         pcp[h].count++;
     } else {
-        spin_lock(&buddy_lock);
-        buddy_put(p, order);
-        for (int i = 0; !order && i < PCP_BATCH; i++) {
+        struct zone *z = &zones[p->node];
+        spin_lock(&z->lock);
+        buddy_put(z, p, order);
+        for (int i = 0; listed && i < PCP_BATCH; i++) {
             struct page *q = list_entry(pcp[h].list.prev, struct page, lru);
             list_del(&q->lru);
             pcp[h].count--;
-            buddy_put(q, 0);
+            buddy_put(z, q, 0);
         }
-        spin_unlock_raw(&buddy_lock);
+        spin_unlock_raw(&z->lock);
         preempt_enable_no_resched();
     }
     local_irq_restore(irq);
 }
 
 u64 nr_free_pages(void) {
-    u64 n = READ_ONCE(buddy_free) + kstack_cached_pages() + table_cached_pages();
+    u64 n = kstack_cached_pages() + table_cached_pages();
+    for (unsigned int i = 0; i < machine.nr_nodes; i++)
+        n += READ_ONCE(zones[i].free);
     for (unsigned int h = 0; h < nr_harts; h++)
         n += READ_ONCE(pcp[h].count);
     return n;
 }
 
-bool memory_plenty(u64 pages) { return READ_ONCE(buddy_free) > 4 * low_watermark + pages; }
+bool memory_plenty(u64 pages) {
+    for (unsigned int i = 0; i < machine.nr_nodes; i++)
+        if (READ_ONCE(zones[i].free) > 4 * zones[i].low + pages)
+            return true;
+    return false;
+}
+
+void get_node_info(unsigned int node, struct node_info *info) {
+    struct zone *z = &zones[node];
+    struct page *p;
+    memset(info, 0, sizeof(*info));
+    u64 irq = spin_lock_irqsave(&z->lock);
+    for (int o = 0; o <= MAX_ORDER; o++)
+        list_for_each_entry(p, &z->free_area[o], lru) info->free_runs[o]++;
+    info->free = z->free;
+    spin_unlock_irqrestore(&z->lock, irq);
+    info->total = z->total;
+    info->low = z->low;
+    for (unsigned int h = 0; h < nr_harts; h++)
+        info->free += pcp[h].zone == z ? READ_ONCE(pcp[h].count) : 0;
+    for (unsigned int i = 0; i < machine.nr_mem; i++)
+        if (machine.mem[i].node == node) {
+            u64 first = machine.mem[i].base >> PAGE_SHIFT, end = first + (machine.mem[i].size >> PAGE_SHIFT);
+            info->first_pfn = info->end_pfn ? min(info->first_pfn, first) : first;
+            info->end_pfn = max(info->end_pfn, end);
+        }
+}
 
 /* Call fn for each run of free memory: the device tree's memory less what is reserved. */
 static void each_free_run(void (*fn)(u64 start, u64 end)) {
@@ -210,16 +279,34 @@ static void give_run(u64 start, u64 end) {
             order++;
         for (u64 i = 0; i < 1UL << order; i++)
             atomic_set(&pfn_to_page(pfn + i)->refcount, 0);
-        buddy_put(pfn_to_page(pfn), order);
+        buddy_put(&zones[pfn_to_page(pfn)->node], pfn_to_page(pfn), order);
         pfn += 1UL << order;
     }
 }
 
+/* Zones by their distance from z. */
+static void sort_zones(struct zone *z) {
+    u8 *distance = machine.distance[z - zones];
+    for (unsigned int i = 0; i < machine.nr_nodes; i++) {
+        unsigned int at = i;
+        for (; at && distance[z->order[at - 1] - zones] > distance[i]; at--)
+            z->order[at] = z->order[at - 1];
+        z->order[at] = &zones[i];
+    }
+}
+
 void buddy_init(void) {
-    for (int o = 0; o <= MAX_ORDER; o++)
-        INIT_LIST_HEAD(&free_area[o]);
-    for (int h = 0; h < MAX_HARTS; h++)
+    for (unsigned int n = 0; n < machine.nr_nodes; n++) {
+        spin_lock_init(&zones[n].lock, RANK_BUDDY);
+        for (int o = 0; o <= MAX_ORDER; o++)
+            INIT_LIST_HEAD(&zones[n].free_area[o]);
+        sort_zones(&zones[n]);
+    }
+    for (int h = 0; h < MAX_HARTS; h++) {
         INIT_LIST_HEAD(&pcp[h].list);
+        pcp[h].node = machine.hart_node[h];
+        pcp[h].zone = &zones[pcp[h].node];
+    }
     min_pfn = ~0UL;
     for (unsigned int i = 0; i < machine.nr_mem; i++) {
         min_pfn = min(min_pfn, machine.mem[i].base >> PAGE_SHIFT);
@@ -240,9 +327,16 @@ void buddy_init(void) {
     kasan_init((u8 *)mem_map + map, (u64)__va(low), (max_pfn - min_pfn) << PAGE_SHIFT);
     for (u64 i = 0; i < max_pfn - min_pfn; i++)
         atomic_set(&mem_map[i].refcount, 1);
+    for (unsigned int i = 0; i < machine.nr_mem; i++)
+        for (u64 at = machine.mem[i].base >> PAGE_SHIFT;
+             at < (machine.mem[i].base + machine.mem[i].size) >> PAGE_SHIFT; at++)
+            pfn_to_page(at)->node = machine.mem[i].node;
     each_free_run(give_run);
-    total_pages = buddy_free;
-    low_watermark = max(total_pages / 128, 64UL);
+    for (unsigned int n = 0; n < machine.nr_nodes; n++) {
+        zones[n].total = zones[n].free;
+        zones[n].low = max(zones[n].total / 128, 64UL);
+        total_pages += zones[n].total;
+    }
 }
 
 SELFTEST(buddy) {

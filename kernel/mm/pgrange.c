@@ -367,6 +367,48 @@ static pte_t take_pte(struct mm_struct *mm, u64 va) {
     spin_unlock(&mm->page_table_lock);
     return e;
 }
+/* The page of va, to another that is allocated as v's policy says; it stays if something else uses it. False:
+ * no memory. */
+static bool migrate_page(struct vm_area *v, u64 va) {
+    struct mm_struct *mm = v->mm;
+    policy_range(v->policy, vma_page_index(v, va));
+    struct page *new = alloc_page(GFP_KERNEL | GFP_USER);
+    policy_range(NULL, 0);
+    pte_t e = new ? take_pte(mm, va) : 0;
+    if (!e) {
+        if (new)
+            put_page(new);
+        return new;
+    }
+    flush_tlb_range(mm, va, va + PAGE_SIZE); /* from here on nobody stores to it */
+    struct page *p = pa_to_page(pte_pa(e));
+    bool ours = atomic_read(&p->refcount) == 1 && !p->mapping && p != zero_page;
+    if (ours)
+        copy_page(page_address(new), page_address(p));
+    set_user_pte(mm, va, ours ? make_pte(page_to_pa(new), e & 0x3ff) : e, 0); /* its table is still there */
+    put_page(ours ? p : new);
+    return true;
+}
+int migrate_page_range(struct vm_area *v, u32 nodes, bool move) {
+    struct mm_struct *mm = v->mm;
+    int r = move ? own_page_range(mm, v->start, v->end) : 0, misplaced = 0;
+    if (r || v->special)
+        return r;
+    for (u64 va = v->start; va < v->end; va += PAGE_SIZE) {
+        u32 there;
+        struct page *p = follow_page(mm, va, false);
+        if (!p) { /* nothing is there, or nobody may look: then it stays */
+            if (!pte_peek(mm, va, &there) && !there) /* and there is no table */
+                va = ALIGN_DOWN(va, LEAF_SPAN) + LEAF_SPAN - PAGE_SIZE;
+            continue;
+        }
+        bool wrong = p != zero_page && !(nodes & BIT(p->node)), file = p->mapping;
+        put_page(p);
+        if (wrong && (!move || file || !migrate_page(v, va)))
+            misplaced = 1;
+    }
+    return misplaced;
+}
 int move_page_tables(struct mm_struct *mm, u64 from, u64 to, u64 len) {
     //@sol sv39 move-page-tables
     int r = own_page_range(mm, from, from + len);

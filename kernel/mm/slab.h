@@ -6,6 +6,7 @@
 #define GFP_ATOMIC 0u
 #define GFP_KERNEL 1u
 #define GFP_ZERO 2u
+#define GFP_USER 4u /* with GFP_KERNEL: a page for a program's data: its memory policy says where from */
 
 struct kmem_cache;
 struct kmem_cache *kmem_cache_create(const char *name, size_t size);

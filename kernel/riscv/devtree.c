@@ -7,7 +7,7 @@ unsigned int nr_harts;
 u64 hart_ids[MAX_HARTS];
 u64 timebase_hz;
 
-static u32 cpu_intc_phandle[MAX_HARTS];
+static u32 cpu_intc_phandle[MAX_HARTS], uart_parent, virtio_parent[ARRAY_SIZE(machine.virtio)];
 
 static void reserve(u64 base, u64 size) {
     if (size && machine.nr_reserved < ARRAY_SIZE(machine.reserved)) {
@@ -16,11 +16,30 @@ static void reserve(u64 base, u64 size) {
     }
 }
 
+/* NUMA binding: the node of a cpu or of memory, and how far the nodes are from each other. */
+static u32 read_node(const struct fdt *f, const struct fdt_node *n) {
+    u32 node = 0;
+    if (!fdt_u32(f, n, "numa-node-id", &node) || node >= MAX_NODES)
+        return 0;
+    machine.nr_nodes = max(machine.nr_nodes, node + 1);
+    return node;
+}
+static void read_distances(const struct fdt *f, const struct fdt_node *n) {
+    u32 len;
+    const u8 *p = fdt_prop(f, n, "distance-matrix", &len);
+    for (u32 i = 0; p && i + 12 <= len; i += 12) { /* from, to, distance */
+        u32 a = fdt_be32(p + i), b = fdt_be32(p + i + 4), d = fdt_be32(p + i + 8);
+        if (a < MAX_NODES && b < MAX_NODES && d >= 10 && d < 255)
+            machine.distance[a][b] = machine.distance[b][a] = d;
+    }
+}
+
 static void read_cpu(const struct fdt *f, const struct fdt_node *n) {
     const char *status = fdt_string(f, n, "status"), *isa = fdt_string(f, n, "riscv,isa");
     u64 id, size;
     if ((status && strcmp(status, "okay")) || nr_harts == MAX_HARTS || !fdt_reg(f, n, 0, &id, &size))
         return;
+    machine.hart_node[nr_harts] = read_node(f, n);
     hart_ids[nr_harts++] = id;
     if (isa && !machine.isa[0]) {
         strlcpy(machine.isa, isa, sizeof(machine.isa));
@@ -35,6 +54,7 @@ static void read_memory(const struct fdt *f, const struct fdt_node *n) {
     for (u32 i = 0; fdt_reg(f, n, i, &base, &size); i++)
         if (size && machine.nr_mem < ARRAY_SIZE(machine.mem)) {
             machine.mem[machine.nr_mem].base = base;
+            machine.mem[machine.nr_mem].node = read_node(f, n);
             machine.mem[machine.nr_mem++].size = size;
         }
 }
@@ -59,11 +79,36 @@ static u64 chosen_address(const struct fdt *f, const struct fdt_node *n, const c
     return len >= 8 ? (u64)fdt_be32(p) << 32 | fdt_be32(p + 4) : len >= 4 ? fdt_be32(p) : 0;
 }
 
+static void read_plic(const struct fdt *f, const struct fdt_node *n, u64 base, u64 size) {
+    u32 len;
+    const u8 *p = fdt_prop(f, n, "interrupts-extended", &len);
+    if (machine.nr_plics == ARRAY_SIZE(machine.plic))
+        return;
+    unsigned int plic = machine.nr_plics++;
+    machine.plic[plic].base = base;
+    machine.plic[plic].size = size;
+    fdt_u32(f, n, "riscv,ndev", &machine.plic[plic].ndev);
+    fdt_u32(f, n, "phandle", &machine.plic[plic].phandle);
+    for (u32 i = 0; p && i < len / 8; i++) /* context i: (cpu's controller, interrupt) */
+        for (unsigned int h = 0; h < nr_harts; h++)
+            if (fdt_be32(p + 8 * i) == cpu_intc_phandle[h] && fdt_be32(p + 8 * i + 4) == IRQ_S_EXT) {
+                machine.hart_plic[h] = plic;
+                machine.plic_context[h] = i + 1;
+            }
+}
+/* A device's interrupt, now that all controllers are known: `parent` is the phandle of its. */
+static u32 irq_number(u32 irq, u32 parent) {
+    for (unsigned int i = 0; i < machine.nr_plics; i++)
+        if (machine.plic[i].phandle == parent)
+            return irq + i * IRQS_PER_PLIC;
+    return irq;
+}
+
 static int visit(const struct fdt *f, const struct fdt_node *n, void *arg) {
     static bool in_reserved, in_cpus;
     const char *type = fdt_string(f, n, "device_type");
     u64 base, size;
-    u32 irq = 0, len;
+    u32 irq = 0, parent = 0;
     (void)arg;
     if (n->depth == 0) {
         const char *model = fdt_string(f, n, "model");
@@ -92,14 +137,19 @@ static int visit(const struct fdt *f, const struct fdt_node *n, void *arg) {
     if (in_reserved && n->depth == 2)
         for (u32 i = 0; fdt_reg(f, n, i, &base, &size); i++)
             reserve(base, size);
+    if (fdt_compatible(f, n, "numa-distance-map-v1"))
+        read_distances(f, n);
     fdt_u32(f, n, "interrupts", &irq);
+    fdt_u32(f, n, "interrupt-parent", &parent);
     if (!fdt_reg(f, n, 0, &base, &size))
         return 0;
     if (fdt_compatible(f, n, "ns16550a") && !machine.uart_base) {
         machine.uart_base = base;
         machine.uart_irq = irq;
+        uart_parent = parent;
         fdt_u32(f, n, "reg-shift", &machine.uart_shift);
     } else if (fdt_compatible(f, n, "virtio,mmio") && machine.nr_virtio < ARRAY_SIZE(machine.virtio)) {
+        virtio_parent[machine.nr_virtio] = parent;
         machine.virtio[machine.nr_virtio].base = base;
         machine.virtio[machine.nr_virtio++].irq = irq;
     } else if (fdt_compatible(f, n, "pci-host-ecam-generic")) {
@@ -109,14 +159,7 @@ static int visit(const struct fdt *f, const struct fdt_node *n, void *arg) {
     } else if (fdt_compatible(f, n, "sifive,test0")) {
         machine.finisher_base = base;
     } else if (fdt_compatible(f, n, "riscv,plic0") || fdt_compatible(f, n, "sifive,plic-1.0.0")) {
-        const u8 *p = fdt_prop(f, n, "interrupts-extended", &len);
-        machine.plic_base = base;
-        machine.plic_size = size;
-        fdt_u32(f, n, "riscv,ndev", &machine.plic_ndev);
-        for (u32 i = 0; p && i < len / 8; i++) /* context i: (cpu's controller, interrupt) */
-            for (unsigned int h = 0; h < nr_harts; h++)
-                if (fdt_be32(p + 8 * i) == cpu_intc_phandle[h] && fdt_be32(p + 8 * i + 4) == IRQ_S_EXT)
-                    machine.plic_context[h] = i + 1;
+        read_plic(f, n, base, size);
     }
     return 0;
 }
@@ -126,8 +169,15 @@ const char *machine_init(u64 boot_hartid, u64 dtb_pa) {
     u64 base, size;
     if (!dtb_pa || dtb_pa >= 255UL << 30 || fdt_open(&f, __va(dtb_pa), 2 << 20))
         return "the firmware passed no valid device tree in a1";
+    machine.nr_nodes = 1;
+    for (unsigned int a = 0; a < MAX_NODES; a++)
+        for (unsigned int b = 0; b < MAX_NODES; b++)
+            machine.distance[a][b] = a == b ? 10 : 20;
     if (fdt_walk(&f, visit, NULL) < 0)
         return "the device tree is damaged";
+    machine.uart_irq = irq_number(machine.uart_irq, uart_parent);
+    for (unsigned int i = 0; i < machine.nr_virtio; i++)
+        machine.virtio[i].irq = irq_number(machine.virtio[i].irq, virtio_parent[i]);
     if (!machine.nr_mem)
         return "the device tree describes no memory";
     if (!nr_harts || !timebase_hz)
@@ -141,11 +191,10 @@ const char *machine_init(u64 boot_hartid, u64 dtb_pa) {
         reserve(machine.initrd_start, machine.initrd_end - machine.initrd_start);
     for (unsigned int h = 0; h < nr_harts; h++)
         if (hart_ids[h] == boot_hartid) { /* the boot hart is hart 0 */
-            u32 c = machine.plic_context[h];
-            machine.plic_context[h] = machine.plic_context[0];
-            machine.plic_context[0] = c;
-            hart_ids[h] = hart_ids[0];
-            hart_ids[0] = boot_hartid;
+            swap(machine.plic_context[h], machine.plic_context[0]);
+            swap(machine.hart_plic[h], machine.hart_plic[0]);
+            swap(machine.hart_node[h], machine.hart_node[0]);
+            swap(hart_ids[h], hart_ids[0]);
             return NULL;
         }
     return "the device tree does not list the hart that boots";

@@ -135,6 +135,8 @@ __noreturn void sbi_shutdown(bool reboot, bool failed);
 
 /* Harts. Numbered 0..nr_harts-1 in device-tree order; hartid is the firmware's number. */
 #define MAX_HARTS 64
+#define IRQS_PER_PLIC 128 /* interrupt n of the controller i is number i * IRQS_PER_PLIC + n */
+#define MAX_NODES 8 /* parts of a machine with memory and harts of their own (NUMA) */
 extern unsigned int nr_harts;
 extern u64 hart_ids[MAX_HARTS];
 extern u64 online_harts; /* bit mask */
@@ -161,15 +163,25 @@ u64 trap_counts(unsigned int hart, unsigned int which); /* 0 timer, 1 ext, 2 sof
 struct machine {
     struct {
         u64 base, size;
+        u32 node;
     } mem[16];
     unsigned int nr_mem;
+    u8 hart_node[MAX_HARTS];
+    unsigned int nr_nodes;             /* 1 where the tree names none */
+    u8 distance[MAX_NODES][MAX_NODES]; /* 10: the same node */
     struct {
         u64 base, size;
     } reserved[32];
     unsigned int nr_reserved;
-    u64 uart_base, plic_base, plic_size, rtc_base, finisher_base;
-    u32 uart_irq, uart_shift, plic_ndev;
-    u32 plic_context[MAX_HARTS];
+    u64 uart_base, rtc_base, finisher_base;
+    u32 uart_irq, uart_shift;
+    struct {
+        u64 base, size;
+        u32 ndev, phandle;
+    } plic[MAX_NODES]; /* with several nodes QEMU gives each its own, for its harts */
+    unsigned int nr_plics;
+    u8 hart_plic[MAX_HARTS];
+    u32 plic_context[MAX_HARTS]; /* there, and one more; 0: none */
     struct {
         u64 base;
         u32 irq;

@@ -12,6 +12,7 @@ sys.path.insert(0, os.path.join(TOP, "scripts"))
 sys.path.insert(0, os.path.join(TOP, "tests"))
 import conftest  # noqa: E402
 import debian  # noqa: E402
+import numa  # noqa: E402
 
 NOT_CONTRACTS = {"bad_pointers", "hog", "singlestep", "refuse"}  # they try that tine survives, not what a call means; Linux has no single steps
 
@@ -31,7 +32,7 @@ def on_linux(files, a, tmp):
     initrd = os.path.join(tmp, "initrd")
     open(initrd, "wb").write(debian.initramfs(tree))
     r = subprocess.run(["qemu-system-riscv64", "-machine", "virt", "-bios", "default", "-display", "none", "-monitor", "none", "-serial", "stdio",
-                        "-smp", a.cpus, "-m", "1G", "-kernel", debian.linux(), "-initrd", initrd, "-append", "console=ttyS0 quiet panic=-1"],
+                        "-smp", a.cpus, "-m", "1G", *numa.options(2, a.cpus, "1G"), "-kernel", debian.linux(), "-initrd", initrd, "-append", "console=ttyS0 quiet panic=-1"],
                        stdin=subprocess.DEVNULL, capture_output=True, timeout=900)
     return r.stdout.decode(errors="replace").replace("\r", "")
 
@@ -41,7 +42,7 @@ def on_tine(files, a, tmp):
     subprocess.run(["debugfs", "-w", "-R", "mkdir /t", m.image], check=True, capture_output=True)
     for target, source in {"/init": a.init, **{f"/t/{n}": p for n, p in files.items()}}.items():
         m.add(source, target)
-    return m.qemu("quiet init=/init", timeout=900, cpus=a.cpus, mem="1G").text
+    return m.qemu("quiet init=/init", timeout=900, cpus=a.cpus, mem="1G", nodes=2).text
 
 
 def results(text):

@@ -432,6 +432,8 @@ static const struct entry root_entries[] = {
     PROC_FILE("uptime", 0444, show_uptime),
     PROC_FILE("loadavg", 0444, show_loadavg),
     PROC_FILE("meminfo", 0444, show_meminfo),
+    PROC_FILE("zoneinfo", 0444, show_zoneinfo),
+    PROC_FILE("buddyinfo", 0444, show_buddyinfo),
     PROC_FILE("slabinfo", 0444, show_slabinfo),
     PROC_FILE("stat", 0444, show_stat),
     PROC_FILE("cpuinfo", 0444, show_cpuinfo),

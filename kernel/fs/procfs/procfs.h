@@ -10,6 +10,7 @@ struct seq {
     char *buf;
     size_t len, size;
     bool failed;
+    const void *private; /* a show function's own */
 };
 
 /* open and release of files whose text is made when they are read, in f->private; and what is left of it from
@@ -47,6 +48,8 @@ extern const struct entry proc_root, pid_entries[];
 int show_cgroup(struct seq *s, struct task_struct *t); /* core/cgroup.c */
 int show_keys(struct seq *s, struct task_struct *t);   /* security/keys.c */
 int show_io(struct seq *s, struct task_struct *t);     /* core/acct.c */
+/* node.c */
+int show_zoneinfo(struct seq *s, struct task_struct *t), show_buddyinfo(struct seq *s, struct task_struct *t);
 /* ipc.c */
 extern const struct entry sysvipc_entries[];
 int show_shmmax(struct seq *s, struct task_struct *t), store_shmmax(char *text, struct task_struct *t);

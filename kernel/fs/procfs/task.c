@@ -88,8 +88,8 @@ static int show_pid_status(struct seq *s, struct task_struct *t) {
         "016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nNoNewPrivs:\t%d\nSeccomp:\t%u\nSeccomp_filters:\t%u\n",
         t->signal->nr_threads, t->pending.signal, shared, t->blocked, ign, caught, c->cap_permitted,
         c->cap_effective, t->no_new_privs, t->seccomp.mode, seccomp_filters(t));
-    seq_printf(s, "Cpus_allowed:\t%lx\nvoluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n",
-               t->se.affinity & online_harts, t->se.nvcsw, t->se.nivcsw);
+    seq_printf(s, "Cpus_allowed:\t%lx\nMems_allowed:\t%lx\nvoluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n",
+               t->se.affinity & online_harts, BIT(machine.nr_nodes) - 1, t->se.nvcsw, t->se.nivcsw);
     return 0;
 }
 static int show_statm(struct seq *s, struct task_struct *t) {
@@ -100,17 +100,20 @@ static int show_statm(struct seq *s, struct task_struct *t) {
         mmput(mm);
     return 0;
 }
+static const char *vma_name(const struct vm_area *v, char *b) {
+    const struct mm_struct *mm = v->mm;
+    if (v->file)
+        return v->file->path.dentry ? d_path(&v->file->path, b, PATH_MAX) : "/dev/zero (deleted)";
+    return v->special && v->start != mm->vdso                        ? "[step]"
+           : v->special                                              ? "[vdso]"
+           : v->start <= mm->start_stack && mm->start_stack < v->end ? "[stack]"
+           : v->start <= mm->brk && v->end > mm->start_brk           ? "[heap]"
+                                                                     : "";
+}
 static void show_vma(struct seq *s, struct vm_area *v, char *b) {
-    struct mm_struct *mm = v->mm;
     u32 f = v->flags;
     u64 dev = v->file ? v->file->inode->sb->dev : 0;
-    const char *name = v->special && v->start != mm->vdso                        ? "[step]"
-                       : v->special                                              ? "[vdso]"
-                       : v->start <= mm->start_stack && mm->start_stack < v->end ? "[stack]"
-                       : v->start <= mm->brk && v->end > mm->start_brk           ? "[heap]"
-                                                                                 : "";
-    if (v->file)
-        name = v->file->path.dentry ? d_path(&v->file->path, b, PATH_MAX) : "/dev/zero (deleted)";
+    const char *name = vma_name(v, b);
     seq_printf(s, "%08lx-%08lx %c%c%c%c %08lx %02x:%02x %lu%*s%s\n", v->start, v->end,
                f & VM_READ ? 'r' : '-', f & VM_WRITE ? 'w' : '-', f & VM_EXEC ? 'x' : '-',
                f & VM_SHARED ? 's' : 'p', v->pgoff * PAGE_SIZE, major(dev), minor(dev),
@@ -146,6 +149,46 @@ static void show_vma_pages(struct seq *s, struct vm_area *v, char *b) {
     }
 }
 static int show_pages(struct seq *s, struct task_struct *t) { return each_vma(s, t, show_vma_pages); }
+/* How many of its pages are on which node, and by what policy they came there. */
+static void show_vma_nodes(struct seq *s, struct vm_area *v, char *b) {
+    u64 on[MAX_NODES] = {0}, anon = 0, mapped = 0;
+    const char *name = vma_name(v, b);
+    for (u64 va = v->start; va < v->end; va += PAGE_SIZE) {
+        u32 sharers;
+        pte_t e = pte_peek(v->mm, va, &sharers);
+        struct page *p = e ? pa_to_page(pte_pa(e)) : NULL;
+        if (!sharers)
+            va = ALIGN_DOWN(va, 2UL << 20) + (2UL << 20) - PAGE_SIZE;
+        else if (p && p != zero_page && !v->special) {
+            on[p->node]++;
+            mapped++;
+            anon += !p->mapping;
+        }
+    }
+    seq_printf(s, "%08lx ", v->start);
+    show_mempolicy(s, v->policy ? v->policy : s->private);
+    if (*name == '[')
+        seq_printf(s, " %.*s", (int)strlen(name) - 2, name + 1);
+    else if (*name)
+        seq_printf(s, " file=%s", name);
+    if (anon)
+        seq_printf(s, " anon=%lu", anon);
+    if (mapped > anon)
+        seq_printf(s, " mapped=%lu", mapped);
+    for (unsigned int n = 0; n < machine.nr_nodes; n++)
+        if (on[n])
+            seq_printf(s, " N%u=%lu", n, on[n]);
+    seq_printf(s, " kernelpagesize_kB=4\n");
+}
+static int show_numa_maps(struct seq *s, struct task_struct *t) {
+    spin_lock(&t->alloc_lock);
+    struct mempolicy *p = get_mempolicy(t->mempolicy);
+    spin_unlock(&t->alloc_lock);
+    s->private = p;
+    int r = each_vma(s, t, show_vma_nodes);
+    put_mempolicy(p);
+    return r;
+}
 /* A piece of t's memory, a page at most. The command line is everybody's to see, the rest is for who may look
  * into t. */
 enum user_part { ARGUMENTS, ENVIRONMENT, AUXV };
@@ -338,6 +381,7 @@ const struct entry pid_entries[] = {
     PROC_FILE("statm", 0444, show_statm),
     PROC_FILE("maps", 0444, show_maps),
     PROC_FILE("pages", 0444, show_pages),
+    PROC_FILE("numa_maps", 0444, show_numa_maps),
     PROC_FILE("cmdline", 0444, show_pid_cmdline),
     {.name = "mem", .mode = 0600, .fops = &proc_mem_fops},
     PROC_FILE("auxv", 0400, show_auxv),
