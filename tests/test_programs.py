@@ -23,6 +23,14 @@ def test_abi(machine, name, cpus):
     machine.ktap(os.path.join(BUILD, "tests/abi", name), cpus=cpus, debug=True)
 
 
+@pytest.mark.parametrize("cpus", [2, 4])
+def test_groups_under_load(machine, cpus):
+    machine.add(os.path.join(BUILD, "tests/linux/groups"), "/t")
+    r = machine.run(f"/t 10 {cpus}; cat /proc/sys/debug/page_tables", cpus=cpus, debug=True)
+    check_ktap(r.text)
+    assert r.text.rstrip().endswith("\nok")
+
+
 @pytest.mark.parametrize("nodes, cpus", [(2, 2), (3, 4)])
 def test_memory_policy_on_a_machine_of_nodes(machine, nodes, cpus):
     machine.ktap(os.path.join(BUILD, "tests/abi/mempolicy"), cpus=cpus, nodes=nodes, debug=True)

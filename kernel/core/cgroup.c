@@ -10,7 +10,8 @@ struct cgroup root_cgroup = {.refcount = {1},
                              .children = LIST_HEAD_INIT(root_cgroup.children),
                              .name = "",
                              .id = 1,
-                             .max = CGROUP_NO_LIMIT};
+                             .max = CGROUP_NO_LIMIT,
+                             .memory = {.max = CGROUP_NO_LIMIT}};
 static u64 last_id = 1;
 
 void get_cgroup(struct cgroup *c) {
@@ -20,10 +21,35 @@ void get_cgroup(struct cgroup *c) {
 void put_cgroup(struct cgroup *c) {
     while (c->parent && atomic_dec_and_test(&c->refcount)) {
         struct cgroup *up = c->parent;
+        timer_cancel(&c->cpu.timer);
         kfree(c->name);
         kfree(c);
         c = up;
     }
+}
+
+/* The group whose share of the harts is c's: the nearest that has the controller. Counted, or NULL. */
+static struct cpu_group *get_cpu_group(struct cgroup *c) {
+    while (c->parent && !(READ_ONCE(c->parent->subtree) & CGROUP_CPU))
+        c = c->parent;
+    if (!c->parent)
+        return NULL;
+    get_cgroup(c);
+    return &c->cpu;
+}
+static void put_cpu_group(struct cpu_group *g) {
+    if (g)
+        put_cgroup(container_of(g, struct cgroup, cpu));
+}
+/* Its group or the controllers have changed. tasklist_lock held. */
+static void set_cpu_group(struct task_struct *t) {
+    put_cpu_group(sched_set_group(t, get_cpu_group(t->cgroup)));
+}
+void cgroup_cpu_changed(void) {
+    struct task_struct *p, *t;
+    READ_TASKS(irq);
+    for_each_process(p) for_each_thread(t, p->signal) if (t->cgroup != &root_cgroup) set_cpu_group(t);
+    READ_TASKS_END(irq);
 }
 
 /* --- counting; the root counts nothing --- */
@@ -55,6 +81,7 @@ static bool try_charge(struct cgroup *c) {
 int cgroup_can_fork(struct task_struct *p, struct cgroup *into) {
     if (likely(!into && READ_ONCE(current->cgroup) == &root_cgroup)) {
         p->cgroup = &root_cgroup;
+        p->se.group = NULL;
         return 0;
     }
     if (!into) {
@@ -63,13 +90,16 @@ int cgroup_can_fork(struct task_struct *p, struct cgroup *into) {
         READ_TASKS_END(irq);
     }
     p->cgroup = into;
+    p->se.group = get_cpu_group(into);
     if (try_charge(into))
         return 0;
+    put_cpu_group(p->se.group);
     put_cgroup(into);
     return -EAGAIN;
 }
 void cgroup_cancel_fork(struct task_struct *p) {
     uncharge(p->cgroup, NULL);
+    put_cpu_group(p->se.group);
     put_cgroup(p->cgroup);
 }
 int cgroup_post_fork(struct task_struct *p, bool into) {
@@ -83,6 +113,10 @@ int cgroup_post_fork(struct task_struct *p, bool into) {
     }
     if (unlikely(into && p->cgroup->dead))
         return -ENODEV;
+    if (unlikely(p->cgroup != &root_cgroup)) { /* the controllers may have changed since */
+        put_cpu_group(p->se.group);
+        p->se.group = get_cpu_group(p->cgroup);
+    }
     p->cgroup->processes += p == p->group_leader;
     return 0;
 }
@@ -91,10 +125,13 @@ void cgroup_release(struct task_struct *t) {
     struct cgroup *c = t->cgroup;
     if (likely(c == &root_cgroup))
         return;
+    spin_lock(&t->alloc_lock);
     t->cgroup = &root_cgroup;
+    spin_unlock(&t->alloc_lock);
     uncharge(c, NULL);
     put_cgroup(c);
 }
+void cgroup_free(struct task_struct *t) { put_cpu_group(t->se.group); }
 
 /* --- the tree --- */
 struct cgroup *cgroup_child(struct cgroup *c, const char *name) {
@@ -115,7 +152,8 @@ struct cgroup *cgroup_mkdir(struct cgroup *parent, const char *name) {
     atomic_set(&c->refcount, 2); /* the tree's, and the caller's */
     INIT_LIST_HEAD(&c->children);
     c->id = ++last_id;
-    c->max = CGROUP_NO_LIMIT;
+    c->max = c->memory.max = CGROUP_NO_LIMIT;
+    group_init(&c->cpu, parent->parent ? &parent->cpu : NULL);
     get_cgroup(c->parent = parent);
     list_add_tail(&c->sibling, &parent->children);
     return c;
@@ -154,7 +192,11 @@ int cgroup_attach(struct cgroup *c, pid_t pid) {
         for_each_thread(t, p->signal) if (t->cgroup != c) {
             struct cgroup *was = t->cgroup;
             charge(c); /* a limit holds back forks, not who is moved */
-            get_cgroup(t->cgroup = c);
+            get_cgroup(c);
+            spin_lock(&t->alloc_lock); /* memcg.c looks */
+            t->cgroup = c;
+            spin_unlock(&t->alloc_lock);
+            set_cpu_group(t);
             was->processes -= t == t->group_leader;
             c->processes += t == t->group_leader;
             uncharge(was, NULL);
@@ -163,7 +205,7 @@ int cgroup_attach(struct cgroup *c, pid_t pid) {
     READ_TASKS_END(irq);
     return r;
 }
-static bool is_in(const struct cgroup *c, const struct cgroup *top) {
+bool cgroup_is_in(const struct cgroup *c, const struct cgroup *top) {
     while (c && c != top)
         c = c->parent;
     return c == top;
@@ -171,7 +213,7 @@ static bool is_in(const struct cgroup *c, const struct cgroup *top) {
 void cgroup_kill(struct cgroup *c) {
     struct task_struct *t;
     READ_TASKS(irq);
-    for_each_process(t) if (is_in(t->cgroup, c) && !(t->task_flags & PF_KTHREAD))
+    for_each_process(t) if (cgroup_is_in(t->cgroup, c) && !(t->task_flags & PF_KTHREAD))
         send_signal(SIGKILL, NULL, t, true);
     READ_TASKS_END(irq);
 }

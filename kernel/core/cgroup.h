@@ -1,5 +1,5 @@
-/* Control groups (version 2), with the pids controller: a group of tasks, in a tree of groups, and how many
- * they may be.
+/* Control groups (version 2): a group of tasks, in a tree of groups, and what they may have: the controllers
+ * pids (how many they may be), memory (mm/memcg.c) and cpu (sched/group.c).
  *
  * A task's group changes under tasklist_lock; the tree under cgroup_mutex. A group lives while it has tasks,
  * children or open files (refcount); removed, it is dead and takes nobody in. */
@@ -7,6 +7,8 @@
 #include "task.h"
 
 #define CGROUP_PIDS 1u
+#define CGROUP_MEMORY 2u
+#define CGROUP_CPU 4u
 struct cgroup {
     atomic_t refcount;
     struct cgroup *parent; /* counted; NULL: the root */
@@ -19,6 +21,13 @@ struct cgroup {
     atomic64_t pids; /* tasks in it and below */
     s64 max;         /* of them; S64_MAX: no limit */
     atomic64_t hits; /* forks that were refused here or below for it */
+    struct {
+        atomic64_t pages;       /* charged to it and below; each counts the group */
+        s64 max, peak;          /* pages; INT64_MAX: no limit */
+        atomic64_t hits, oom, kills; /* times that the limit was met; that nothing could be dropped; ends */
+        bool oom_group;         /* who is ended takes the others along */
+    } memory;
+    struct cpu_group cpu;
 };
 #define CGROUP_NO_LIMIT INT64_MAX
 extern struct cgroup root_cgroup;
@@ -35,6 +44,7 @@ int cgroup_post_fork(struct task_struct *p, bool into);
 void cgroup_exit(struct task_struct *t);
 /* tasklist_lock held: t has been reaped. */
 void cgroup_release(struct task_struct *t);
+void cgroup_free(struct task_struct *t); /* it does not run any more, and is forgotten */
 
 void get_cgroup(struct cgroup *c);
 void put_cgroup(struct cgroup *c); /* any context */
@@ -44,6 +54,15 @@ int cgroup_rmdir(struct cgroup *c);                              /* 0 or -EBUSY 
 struct cgroup *cgroup_child(struct cgroup *c, const char *name); /* not counted, or NULL */
 int cgroup_attach(struct cgroup *c, pid_t pid); /* a process moves there: 0, -ESRCH, -EBUSY, -ENODEV */
 void cgroup_kill(struct cgroup *c);             /* all in it and below */
+void cgroup_cpu_changed(void); /* somewhere the children got the cpu controller, or lost it */
+bool cgroup_is_in(const struct cgroup *c, const struct cgroup *top); /* it is top, or below */
+
+/* --- mm/memcg.c --- */
+/* 2^order pages more for current's group: it, or NULL where that is the root; ERR_PTR(-ENOMEM). With
+ * GFP_KERNEL what is cached for the group is dropped first, and then the OOM killer runs in it. */
+struct cgroup *memory_charge(unsigned int order, unsigned int gfp);
+void memory_uncharge(struct cgroup *c, u64 pages);
+void memory_shrink(struct cgroup *c); /* its limit may be less than what it has: take it away. May sleep */
 bool cgroup_populated(struct cgroup *c);
 struct seq;
 void cgroup_path(struct seq *s, struct cgroup *c);

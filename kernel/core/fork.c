@@ -111,6 +111,8 @@ void put_task(struct task_struct *t) {
     if (unlikely(t->seccomp.filter))
         put_seccomp(t);
     put_mempolicy(t->mempolicy);
+    if (unlikely(t->se.group))
+        cgroup_free(t);
     security_task_free(t);
     stack_measure(t);
     kstack_free(t->stack);

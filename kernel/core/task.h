@@ -430,6 +430,7 @@ pte_t *root_alloc(void);
 void root_free(pte_t *root);
 void mmap_init(void), mempolicy_init(void), fault_init(void), filemap_init(void);
 void page_mkclean(struct address_space *m, struct page *p);
-bool out_of_memory(void); /* true if something was or is being killed */
+struct cgroup;
+bool out_of_memory(struct cgroup *in); /* in that group, or (NULL) of all; true: something is being killed */
 __noreturn void machine_power_off(int status);
 __noreturn void machine_restart(void);

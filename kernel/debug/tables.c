@@ -12,7 +12,7 @@ static char text[128];
 
 /* How often the walk found it; and, of a 2 MB page's first, how often the whole. struct page has room for
  * that. */
-static u64 *found(struct page *p) { return &p->pad; }
+static u64 *found(struct page *p) { return &p->found; }
 #define WHOLE BIT(32)
 
 #define WRONG(...)                                                                                           \

@@ -14,6 +14,14 @@ enum {
     EVENTS,
     KILL,
     TYPE,
+    CPU_STAT,
+    CPU_MAX,
+    CPU_WEIGHT,
+    MEMORY_MAX,
+    MEMORY_CURRENT,
+    MEMORY_PEAK,
+    MEMORY_EVENTS,
+    MEMORY_OOM_GROUP,
     PIDS_MAX,
     PIDS_CURRENT,
     PIDS_EVENTS,
@@ -22,18 +30,34 @@ enum {
 static const struct {
     const char *name;
     u32 mode;
-    bool below_root, pids; /* not in the root; only where the parent gives the controller */
-} files[FILES] = {[PROCS] = {"cgroup.procs", 0644, false, false},
-                  [CONTROLLERS] = {"cgroup.controllers", 0444, false, false},
-                  [SUBTREE] = {"cgroup.subtree_control", 0644, false, false},
-                  [EVENTS] = {"cgroup.events", 0444, true, false},
-                  [KILL] = {"cgroup.kill", 0200, true, false},
-                  [TYPE] = {"cgroup.type", 0444, true, false},
-                  [PIDS_MAX] = {"pids.max", 0644, true, true},
-                  [PIDS_CURRENT] = {"pids.current", 0444, true, true},
-                  [PIDS_EVENTS] = {"pids.events", 0444, true, true}};
+    bool below_root; /* not in the root */
+    u32 controller;  /* only where the parent gives that */
+} files[FILES] = {[PROCS] = {"cgroup.procs", 0644, false, 0},
+                  [CONTROLLERS] = {"cgroup.controllers", 0444, false, 0},
+                  [SUBTREE] = {"cgroup.subtree_control", 0644, false, 0},
+                  [EVENTS] = {"cgroup.events", 0444, true, 0},
+                  [KILL] = {"cgroup.kill", 0200, true, 0},
+                  [TYPE] = {"cgroup.type", 0444, true, 0},
+                  [CPU_STAT] = {"cpu.stat", 0444, true, CGROUP_CPU},
+                  [CPU_MAX] = {"cpu.max", 0644, true, CGROUP_CPU},
+                  [CPU_WEIGHT] = {"cpu.weight", 0644, true, CGROUP_CPU},
+                  [MEMORY_MAX] = {"memory.max", 0644, true, CGROUP_MEMORY},
+                  [MEMORY_CURRENT] = {"memory.current", 0444, true, CGROUP_MEMORY},
+                  [MEMORY_PEAK] = {"memory.peak", 0444, true, CGROUP_MEMORY},
+                  [MEMORY_EVENTS] = {"memory.events", 0444, true, CGROUP_MEMORY},
+                  [MEMORY_OOM_GROUP] = {"memory.oom.group", 0644, true, CGROUP_MEMORY},
+                  [PIDS_MAX] = {"pids.max", 0644, true, CGROUP_PIDS},
+                  [PIDS_CURRENT] = {"pids.current", 0444, true, CGROUP_PIDS},
+                  [PIDS_EVENTS] = {"pids.events", 0444, true, CGROUP_PIDS}};
+static const struct {
+    const char *name;
+    u32 bit;
+} controllers[] = {{"cpu", CGROUP_CPU}, {"memory", CGROUP_MEMORY}, {"pids", CGROUP_PIDS}};
+#define CGROUP_ALL (CGROUP_CPU | CGROUP_MEMORY | CGROUP_PIDS)
+
 static bool is_there(const struct cgroup *c, u32 f) {
-    return (!files[f].below_root || c->parent) && (!files[f].pids || (c->parent->subtree & CGROUP_PIDS));
+    return (!files[f].below_root || c->parent) &&
+           (!files[f].controller || (c->parent->subtree & files[f].controller));
 }
 
 /* An inode's private. */
@@ -151,16 +175,31 @@ static void show_procs(struct seq *s, struct cgroup *c) {
         put_task(t);
     }
 }
+static void show_controllers(struct seq *s, u32 set) {
+    const char *space = "";
+    for (unsigned int i = 0; i < ARRAY_SIZE(controllers); i++)
+        if (set & controllers[i].bit) {
+            seq_printf(s, "%s%s", space, controllers[i].name);
+            space = " ";
+        }
+    seq_printf(s, "\n");
+}
+static void show_limit(struct seq *s, s64 limit, u64 unit) {
+    if (limit == CGROUP_NO_LIMIT)
+        seq_printf(s, "max\n");
+    else
+        seq_printf(s, "%lu\n", limit * unit);
+}
 static void show(struct seq *s, struct cgroup *c, u32 file) {
     switch (file) {
     case PROCS:
         show_procs(s, c);
         break;
     case CONTROLLERS:
-        seq_printf(s, "%s\n", !c->parent || (c->parent->subtree & CGROUP_PIDS) ? "pids" : "");
+        show_controllers(s, c->parent ? c->parent->subtree : CGROUP_ALL);
         break;
     case SUBTREE:
-        seq_printf(s, "%s\n", c->subtree & CGROUP_PIDS ? "pids" : "");
+        show_controllers(s, c->subtree);
         break;
     case EVENTS:
         seq_printf(s, "populated %d\nfrozen 0\n", cgroup_populated(c));
@@ -168,11 +207,37 @@ static void show(struct seq *s, struct cgroup *c, u32 file) {
     case TYPE:
         seq_printf(s, "domain\n");
         break;
-    case PIDS_MAX:
-        if (c->max == CGROUP_NO_LIMIT)
-            seq_printf(s, "max\n");
+    case CPU_STAT:
+        seq_printf(s, "usage_usec %lu\nnr_periods %lu\nnr_throttled %lu\nthrottled_usec %lu\n",
+                   c->cpu.usage.v / 1000, c->cpu.periods, c->cpu.short_periods, c->cpu.short_ns.v / 1000);
+        break;
+    case CPU_MAX:
+        if (c->cpu.quota)
+            seq_printf(s, "%lu %lu\n", c->cpu.quota / 1000, c->cpu.period / 1000);
         else
-            seq_printf(s, "%ld\n", c->max);
+            seq_printf(s, "max %lu\n", c->cpu.period / 1000);
+        break;
+    case CPU_WEIGHT:
+        seq_printf(s, "%u\n", c->cpu.weight);
+        break;
+    case MEMORY_MAX:
+        show_limit(s, c->memory.max, PAGE_SIZE);
+        break;
+    case MEMORY_CURRENT:
+        seq_printf(s, "%lu\n", c->memory.pages.v * PAGE_SIZE);
+        break;
+    case MEMORY_PEAK:
+        seq_printf(s, "%lu\n", c->memory.peak * PAGE_SIZE);
+        break;
+    case MEMORY_EVENTS:
+        seq_printf(s, "low 0\nhigh 0\nmax %ld\noom %ld\noom_kill %ld\noom_group_kill %ld\n", c->memory.hits.v,
+                   c->memory.oom.v, c->memory.kills.v, c->memory.oom_group ? c->memory.kills.v : 0);
+        break;
+    case MEMORY_OOM_GROUP:
+        seq_printf(s, "%d\n", c->memory.oom_group);
+        break;
+    case PIDS_MAX:
+        show_limit(s, c->max, 1);
         break;
     case PIDS_CURRENT:
         seq_printf(s, "%ld\n", c->pids.v);
@@ -182,29 +247,89 @@ static void show(struct seq *s, struct cgroup *c, u32 file) {
         break;
     }
 }
+/* The children of c lose a controller: what was set by it. */
+static void forget_limits(struct cgroup *c, u32 controller) {
+    struct cgroup *o;
+    list_for_each_entry(o, &c->children, sibling) {
+        if (controller == CGROUP_PIDS)
+            o->max = CGROUP_NO_LIMIT;
+        if (controller == CGROUP_MEMORY)
+            o->memory.max = CGROUP_NO_LIMIT, o->memory.oom_group = false;
+        if (controller == CGROUP_CPU) {
+            group_set_limit(&o->cpu, 0, 100000000);
+            group_set_weight(&o->cpu, 100);
+        }
+    }
+}
+/* One word of cgroup.subtree_control: +name or -name. */
+static int store_controller(struct cgroup *c, const char *word) {
+    struct cgroup *o;
+    u32 bit = 0;
+    for (unsigned int i = 0; i < ARRAY_SIZE(controllers); i++)
+        if (!strcmp(word + 1, controllers[i].name))
+            bit = controllers[i].bit;
+    if (!bit || (*word != '+' && *word != '-'))
+        return -EINVAL;
+    u32 was = c->subtree;
+    if (*word == '+') {
+        if (c->parent && !(c->parent->subtree & bit))
+            return -ENOENT;
+        if (c->parent && c->processes)
+            return -EBUSY;
+        c->subtree |= bit;
+    } else {
+        list_for_each_entry(o, &c->children, sibling) if (o->subtree & bit) return -EBUSY;
+        c->subtree &= ~bit;
+    }
+    if ((was ^ c->subtree) & CGROUP_CPU)
+        cgroup_cpu_changed();
+    if (was & ~c->subtree)
+        forget_limits(c, bit);
+    return 0;
+}
 static int store_subtree(struct cgroup *c, char *text) {
-    while (*text) {
+    int r = 0;
+    while (*text && !r) {
         char *end = text;
         while (*end && *end != ' ')
             end++;
         bool more = *end;
         *end = 0;
-        if (*text && strcmp(text, "+pids") && strcmp(text, "-pids"))
-            return -EINVAL;
-        if (*text == '+') {
-            if (c->parent && !(c->parent->subtree & CGROUP_PIDS))
-                return -ENOENT;
-            if (c->parent && c->processes)
-                return -EBUSY;
-            c->subtree |= CGROUP_PIDS;
-        } else if (*text) {
-            struct cgroup *o;
-            list_for_each_entry(o, &c->children, sibling) if (o->subtree & CGROUP_PIDS) return -EBUSY;
-            list_for_each_entry(o, &c->children, sibling) o->max = CGROUP_NO_LIMIT;
-            c->subtree &= ~CGROUP_PIDS;
-        }
+        if (*text)
+            r = store_controller(c, text);
         text = more ? end + 1 : end;
     }
+    return r;
+}
+/* "max" or microseconds, and the period in microseconds. */
+static int store_cpu_max(struct cgroup *c, const char *text) {
+    char *end = (char *)text + 3;
+    bool limited = !starts_with(text, "max");
+    u64 quota = limited ? strtoul(text, &end, 10) : 0, period = c->cpu.period / 1000;
+    if (end == text)
+        return -EINVAL;
+    if (*end == ' ') {
+        const char *second = end + 1;
+        period = strtoul(second, &end, 10);
+        if (end == second)
+            return -EINVAL;
+    }
+    if (*end || period < 1000 || period > 1000000 || (limited && (quota < 1000 || quota > 1UL << 44)))
+        return -EINVAL;
+    group_set_limit(&c->cpu, quota * 1000, period * 1000);
+    return 0;
+}
+/* "max" or bytes, with K, M, G or T. */
+static int store_memory_max(struct cgroup *c, const char *text) {
+    static const char units[] = "KMGT";
+    char *end;
+    u64 bytes = strtoul(text, &end, 10);
+    const char *unit = end != text && *end ? strchr(units, *end & ~0x20) : NULL;
+    if (strcmp(text, "max") && (end == text || (*end && (!unit || end[1]))))
+        return -EINVAL;
+    if (unit)
+        bytes <<= 10 * (unit - units + 1);
+    WRITE_ONCE(c->memory.max, strcmp(text, "max") ? (s64)(bytes >> PAGE_SHIFT) : CGROUP_NO_LIMIT);
     return 0;
 }
 static int store(struct cgroup *c, u32 file, char *text) {
@@ -220,6 +345,20 @@ static int store(struct cgroup *c, u32 file, char *text) {
         if (!number || v != 1)
             return number ? -ERANGE : -EINVAL;
         cgroup_kill(c);
+        return 0;
+    case CPU_MAX:
+        return store_cpu_max(c, text);
+    case CPU_WEIGHT:
+        if (!number || v < 1 || v > 10000)
+            return number ? -ERANGE : -EINVAL;
+        group_set_weight(&c->cpu, v);
+        return 0;
+    case MEMORY_MAX:
+        return store_memory_max(c, text);
+    case MEMORY_OOM_GROUP:
+        if (!number || v > 1)
+            return -EINVAL;
+        c->memory.oom_group = v;
         return 0;
     case PIDS_MAX:
         if (strcmp(text, "max") && (!number || v > 1UL << 31))
@@ -267,6 +406,8 @@ static ssize_t file_write(struct file *f, struct iov_iter *it, loff_t *pos) {
     mutex_lock(&cgroup_mutex);
     int r = n->cgroup->dead ? -ENODEV : store(n->cgroup, n->file, text);
     mutex_unlock(&cgroup_mutex);
+    if (!r && n->file == MEMORY_MAX)
+        memory_shrink(n->cgroup);
     return r ? r : (ssize_t)wrote;
 }
 static const struct file_operations file_fops = {

@@ -221,8 +221,8 @@ u64 shrink_dentries(u64 want) {
 void drop_caches(void) {
     sync_all(true);
     shrink_dentries(~0UL);
-    reclaim_pages(~0UL);
-    reclaim_pages(~0UL); /* what the first pass found referenced */
+    reclaim_pages(~0UL, NULL, NULL);
+    reclaim_pages(~0UL, NULL, NULL); /* what the first pass found referenced */
 }
 
 void path_walk_up(const struct path *p, bool (*fn)(const struct dentry *, void *), void *arg) {

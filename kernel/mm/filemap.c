@@ -1,7 +1,7 @@
 /* The page cache: the pages of an inode in a radix tree under mapping->lock. The cache holds one reference
  * to each page. PG_LOCKED guards a page's content state; waiters sleep on a hashed queue. A global list in
  * order of arrival, with a second chance for pages used since, is what reclaim eats. */
-#include "../core/task.h"
+#include "../core/cgroup.h"
 #include "../debug/debug.h"
 #include "../fs/fs.h"
 #include "mm.h"
@@ -299,8 +299,7 @@ int writeback_mapping(struct address_space *m, bool wait) {
     return wait ? xchg(&m->error, 0) : 0;
 }
 
-/* Free up to `want` clean, unused, unmapped pages. */
-u64 reclaim_pages(u64 want) {
+u64 reclaim_pages(u64 want, struct cgroup *of, u64 *in_work) {
     u64 got = 0, scan = nr_cached_pages();
     while (got < want && scan-- > 0) {
         u64 irq = spin_lock_irqsave(&lru_lock);
@@ -314,7 +313,13 @@ u64 reclaim_pages(u64 want) {
         spin_unlock_irqrestore(&lru_lock, irq);
         if (!p)
             continue;
-        if (page_clear(p, PG_REFERENCED) || !trylock_page(p)) {
+        if (of && !(p->memcg && cgroup_is_in(p->memcg, of))) {
+            put_page(p);
+            continue;
+        }
+        if (in_work && p->mapping && p->mapping->ops->writepage && page_test(p, PG_DIRTY | PG_WRITEBACK))
+            ++*in_work;
+        if ((page_clear(p, PG_REFERENCED) && !of) || !trylock_page(p)) {
             put_page(p);
             continue;
         }

@@ -30,9 +30,12 @@ struct page {
     u32 inuse; /* slab: objects in use; page table: entries that are not zero; a 2 MB page's first: entries
                   that map it */
     u64 private;
-    u64 pad;
+    struct cgroup *memcg; /* it is charged to; or NULL */
+#ifdef CONFIG_DEBUG
+    u64 found, pad[7]; /* debug/tables.c */
+#endif
 };
-_Static_assert(sizeof(struct page) == 64, "index arithmetic wants a power of two");
+_Static_assert(!(sizeof(struct page) & (sizeof(struct page) - 1)), "index arithmetic wants a power of two");
 #define PG_BUDDY BIT(0)
 #define PG_SLAB BIT(1)
 #define PG_LOCKED BIT(2)
@@ -137,7 +140,10 @@ void set_page_dirty(struct page *p);
 void truncate_pages(struct address_space *m, u64 first);
 /* Write dirty pages; wait: until they are on the device. First error or 0. */
 int writeback_mapping(struct address_space *m, bool wait);
-u64 reclaim_pages(u64 want);
+/* Free up to `want` clean, unused, unmapped pages, of a control group and those below it, or (NULL) of all: how
+ * many were. in_work: how many of the group's are dirty or being written. */
+struct cgroup;
+u64 reclaim_pages(u64 want, struct cgroup *of, u64 *in_work);
 u64 nr_cached_pages(void), nr_dirty_pages(void);
 
 /* --- address spaces --- */

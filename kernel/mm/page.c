@@ -5,6 +5,7 @@
 #include "../core/task.h"
 #include "../debug/debug.h"
 #include "../fs/fs.h"
+#include "../core/cgroup.h"
 #include "mempolicy.h"
 #include "mm.h"
 
@@ -144,13 +145,13 @@ static noinline struct page *find_page(unsigned int order, unsigned int gfp) {
         }
         current->in_reclaim = true;
         drain_pcp();
-        u64 got = reclaim_pages(128) + shrink_dentries(64);
+        u64 got = reclaim_pages(128, NULL, NULL) + shrink_dentries(64);
         current->in_reclaim = false;
         if (got < 16 && tries >= 4) {
             p = take_page(order, &from, false);
             if (p || fatal_signal_pending(current) || order > 3) /* if it is dying let it end */
                 break;
-            if (!out_of_memory())
+            if (!out_of_memory(NULL))
                 break;
         }
     }
@@ -161,9 +162,19 @@ struct page *alloc_pages(unsigned int order, unsigned int gfp) {
     DEBUG_ON((gfp & GFP_KERNEL) && (current_thread->preempt_count || irqs_disabled()));
     if (should_fail_alloc())
         return NULL;
-    struct page *p = order || ((gfp & GFP_USER) && machine.nr_nodes > 1) ? NULL : take_near();
-    if (!p && !(p = find_page(order, gfp)))
+    struct cgroup *memcg = NULL;
+    if ((gfp & GFP_USER) && unlikely(current->cgroup != &root_cgroup) &&
+        IS_ERR(memcg = memory_charge(order, gfp)))
         return NULL;
+    struct page *p = order || ((gfp & GFP_USER) && machine.nr_nodes > 1) ? NULL : take_near();
+    if (!p && !(p = find_page(order, gfp))) {
+        if (memcg)
+            memory_uncharge(memcg, 1UL << order);
+        return NULL;
+    }
+    if (unlikely(memcg))
+        for (u32 i = 0; i < 1u << order; i++)
+            p[i].memcg = memcg;
     kasan_unpoison(page_address(p), PAGE_SIZE << order);
     atomic_set(&p->refcount, 1);
     p->flags = 0;
@@ -176,6 +187,11 @@ struct page *alloc_pages(unsigned int order, unsigned int gfp) {
     return p;
 }
 
+static noinline void uncharge(struct page *p, unsigned int order) {
+    memory_uncharge(p->memcg, 1UL << order);
+    for (u32 i = 0; i < 1u << order; i++)
+        p[i].memcg = NULL;
+}
 void free_pages(struct page *p, unsigned int order) {
     DEBUG_ON(p->flags & (PG_BUDDY | PG_LOCKED));
 #ifdef CONFIG_DEBUG
@@ -183,6 +199,8 @@ void free_pages(struct page *p, unsigned int order) {
     kasan_poison(page_address(p), PAGE_SIZE << order, KASAN_PAGE_FREE);
 #endif
     p->flags = 0;
+    if (unlikely(p->memcg))
+        uncharge(p, order);
     u64 irq = local_irq_save();
     unsigned int h = smp_processor_id();
     bool listed = !order && p->node == pcp[h].node;

@@ -26,6 +26,7 @@ enum lock_rank {
     RANK_DEVICE,     /* a device's queue, a timerfd: taken by interrupts */
     RANK_WAITQ,      /* a wait queue */
     RANK_RQ,         /* a run queue, and the state of the tasks on that hart */
+    RANK_GROUP,      /* what is runnable in which group */
     RANK_TIMER,      /* a hart's timers */
     RANK_SLAB,
     RANK_BUDDY,
@@ -48,6 +49,7 @@ struct thread_info {
 #define TIF_SIGPENDING 2u
 #define TIF_RESTORE_ALL 4u         /* the system call has changed the user's s0 to s11 in its frame */
 #define TIF_SINGLESTEP 8u          /* one instruction, then SIGTRAP */
+#define TIF_THROTTLED 16u          /* its group has used its time up (sched/group.c) */
 #define SYSCALL_WORK_TRACEPOINT 1u /* trace events of system calls are on */
 #define SYSCALL_WORK_TRACE 2u      /* the tracer wants to see them (PTRACE_SYSCALL) */
 #define SYSCALL_WORK_SECCOMP 8u

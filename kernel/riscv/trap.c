@@ -216,6 +216,10 @@ void do_work_pending(struct trapframe *tf) {
             local_irq_enable();
             schedule();
         }
+        if (unlikely(test_tif(current, TIF_THROTTLED))) {
+            local_irq_enable();
+            group_throttle();
+        }
         if (test_tif(current, TIF_SIGPENDING)) {
             local_irq_enable();
             step_leave(tf);

@@ -91,6 +91,8 @@ static void unlock_both(struct rq *a, struct rq *b) {
 static void migrate(struct task_struct *p, struct rq *from, struct rq *to) {
     queue_remove(from, p);
     from->nr_running--;
+    if (unlikely(p->se.group))
+        group_dequeue(p->se.group);
     move_vruntime(p, to);
     WRITE_ONCE(p->ti.cpu, to - rqs);
     TRACE(migrate, p->pid, from - rqs, to - rqs);

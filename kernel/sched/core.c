@@ -92,6 +92,7 @@ void sched_init(void) {
             INIT_LIST_HEAD(&rqs[h].rt[i]);
         timer_setup(&rqs[h].slice, slice_end);
     }
+    groups_init();
 }
 
 /* --- queues; rq->lock held --- */
@@ -111,6 +112,8 @@ void update_curr(struct rq *rq) {
         charge_rt(rq, now, delta);
     p->se.sum_exec += delta;
     p->se.slice_used += delta;
+    if (unlikely(p->se.group))
+        delta = group_charge(p, delta);
     //@sol sched charge
     if (!is_rt(p))
         p->se.vruntime += scaled(p, delta);
@@ -163,6 +166,8 @@ void enqueue(struct rq *rq, struct task_struct *p) {
     queue_insert(rq, p, false);
     p->se.on_rq = true;
     rq->nr_running++;
+    if (unlikely(p->se.group))
+        group_enqueue(p->se.group);
 }
 
 static bool preempts(const struct task_struct *p, const struct task_struct *curr) {
@@ -427,6 +432,8 @@ static void __schedule(bool preempted) {
         } else {
             prev->se.on_rq = false;
             rq->nr_running--;
+            if (unlikely(prev->se.group))
+                group_dequeue(prev->se.group);
             prev->se.nvcsw++;
         }
     }
@@ -441,6 +448,8 @@ static void __schedule(bool preempted) {
     else if (rq->nr_running > 1)
         start_slice(rq, next);
     next->se.exec_start = prev->se.exec_start;
+    if (unlikely(next->se.group))
+        group_switch(rq, next);
     if (next == prev) {
         spin_unlock_raw(&rq->lock);
         preempt_enable_no_resched();
@@ -548,6 +557,19 @@ void sched_boost(struct task_struct *p, u32 priority) {
     change_end(rq, p, flags);
 }
 
+struct cpu_group *sched_set_group(struct task_struct *p, struct cpu_group *g) {
+    u64 flags;
+    struct rq *rq = change_begin(p, &flags);
+    struct cpu_group *was = p->se.group;
+    if (p->se.on_rq && was)
+        group_dequeue(was);
+    p->se.group = g;
+    if (p->se.on_rq && g)
+        group_enqueue(g);
+    change_end(rq, p, flags);
+    return was;
+}
+
 int sched_setaffinity(struct task_struct *p, u64 mask) {
     u64 flags;
     mask &= online_harts;
@@ -561,6 +583,8 @@ int sched_setaffinity(struct task_struct *p, u64 mask) {
         unsigned int to = __builtin_ctzl(mask);
         queue_remove(rq, p);
         rq->nr_running--;
+        if (p->se.group)
+            group_dequeue(p->se.group);
         p->se.on_rq = false;
         WRITE_ONCE(p->state, TASK_WAKING);
         move_vruntime(p, &rqs[to]);

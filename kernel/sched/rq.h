@@ -19,6 +19,7 @@ struct rq {
     struct task_struct *curr, *idle;
     struct mm_struct *drop_mm; /* to mmdrop once the switch is over */
     struct timer slice;
+    struct timer group_look; /* the running task's group has a limit */
     u64 switches, idle_ns;
     bool is_idle;
 } __aligned(64);
@@ -40,6 +41,14 @@ u64 scaled(const struct task_struct *p, u64 ns); /* virtual time */
 /* This hart's slice ends no later than that. Interrupts off, no lock needed. */
 void end_slice_by(struct rq *rq, u64 at);
 u32 seeded(u32 n); /* with seed=: the generator's next number below n */
+
+/* --- group.c; for tasks that are in a group --- */
+void groups_init(void);
+/* One task of g may run from now on; no longer. The task's rq->lock held. */
+void group_enqueue(struct cpu_group *g), group_dequeue(struct cpu_group *g);
+/* p, which runs, has had ns. What that is to count as. rq->lock held. */
+u64 group_charge(struct task_struct *p, u64 ns);
+void group_switch(struct rq *rq, struct task_struct *next); /* next runs from now on. On its hart */
 
 /* --- balance.c --- */
 bool any_idle(u64 mask);

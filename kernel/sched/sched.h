@@ -20,6 +20,7 @@ struct sched_entity {
     u64 nvcsw, nivcsw;
     struct rb_node node;
     struct list_head rt_link;
+    struct cpu_group *group; /* the nearest with the cpu controller, counted by cgroup.c; NULL: none */
     atomic_t *user_tasks; /* how many processes its user has; NULL: root. Never freed. */
 };
 
@@ -70,3 +71,25 @@ void timer_start(struct timer *t, u64 expires);
 bool timer_cancel(struct timer *t);
 void timer_interrupt(void);
 void timers_init(void);
+
+/* group.c: the cpu controller's part of a control group. */
+struct cpu_group {
+    struct cpu_group *parent; /* NULL: none but the root */
+    s64 load;                 /* 100 for each runnable task in it, and the weights of the busy groups in it */
+    u32 weight;               /* 1 to 10000; 100: counts as one task */
+    atomic64_t usage;         /* ns */
+    u64 quota, period;        /* ns; quota 0: no limit */
+    atomic64_t left;          /* ns of this period; less than 0: a debt */
+    u32 timing; /* the timer runs; atomic */
+    bool was_short;
+    struct timer timer;
+    struct wait_queue_head wait; /* tasks that wait for the next period */
+    u64 periods, short_periods;  /* all that began with it busy; those in which it was short */
+    atomic64_t short_ns;         /* what tasks have waited */
+};
+void group_init(struct cpu_group *g, struct cpu_group *parent);
+void group_set_weight(struct cpu_group *g, u32 weight);
+void group_set_limit(struct cpu_group *g, u64 quota, u64 period); /* may spin, not in interrupts */
+/* p is in that group from now on; returns the one it was in. Any context that may take a run-queue lock. */
+struct cpu_group *sched_set_group(struct task_struct *p, struct cpu_group *g);
+void group_throttle(void); /* on the way to user mode: sleep while a group of current's has nothing left */
