@@ -2,6 +2,7 @@
 #include "task.h"
 #include "../debug/debug.h"
 #include "../security/security.h"
+#include "user_namespace.h"
 #include <abi/errno.h>
 
 #define NGROUPS_MAX 65536
@@ -14,16 +15,11 @@ struct cred init_cred = {.refcount = {2},
                          .cap_effective = CAP_FULL,
                          .cap_permitted = CAP_FULL,
                          .user = &root_user,
+                         .user_ns = &init_user_ns,
                          .groups = &no_groups};
 
 void creds_init(void) { list_add(&root_user.link, &users); }
 
-bool capable(int cap) {
-    bool ok = current->cred->cap_effective & BIT(cap);
-    if (ok)
-        current->task_flags |= PF_SUPERPRIV;
-    return ok;
-}
 bool in_group(const struct cred *c, gid_t gid) {
     if (c->fsgid == gid || c->egid == gid)
         return true;
@@ -63,6 +59,7 @@ void put_cred(struct cred *c) {
     put_user_struct(c->user);
     put_groups(c->groups);
     put_landlock(c->landlock);
+    put_user_ns(c->user_ns);
     kfree(c);
 }
 
@@ -76,16 +73,32 @@ struct cred *prepare_cred(void) {
     atomic_inc(&c->user->refcount);
     atomic_inc(&c->groups->refcount);
     get_landlock(c->landlock);
+    get_user_ns(c->user_ns);
     return c;
+}
+int copy_creds(u64 flags, struct task_struct *p) {
+    if (likely(!(flags & CLONE_NEWUSER))) {
+        get_cred(p->cred);
+        return 0;
+    }
+    struct cred *c = prepare_cred();
+    int r = c ? create_user_ns(c) : -ENOMEM;
+    if (!r)
+        p->cred = c;
+    else if (c)
+        put_cred(c);
+    return r;
 }
 /* The capability rules of a change of user: leaving root drops them. */
 static void adjust_caps(struct cred *c, const struct cred *old) {
-    bool had = !old->uid || !old->euid || !old->suid, has = !c->uid || !c->euid || !c->suid;
+    uid_t root = make_kuid(old->user_ns, 0);
+    bool had = old->uid == root || old->euid == root || old->suid == root,
+         has = c->uid == root || c->euid == root || c->suid == root;
     if (had && !has)
         c->cap_permitted = c->cap_effective = 0;
-    if (old->euid == 0 && c->euid != 0)
+    if (old->euid == root && c->euid != root)
         c->cap_effective = 0;
-    if (old->euid != 0 && c->euid == 0)
+    if (old->euid != root && c->euid == root)
         c->cap_effective = c->cap_permitted;
 }
 int commit_cred(struct cred *c) {
@@ -122,8 +135,18 @@ static bool may_gid(const struct cred *c, u32 id) {
     return id == KEEP || id == c->gid || id == c->egid || id == c->sgid ||
            (c->cap_effective & BIT(CAP_SETGID));
 }
+/* The kernel's number of an argument; KEEP stays. False: current's namespace has no such id. */
+static bool to_kernel(u32 *id, bool uid) {
+    const struct user_namespace *ns = current_user_ns();
+    if (*id == KEEP)
+        return true;
+    *id = uid ? make_kuid(ns, *id) : make_kgid(ns, *id);
+    return *id != INVALID_ID;
+}
 static long set_ids(u32 r, u32 e, u32 s, bool uid) {
     const struct cred *old = current->cred;
+    if (!to_kernel(&r, uid) || !to_kernel(&e, uid) || !to_kernel(&s, uid))
+        return -EINVAL;
     bool ok = uid ? may_uid(old, r) && may_uid(old, e) && may_uid(old, s)
                   : may_gid(old, r) && may_gid(old, e) && may_gid(old, s);
     if (!ok)
@@ -142,46 +165,59 @@ static long set_ids(u32 r, u32 e, u32 s, bool uid) {
 long sys_setresuid(u64 r, u64 e, u64 s) { return set_ids(r, e, s, true); }
 long sys_setresgid(u64 r, u64 e, u64 s) { return set_ids(r, e, s, false); }
 long sys_setuid(u64 id) {
-    bool all = capable(CAP_SETUID);
+    bool all = ns_capable(current_user_ns(), CAP_SETUID);
     return (u32)id == KEEP ? -EINVAL : set_ids(all ? id : KEEP, id, all ? id : KEEP, true);
 }
 long sys_setgid(u64 id) {
-    bool all = capable(CAP_SETGID);
+    bool all = ns_capable(current_user_ns(), CAP_SETGID);
     return (u32)id == KEEP ? -EINVAL : set_ids(all ? id : KEEP, id, all ? id : KEEP, false);
 }
 long sys_setreuid(u64 r, u64 e) {
     const struct cred *c = current->cred;
-    bool save = (u32)r != KEEP || ((u32)e != KEEP && (u32)e != c->uid);
-    u32 eff = (u32)e == KEEP ? c->euid : (u32)e;
-    return set_ids(r, e, save && may_uid(c, e) ? eff : KEEP, true);
+    u32 ke = e;
+    if (!to_kernel(&ke, true))
+        return -EINVAL;
+    bool save = (u32)r != KEEP || (ke != KEEP && ke != c->uid);
+    u32 eff = ke == KEEP ? from_kuid(c->user_ns, c->euid) : (u32)e;
+    return set_ids(r, e, save && may_uid(c, ke) ? eff : KEEP, true);
 }
 long sys_setregid(u64 r, u64 e) {
     const struct cred *c = current->cred;
-    bool save = (u32)r != KEEP || ((u32)e != KEEP && (u32)e != c->gid);
-    u32 eff = (u32)e == KEEP ? c->egid : (u32)e;
-    return set_ids(r, e, save && may_gid(c, e) ? eff : KEEP, false);
+    u32 ke = e;
+    if (!to_kernel(&ke, false))
+        return -EINVAL;
+    bool save = (u32)r != KEEP || (ke != KEEP && ke != c->gid);
+    u32 eff = ke == KEEP ? from_kgid(c->user_ns, c->egid) : (u32)e;
+    return set_ids(r, e, save && may_gid(c, ke) ? eff : KEEP, false);
 }
 static long put3(u64 a, u64 b, u64 c, u32 x, u32 y, u32 z) {
     return put_user(a, x) || put_user(b, y) || put_user(c, z) ? -EFAULT : 0;
 }
 long sys_getresuid(u64 a, u64 b, u64 c) {
-    return put3(a, b, c, current->cred->uid, current->cred->euid, current->cred->suid);
+    const struct cred *o = current->cred;
+    return put3(a, b, c, from_kuid_munged(o->user_ns, o->uid), from_kuid_munged(o->user_ns, o->euid),
+                from_kuid_munged(o->user_ns, o->suid));
 }
 long sys_getresgid(u64 a, u64 b, u64 c) {
-    return put3(a, b, c, current->cred->gid, current->cred->egid, current->cred->sgid);
+    const struct cred *o = current->cred;
+    return put3(a, b, c, from_kgid_munged(o->user_ns, o->gid), from_kgid_munged(o->user_ns, o->egid),
+                from_kgid_munged(o->user_ns, o->sgid));
 }
-long sys_getuid(void) { return current->cred->uid; }
-long sys_geteuid(void) { return current->cred->euid; }
-long sys_getgid(void) { return current->cred->gid; }
-long sys_getegid(void) { return current->cred->egid; }
+long sys_getuid(void) { return from_kuid_munged(current_user_ns(), current->cred->uid); }
+long sys_geteuid(void) { return from_kuid_munged(current_user_ns(), current->cred->euid); }
+long sys_getgid(void) { return from_kgid_munged(current_user_ns(), current->cred->gid); }
+long sys_getegid(void) { return from_kgid_munged(current_user_ns(), current->cred->egid); }
 long sys_getgroups(u64 n, u64 list) {
     const struct group_info *g = current->cred->groups;
     if ((s32)n < 0 || ((s32)n && (u32)n < g->n))
         return -EINVAL;
-    return (s32)n && copy_to_user(list, g->gid, g->n * sizeof(gid_t)) ? -EFAULT : (long)g->n;
+    for (u32 i = 0; (s32)n && i < g->n; i++)
+        if (put_user(list + 4 * i, from_kgid_munged(current_user_ns(), g->gid[i])))
+            return -EFAULT;
+    return g->n;
 }
 long sys_setgroups(u64 n, u64 list) {
-    if (!capable(CAP_SETGID))
+    if (!may_setgroups(current_user_ns()) || !ns_capable(current_user_ns(), CAP_SETGID))
         return -EPERM;
     if ((u32)n > NGROUPS_MAX)
         return -EINVAL;
@@ -191,6 +227,9 @@ long sys_setgroups(u64 n, u64 list) {
     atomic_set(&g->refcount, 1);
     g->n = n;
     long r = copy_from_user(g->gid, list, (u32)n * sizeof(gid_t)) ? -EFAULT : 0;
+    for (u32 i = 0; !r && i < (u32)n; i++)
+        if ((g->gid[i] = make_kgid(current_user_ns(), g->gid[i])) == INVALID_ID)
+            r = -EINVAL;
     struct cred *c = r ? NULL : prepare_cred();
     if (!c) {
         put_groups(g);

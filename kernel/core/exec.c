@@ -1,5 +1,6 @@
 /* execve: a new program in the same process (X1, X4). The new address space is built beside the old one;
  * only when all that can fail is done does the old one go. */
+#include "nsproxy.h"
 #include "ptrace.h"
 #include "../debug/debug.h"
 #include "../debug/trace.h"
@@ -448,10 +449,10 @@ static long setup_mm(struct mm_struct *mm, struct image *im, struct args *a, con
                  AT_BASE,         interp_base,
                  AT_FLAGS,        0,
                  AT_ENTRY,        bias + im->h.e_entry,
-                 AT_UID,          c->uid,
-                 AT_EUID,         c->euid,
-                 AT_GID,          c->gid,
-                 AT_EGID,         c->egid,
+                 AT_UID,          from_kuid_munged(c->user_ns, c->uid),
+                 AT_EUID,         from_kuid_munged(c->user_ns, c->euid),
+                 AT_GID,          from_kgid_munged(c->user_ns, c->gid),
+                 AT_EGID,         from_kgid_munged(c->user_ns, c->egid),
                  AT_SECURE,       secure,
                  AT_RANDOM,       random_at,
                  AT_EXECFN,       a->execfn,
@@ -466,6 +467,14 @@ static struct cred *exec_cred(struct file *f, bool *secure) {
         return NULL;
     u32 mode = f->inode->i_mode;
     if (!(f->path.mnt->flags & MS_NOSUID) && !current->no_new_privs && ptracer_capable()) {
+        /* Only somebody that the namespace knows, and in what its own users, or those above, have mounted. */
+        struct mnt_namespace *ns = f->path.mnt->ns;
+        if (c->user_ns != &init_user_ns &&
+            (from_kuid(c->user_ns, f->inode->i_uid) == INVALID_ID ||
+             from_kgid(c->user_ns, f->inode->i_gid) == INVALID_ID))
+            mode = 0;
+        if (ns && !in_user_ns(c->user_ns, ns->user_ns))
+            mode = 0;
         if (mode & S_ISUID)
             c->euid = f->inode->i_uid;
         if ((mode & (S_ISGID | 0010)) == (S_ISGID | 0010))
@@ -474,9 +483,10 @@ static struct cred *exec_cred(struct file *f, bool *secure) {
     *secure = c->euid != current->cred->euid || c->egid != current->cred->egid;
     c->suid = c->euid;
     c->sgid = c->egid;
-    if (!c->euid)
+    uid_t root = make_kuid(c->user_ns, 0);
+    if (c->euid == root)
         c->cap_permitted = c->cap_effective = CAP_FULL;
-    else if (c->uid)
+    else if (c->uid != root)
         c->cap_permitted = c->cap_effective = 0;
     return c;
 }

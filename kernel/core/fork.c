@@ -407,8 +407,9 @@ struct task_struct *copy_process(struct kernel_clone_args *args) {
     struct task_struct *p = dup_task_struct();
     if (!p)
         return ERR_PTR(r);
-    get_cred(p->cred);           /* C5 */
     get_mempolicy(p->mempolicy); /* C12 */
+    if ((r = copy_creds(f, p)))  /* C5 */
+        goto bad_fork_task;
     r = -EAGAIN;
     s32 processes = atomic_add_return(&p->cred->user->processes, 1); /* C4 */
     if ((u64)processes > rlimit(RLIMIT_NPROC) && p->cred->user->uid && !capable(CAP_SYS_RESOURCE) &&
@@ -503,8 +504,9 @@ bad_fork_cgroup:
     cgroup_cancel_fork(p);
 bad_fork_count:
     atomic_dec(&p->cred->user->processes);
-    put_mempolicy(p->mempolicy);
     put_cred(p->cred);
+bad_fork_task:
+    put_mempolicy(p->mempolicy);
     kstack_free(p->stack);
     kmem_cache_free(task_cache, p);
     return ERR_PTR(r);
@@ -632,7 +634,7 @@ long sys_clone3(u64 uargs, u64 size) { /* E4 */
         for (u64 i = 0; i < a.set_tid_size; i++)
             if (set_tid[i] < 1)
                 return -EINVAL;
-        if (!capable(CAP_SYS_ADMIN))
+        if (!ns_capable(current->pid_ns->user_ns, CAP_SYS_ADMIN))
             return -EPERM;
     }
     struct kernel_clone_args args = {

@@ -5,26 +5,29 @@
 #include <abi/errno.h>
 
 spinlock_t uts_lock = SPINLOCK_INIT(RANK_OBJECT);
-struct uts_namespace init_uts_ns = {{1}, "tine", "(none)"};
+struct uts_namespace init_uts_ns = {{1}, "tine", "(none)", &init_user_ns};
 struct nsproxy init_nsproxy = {{1}, &init_uts_ns, &init_ipc_ns, &init_mnt_ns, &init_pid_ns};
 
-static struct uts_namespace *copy_uts_ns(struct uts_namespace *old) {
+static struct uts_namespace *copy_uts_ns(struct uts_namespace *old, struct user_namespace *owner) {
     struct uts_namespace *ns = kmalloc(sizeof(*ns), GFP_KERNEL);
     if (!ns)
         return NULL;
     spin_lock(&uts_lock);
     *ns = *old;
     spin_unlock(&uts_lock);
+    ns->user_ns = get_user_ns(owner);
     atomic_set(&ns->refcount, 1);
     return ns;
 }
 void put_uts_ns(struct uts_namespace *ns) {
-    if (atomic_dec_and_test(&ns->refcount))
-        kfree(ns);
+    if (!atomic_dec_and_test(&ns->refcount))
+        return;
+    put_user_ns(ns->user_ns);
+    kfree(ns);
 }
 
 #define MAX_PID_NS_LEVEL 32
-static struct pid_namespace *new_pid_ns(struct pid_namespace *parent) {
+static struct pid_namespace *new_pid_ns(struct pid_namespace *parent, struct user_namespace *owner) {
     if (parent->level >= MAX_PID_NS_LEVEL)
         return ERR_PTR(-ENOSPC);
     struct pid_namespace *ns = kzalloc(sizeof(*ns), GFP_KERNEL);
@@ -33,6 +36,7 @@ static struct pid_namespace *new_pid_ns(struct pid_namespace *parent) {
     atomic_set(&ns->refcount, 1);
     ns->level = parent->level + 1;
     get_pid_ns(ns->parent = parent);
+    ns->user_ns = get_user_ns(owner);
     return ns;
 }
 
@@ -57,12 +61,13 @@ static struct nsproxy *dup_nsproxy(const struct nsproxy *old) {
     get_pid_ns(n->pid_ns_for_children);
     return n;
 }
-/* A set with the namespaces of the flags new. fs: whose paths move to the new mounts. */
-static struct nsproxy *create_namespaces(u64 flags, struct fs_struct *fs) {
+/* A set with the namespaces of the flags new, of the user namespace `owner`. fs: whose paths move to the new
+ * mounts. */
+static struct nsproxy *create_namespaces(u64 flags, struct fs_struct *fs, struct user_namespace *owner) {
     struct nsproxy *n = dup_nsproxy(current->nsproxy);
     long r = n ? 0 : -ENOMEM;
     if (!r && (flags & CLONE_NEWUTS)) {
-        struct uts_namespace *ns = copy_uts_ns(n->uts_ns);
+        struct uts_namespace *ns = copy_uts_ns(n->uts_ns, owner);
         if (ns) {
             put_uts_ns(n->uts_ns);
             n->uts_ns = ns;
@@ -71,7 +76,7 @@ static struct nsproxy *create_namespaces(u64 flags, struct fs_struct *fs) {
         }
     }
     if (!r && (flags & CLONE_NEWIPC)) {
-        struct ipc_namespace *ns = ipc_ns_new();
+        struct ipc_namespace *ns = ipc_ns_new(owner);
         if (ns) {
             put_ipc_ns(n->ipc_ns);
             n->ipc_ns = ns;
@@ -81,7 +86,7 @@ static struct nsproxy *create_namespaces(u64 flags, struct fs_struct *fs) {
     }
     if (!r && (flags & CLONE_NEWPID)) {
         struct pid_namespace *ns = n->pid_ns_for_children == current->pid_ns
-                                       ? new_pid_ns(n->pid_ns_for_children)
+                                       ? new_pid_ns(n->pid_ns_for_children, owner)
                                        : ERR_PTR(-EINVAL); /* one step at a time */
         if (!IS_ERR(ns)) {
             put_pid_ns(n->pid_ns_for_children);
@@ -91,7 +96,7 @@ static struct nsproxy *create_namespaces(u64 flags, struct fs_struct *fs) {
         }
     }
     if (!r && (flags & CLONE_NEWNS)) { /* last: it moves fs */
-        struct mnt_namespace *ns = copy_mnt_ns(n->mnt_ns, fs);
+        struct mnt_namespace *ns = copy_mnt_ns(n->mnt_ns, fs, owner);
         if (ns) {
             put_mnt_ns(n->mnt_ns);
             n->mnt_ns = ns;
@@ -112,9 +117,9 @@ int copy_namespaces(u64 flags, struct task_struct *p) {
         atomic_inc(&n->refcount);
         return 0;
     }
-    if (!capable(CAP_SYS_ADMIN))
+    if (!ns_capable(p->cred->user_ns, CAP_SYS_ADMIN))
         return -EPERM;
-    n = create_namespaces(flags, p->fs);
+    n = create_namespaces(flags, p->fs, p->cred->user_ns);
     if (IS_ERR(n))
         return PTR_ERR(n);
     p->nsproxy = n;
@@ -139,11 +144,13 @@ struct nsproxy *get_task_nsproxy(struct task_struct *t) {
 
 /* --- unshare and setns --- */
 #define UNSHARE_FLAGS                                                                                        \
-    (CLONE_NEW_ALL | CLONE_FS | CLONE_FILES | CLONE_SYSVSEM | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM)
+    (CLONE_NEW_ALL | CLONE_NEWUSER | CLONE_FS | CLONE_FILES | CLONE_SYSVSEM | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM)
 int unshare_files(void);
 long sys_unshare(u64 flags) {
     if (flags & ~(u64)UNSHARE_FLAGS)
         return -EINVAL;
+    if (flags & CLONE_NEWUSER)
+        flags |= CLONE_THREAD | CLONE_FS;
     if (flags & CLONE_VM)
         flags |= CLONE_SIGHAND;
     if (flags & CLONE_SIGHAND)
@@ -159,13 +166,22 @@ long sys_unshare(u64 flags) {
         return -EINVAL;
     if ((flags & CLONE_VM) && atomic_read(&current->mm->mm_users) > 1)
         return -EINVAL;
-    if ((flags & CLONE_NEW_ALL) && !capable(CAP_SYS_ADMIN))
+    if ((flags & CLONE_NEW_ALL) && !(flags & CLONE_NEWUSER) && !ns_capable(current_user_ns(), CAP_SYS_ADMIN))
         return -EPERM;
     long r = 0;
+    struct cred *c = NULL; /* with a new user namespace */
+    if (flags & CLONE_NEWUSER) {
+        if (!(c = prepare_cred()))
+            return -ENOMEM;
+        if ((r = create_user_ns(c)))
+            goto put_cred;
+    }
     if ((flags & CLONE_FS) && atomic_read(&current->fs->refcount) > 1) {
         struct fs_struct *fs = dup_fs_struct(current->fs), *old = current->fs;
+        r = -ENOMEM;
         if (!fs)
-            return -ENOMEM;
+            goto put_cred;
+        r = 0;
         spin_lock(&current->alloc_lock);
         current->fs = fs;
         spin_unlock(&current->alloc_lock);
@@ -174,13 +190,18 @@ long sys_unshare(u64 flags) {
     if (flags & CLONE_FILES)
         r = unshare_files();
     if (!r && (flags & CLONE_NEW_ALL)) {
-        struct nsproxy *n = create_namespaces(flags, current->fs);
-        if (IS_ERR(n))
-            return PTR_ERR(n);
-        switch_task_namespaces(n);
+        struct nsproxy *n = create_namespaces(flags, current->fs, c ? c->user_ns : current_user_ns());
+        r = IS_ERR(n) ? PTR_ERR(n) : 0;
+        if (!r)
+            switch_task_namespaces(n);
     }
     if (!r && (flags & CLONE_SYSVSEM))
         exit_sem(current);
+    if (!r && c)
+        return commit_cred(c);
+put_cred:
+    if (c)
+        put_cred(c);
     return r;
 }
 
@@ -192,7 +213,12 @@ static bool is_ancestor(const struct pid_namespace *up, const struct pid_namespa
 /* A namespace of a kind, or the set `from`'s of the kinds in flags. */
 static long enter(u64 flags, struct uts_namespace *uts, struct ipc_namespace *ipc, struct mnt_namespace *mnt,
                   struct pid_namespace *pid) {
-    if (!capable(CAP_SYS_ADMIN) || ((flags & CLONE_NEWNS) && !capable(CAP_SYS_CHROOT)))
+    struct user_namespace *mine = current_user_ns();
+    if (!ns_capable(mine, CAP_SYS_ADMIN) || ((flags & CLONE_NEWNS) && !ns_capable(mine, CAP_SYS_CHROOT)) ||
+        ((flags & CLONE_NEWUTS) && !ns_capable(uts->user_ns, CAP_SYS_ADMIN)) ||
+        ((flags & CLONE_NEWIPC) && !ns_capable(ipc->user_ns, CAP_SYS_ADMIN)) ||
+        ((flags & CLONE_NEWNS) && !ns_capable(mnt->user_ns, CAP_SYS_ADMIN)) ||
+        ((flags & CLONE_NEWPID) && !ns_capable(pid->user_ns, CAP_SYS_ADMIN)))
         return -EPERM;
     if ((flags & CLONE_NEWNS) && atomic_read(&current->fs->refcount) > 1)
         return -EINVAL;
@@ -228,8 +254,27 @@ static long enter(u64 flags, struct uts_namespace *uts, struct ipc_namespace *ip
         enter_mnt_ns(mnt);
     return 0;
 }
+/* Those of a process, its user namespace first: what that gives counts for the others. */
+static long enter_those_of(struct task_struct *t, u64 flags) {
+    long r = 0;
+    struct nsproxy *n = get_task_nsproxy(t);
+    if (!n)
+        return -ESRCH;
+    if (flags & CLONE_NEWUSER) {
+        READ_TASKS(irq);
+        struct user_namespace *ns = get_user_ns(t->cred->user_ns);
+        READ_TASKS_END(irq);
+        r = enter_user_ns(ns);
+        put_user_ns(ns);
+    }
+    if (!r && (flags & CLONE_NEW_ALL))
+        r = enter(flags, n->uts_ns, n->ipc_ns, n->mnt_ns, t->pid_ns);
+    put_nsproxy(n);
+    return r;
+}
 long sys_setns(u64 fd, u64 type) {
-    static const u64 flag_of[] = {CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWPID};
+    static const u64 flag_of[] = {CLONE_NEWUTS,  CLONE_NEWIPC, CLONE_NEWNS,
+                                  CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWPID};
     enum ns_kind kind;
     struct file *f = fget(fd);
     if (!f)
@@ -237,14 +282,12 @@ long sys_setns(u64 fd, u64 type) {
     void *ns = ns_of_file(f, &kind);
     long r = -EINVAL;
     if (ns) {
-        if (!type || type == flag_of[kind])
-            r = enter(flag_of[kind], ns, ns, ns, ns);
-    } else if (pidfd_to_pid(fd) > 0 && type && !(type & ~(u64)CLONE_NEW_ALL)) { /* those of a process */
-        struct task_struct *t = pidfd_task(f);
-        struct nsproxy *n = get_task_nsproxy(t);
-        r = n ? enter(type, n->uts_ns, n->ipc_ns, n->mnt_ns, t->pid_ns) : -ESRCH;
-        if (n)
-            put_nsproxy(n);
+        if (type && type != flag_of[kind])
+            r = -EINVAL;
+        else
+            r = kind == NS_USER ? enter_user_ns(ns) : enter(flag_of[kind], ns, ns, ns, ns);
+    } else if (pidfd_to_pid(fd) > 0 && type && !(type & ~(u64)(CLONE_NEW_ALL | CLONE_NEWUSER))) {
+        r = enter_those_of(pidfd_task(f), type);
     }
     fput(f);
     return r;
@@ -253,7 +296,7 @@ long sys_setns(u64 fd, u64 type) {
 /* --- the host's name --- */
 static long set_name(char *name, u64 uname, u64 len) {
     char new[65] = {0};
-    if (!capable(CAP_SYS_ADMIN))
+    if (!ns_capable(current->nsproxy->uts_ns->user_ns, CAP_SYS_ADMIN))
         return -EPERM;
     if (len > 64)
         return -EINVAL;

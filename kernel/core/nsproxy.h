@@ -4,10 +4,12 @@
 #pragma once
 #include "../ipc/ipc.h"
 #include "task.h"
+#include "user_namespace.h"
 
 struct uts_namespace {
     atomic_t refcount;
     char nodename[65], domainname[65]; /* uts_lock */
+    struct user_namespace *user_ns;    /* counted: whose capabilities count for it; so in the others */
 };
 extern struct uts_namespace init_uts_ns;
 extern spinlock_t uts_lock;
@@ -24,6 +26,7 @@ struct pid_namespace {
     u32 processes;                /* numbers in use */
     struct signal_struct *reaper; /* process 1; NULL: not yet there */
     bool dying;                   /* process 1 has ended: no more are made */
+    struct user_namespace *user_ns;
 };
 extern struct pid_namespace init_pid_ns;
 
@@ -31,6 +34,7 @@ struct mnt_namespace {
     atomic_t refcount;
     struct mount *root;
     struct list_head mounts; /* parents before children; see fs/mount.c for the locks */
+    struct user_namespace *user_ns;
 };
 extern struct mnt_namespace init_mnt_ns;
 
@@ -45,7 +49,7 @@ extern struct nsproxy init_nsproxy;
 #define current_ipc_ns() (current->nsproxy->ipc_ns)
 #define CLONE_NEW_ALL (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID)
 
-/* p, new, gets current's namespaces, those of the flags anew. 0, -EPERM, -ENOMEM, -EINVAL. */
+/* p, new, gets current's namespaces, those of the flags anew, which belong to p's user namespace. 0, -EPERM, -ENOMEM, -EINVAL. */
 int copy_namespaces(u64 flags, struct task_struct *p);
 void put_nsproxy(struct nsproxy *n);
 /* Another task's, counted, or NULL: it has ended. */
@@ -60,12 +64,13 @@ static inline void get_pid_ns(struct pid_namespace *ns) {
 }
 void put_pid_ns(struct pid_namespace *ns);
 /* fs/mount.c. A copy of all mounts; root and working directory in fs follow. NULL: no memory. */
-struct mnt_namespace *copy_mnt_ns(struct mnt_namespace *old, struct fs_struct *fs);
+struct mnt_namespace *copy_mnt_ns(struct mnt_namespace *old, struct fs_struct *fs, struct user_namespace *owner);
 void put_mnt_ns(struct mnt_namespace *ns);
 void enter_mnt_ns(struct mnt_namespace *ns);
+void mnt_namespace_root(struct mnt_namespace *ns, struct path *p); /* counted: what is seen at / in it */
 
 /* fs/nsfs.c: a namespace as a file. */
-enum ns_kind { NS_UTS, NS_IPC, NS_MNT, NS_PID, NS_PID_FOR_CHILDREN, NS_KINDS };
+enum ns_kind { NS_UTS, NS_IPC, NS_MNT, NS_USER, NS_PID, NS_PID_FOR_CHILDREN, NS_KINDS };
 int ns_get_path(struct task_struct *t, enum ns_kind kind,
                 struct path *out);                                       /* /proc/PID/ns; out is counted */
 ssize_t ns_read_link(struct task_struct *t, enum ns_kind kind, char *b); /* its name into b; or -ENOENT */

@@ -17,7 +17,7 @@ struct pid {
     pid_t nr[];               /* by level */
 };
 static u64 pid_bits[PID_MAX_LIMIT / 64];
-struct pid_namespace init_pid_ns = {.refcount = {1}};
+struct pid_namespace init_pid_ns = {.refcount = {1}, .user_ns = &init_user_ns};
 u32 pid_max = 32768;
 
 /* Once the first process is there: from now on what a fork asks for, and leaves behind, does not depend on
@@ -28,6 +28,7 @@ void put_pid_ns(struct pid_namespace *ns) {
     while (ns->level && atomic_dec_and_test(&ns->refcount)) {
         struct pid_namespace *up = ns->parent;
         radix_destroy(&ns->pids);
+        put_user_ns(ns->user_ns);
         kfree(ns);
         ns = up;
     }

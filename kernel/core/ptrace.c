@@ -25,10 +25,11 @@ static int ptrace_may_access(struct task_struct *t, const struct mm_struct *mm, 
     if (r)
         return r;
     bool fs = mode == PTRACE_MODE_FSCREDS;
-    if (!same_ids(o, fs ? c->fsuid : c->uid, fs ? c->fsgid : c->gid) && !capable(CAP_SYS_PTRACE))
+    if (!same_ids(o, fs ? c->fsuid : c->uid, fs ? c->fsgid : c->gid) &&
+        !ns_capable(o->user_ns, CAP_SYS_PTRACE))
         return -EPERM;
-    bool hidden = mm && mm->undumpable, more = o->cap_permitted & ~c->cap_permitted;
-    return (hidden || more) && !capable(CAP_SYS_PTRACE) ? -EPERM : 0;
+    bool hidden = mm && mm->undumpable, more = c->user_ns != o->user_ns || (o->cap_permitted & ~c->cap_permitted);
+    return (hidden || more) && !ns_capable(o->user_ns, CAP_SYS_PTRACE) ? -EPERM : 0;
 }
 /* Take tasklist_lock with *mm, t's memory, counted, or NULL: what is seen of it then belongs to what is seen
  * of t. */
@@ -243,13 +244,13 @@ void ptrace_exit_event(s32 code) {
 }
 bool ptracer_capable(void) {
     READ_TASKS(irq);
-    bool ok = !current->ptrace || (current->parent->cred->cap_effective & BIT(CAP_SYS_PTRACE));
+    bool ok = !current->ptrace || cred_capable(current->parent->cred, current_user_ns(), CAP_SYS_PTRACE);
     READ_TASKS_END(irq);
     return ok;
 }
 void ptrace_secure_exec(void) {
     READ_TASKS(irq);
-    if (current->ptrace && !(current->parent->cred->cap_effective & BIT(CAP_SYS_PTRACE)))
+    if (current->ptrace && !cred_capable(current->parent->cred, current_user_ns(), CAP_SYS_PTRACE))
         ptrace_unlink(current);
     READ_TASKS_END(irq);
 }

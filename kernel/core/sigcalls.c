@@ -1,4 +1,5 @@
 /* The system calls about signals. */
+#include "user_namespace.h"
 #include "task.h"
 #include "../debug/debug.h"
 #include "../fs/fs.h"
@@ -8,7 +9,8 @@
 
 static long may_kill(struct task_struct *t, int sig) {
     const struct cred *c = current->cred, *o = t->cred;
-    if (c->euid == o->suid || c->euid == o->uid || c->uid == o->suid || c->uid == o->uid || capable(CAP_KILL))
+    if (c->euid == o->suid || c->euid == o->uid || c->uid == o->suid || c->uid == o->uid ||
+        ns_capable(o->user_ns, CAP_KILL))
         return 0;
     return sig == SIGCONT && t->signal->sid == current->signal->sid ? 0 : -EPERM;
 }

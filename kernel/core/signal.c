@@ -169,6 +169,9 @@ int send_signal_locked(int sig, const struct abi_siginfo *info, struct task_stru
             if (unlikely(t->pid_ns->level) && info &&
                 (sig == SIGCHLD || info->si_code == SI_USER || info->si_code == SI_TKILL))
                 q->info.pid = pid_nr_ns(info->pid, t->pid_ns); /* as the receiver numbers it */
+            if (unlikely(t->cred->user_ns->level) && info &&
+                (sig == SIGCHLD || info->si_code == SI_USER || info->si_code == SI_TKILL))
+                q->info.uid = from_kuid_munged(t->cred->user_ns, info->uid);
             list_add_tail(&q->link, &p->queue);
         } else if (sig >= SIGRTMIN && info && info->si_code != SI_USER) {
             return -EAGAIN;

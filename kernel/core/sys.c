@@ -1,4 +1,5 @@
 /* System calls about the task itself, its priority, its limits, and the machine. */
+#include "user_namespace.h"
 #include "task.h"
 #include "../debug/debug.h"
 #include "../drivers/drivers.h"
@@ -88,7 +89,7 @@ long sys_setsid(void) {
 /* tasklist_lock held: t's credentials stay. */
 static bool may_schedule(struct task_struct *t) {
     return current->cred->euid == t->cred->uid || current->cred->euid == t->cred->euid ||
-           capable(CAP_SYS_NICE);
+           ns_capable(t->cred->user_ns, CAP_SYS_NICE);
 }
 /* Calls fn for each process that (which, who) names. The first error, or -ESRCH for none. */
 static long for_prio(u64 which, s32 who, long (*fn)(struct task_struct *, s32), s32 arg, s32 *best) {
@@ -98,11 +99,12 @@ static long for_prio(u64 which, s32 who, long (*fn)(struct task_struct *, s32), 
         return -EINVAL;
     if (who && which != PRIO_USER)
         who = pid_from_user(who);
+    uid_t user = who ? make_kuid(current_user_ns(), who) : current->cred->uid;
     READ_TASKS(irq);
     for_each_process(t) {
         bool hit = which == PRIO_PROCESS ? t->pid == (who ? who : current->tgid)
                    : which == PRIO_PGRP  ? t->signal->pgid == (who ? who : current->signal->pgid)
-                                         : t->cred->uid == (who ? (uid_t)who : current->cred->uid);
+                                         : t->cred->uid == user;
         if (!hit)
             continue;
         long e = fn ? fn(t, arg) : 0;
@@ -303,7 +305,8 @@ long sys_prlimit64(u64 pid, u64 res, u64 unew, u64 uold) {
     const struct cred *c = current->cred;
     READ_TASKS(irq);
     bool ok =
-        t == current || (c->uid == t->cred->uid && c->uid == t->cred->euid) || capable(CAP_SYS_RESOURCE);
+        t == current || (c->uid == t->cred->uid && c->uid == t->cred->euid) ||
+              ns_capable(t->cred->user_ns, CAP_SYS_RESOURCE);
     READ_TASKS_END(irq);
     long r = ok ? do_prlimit(t, (u32)res, unew ? &new : NULL, &old) : -EPERM;
     put_task(t);

@@ -21,6 +21,7 @@ struct cred {
     gid_t gid, egid, sgid, fsgid;
     u64 cap_effective, cap_permitted, cap_inheritable;
     struct user_struct *user;
+    struct user_namespace *user_ns;  /* counted: where the capabilities are */
     struct group_info *groups;       /* counted */
     struct landlock_layer *landlock; /* counted, or NULL */
 };
@@ -49,8 +50,9 @@ struct user_struct {
 #define CAP_SYS_TIME 25
 #define CAP_SYS_TTY_CONFIG 26
 #define CAP_MKNOD 27
+#define CAP_SETFCAP 31
 #define CAP_FULL ((1UL << 41) - 1)
-bool capable(int cap);
+bool capable(int cap); /* in the first user namespace; see user_namespace.h for the others */
 static inline struct cred *get_cred(struct cred *c) {
     atomic_inc(&c->refcount);
     return c;
@@ -59,6 +61,7 @@ void put_cred(struct cred *c);
 struct cred *prepare_cred(void); /* a copy of current's, to change; NULL: no memory */
 int commit_cred(struct cred *c); /* current's from now on; takes c over. 0 */
 bool in_group(const struct cred *c, gid_t gid);
+int copy_creds(u64 flags, struct task_struct *p); /* C5: p's, counted: 0, or create_user_ns's errors */
 
 /* C15: descriptors. Shared by CLONE_FILES. */
 #define FIRST_SLOTS 64

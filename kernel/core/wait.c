@@ -1,4 +1,5 @@
 /* wait4 and waitid (X3): look through the children for news; sleep if there are children and no news. */
+#include "user_namespace.h"
 #include "ptrace.h"
 #include "../debug/debug.h"
 #include "../fs/fs.h"
@@ -73,7 +74,7 @@ static void fill(struct wait_opts *w, struct task_struct *t, int code, int statu
     w->pid = pid_vnr(t->pid);
     if (w->info) {
         *w->info =
-            (struct abi_siginfo){.si_signo = SIGCHLD, .si_code = code, .pid = w->pid, .uid = t->cred->uid};
+            (struct abi_siginfo){.si_signo = SIGCHLD, .si_code = code, .pid = w->pid, .uid = from_kuid_munged(current_user_ns(), t->cred->uid)};
         w->info->status = status;
     }
     if (w->ru)

@@ -330,7 +330,7 @@ static long make_controlling(bool force) {
         r = 0;
     else if (!s->session_leader || s->tty)
         r = -EPERM;
-    else if (con.session && con.session != s->sid && !(force && !current->cred->euid))
+    else if (con.session && con.session != s->sid && !(force && capable(CAP_SYS_ADMIN)))
         r = -EPERM;
     else {
         struct task_struct *t;

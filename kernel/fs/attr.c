@@ -1,5 +1,6 @@
 /* stat, statfs, chmod, chown, utimes, access, truncate. */
 #include "../core/task.h"
+#include "../core/user_namespace.h"
 #include "../debug/debug.h"
 #include "fs.h"
 
@@ -73,7 +74,7 @@ static int changed(struct inode *i) {
     return i->i_op && i->i_op->setattr ? i->i_op->setattr(i) : 0;
 }
 static bool owner_or_capable(struct inode *i) {
-    return current->cred->fsuid == i->i_uid || capable(CAP_FOWNER);
+    return current->cred->fsuid == i->i_uid || capable_wrt_inode(i, CAP_FOWNER);
 }
 static int do_chmod(struct inode *i, u32 mode) {
     if (i->sb->flags & MS_RDONLY)
@@ -81,7 +82,7 @@ static int do_chmod(struct inode *i, u32 mode) {
     if (!owner_or_capable(i))
         return -EPERM;
     mutex_lock(&i->lock);
-    if (!in_group(current->cred, i->i_gid) && !capable(CAP_FSETID))
+    if (!in_group(current->cred, i->i_gid) && !capable_wrt_inode(i, CAP_FSETID))
         mode &= ~S_ISGID;
     i->i_mode = (i->i_mode & S_IFMT) | (mode & 07777);
     int r = changed(i);
@@ -92,7 +93,11 @@ static int do_chown(struct inode *i, u32 uid, u32 gid) {
     const struct cred *c = current->cred;
     if (i->sb->flags & MS_RDONLY)
         return -EROFS;
-    bool ok = capable(CAP_CHOWN) ||
+    if (uid != ~0u && (uid = make_kuid(c->user_ns, uid)) == INVALID_ID)
+        return -EINVAL;
+    if (gid != ~0u && (gid = make_kgid(c->user_ns, gid)) == INVALID_ID)
+        return -EINVAL;
+    bool ok = capable_wrt_inode(i, CAP_CHOWN) ||
               (c->fsuid == i->i_uid && (uid == ~0u || uid == i->i_uid) && (gid == ~0u || in_group(c, gid)));
     if (!ok)
         return -EPERM;

@@ -439,6 +439,6 @@ static int fill(struct super_block *sb, const char *options) {
     return !IS_ERR(i) && (sb->root = d_alloc_root(i)) ? 0 : -ENOMEM;
 }
 void cgroupfs_init(void) {
-    static const struct file_system_type type = {"cgroup2", true, fill};
+    static const struct file_system_type type = {"cgroup2", true, fill, true};
     register_filesystem(&type);
 }

@@ -273,7 +273,7 @@ struct page *bread(struct block_device *b, u64 block) {
 void register_block_device(struct block_device *b) {
     if (!request_cache) {
         request_cache = kmem_cache_create("block_request", sizeof(struct page_io));
-        static const struct file_system_type type = {"bdev", true, NULL};
+        static const struct file_system_type type = {"bdev", true, NULL, false};
         bdev_sb.type = &type;
         bdev_sb.dev = makedev(0, 253);
         bdev_sb.ops = &bdev_sops;

@@ -1,5 +1,6 @@
 /* Making and removing names: mknod, mkdir, link, symlink, unlink, rmdir, rename. */
 #include "../core/task.h"
+#include "../core/user_namespace.h"
 #include "../debug/debug.h"
 #include "fs.h"
 #include "../security/security.h"
@@ -116,7 +117,7 @@ static int may_delete(struct inode *dir, struct inode *victim) {
     if (r)
         return r;
     uid_t uid = current->cred->fsuid;
-    if ((dir->i_mode & S_ISVTX) && victim->i_uid != uid && dir->i_uid != uid && !capable(CAP_FOWNER))
+    if ((dir->i_mode & S_ISVTX) && victim->i_uid != uid && dir->i_uid != uid && !capable_wrt_inode(victim, CAP_FOWNER))
         return -EPERM;
     return 0;
 }

@@ -8,7 +8,7 @@ static struct path fs_nowhere[2];
 
 static struct super_block anon_sb; /* of pipes, eventfds and what else has no name */
 void files_init(void) {
-    static const struct file_system_type type = {"anon", true, NULL};
+    static const struct file_system_type type = {"anon", true, NULL, false};
     anon_sb.type = &type;
     anon_sb.dev = makedev(0, 255);
     mutex_init(&anon_sb.rename_lock);

@@ -99,12 +99,25 @@ long sys_fchdir(u64 fd) {
     fput(f);
     return r;
 }
+/* Its root is not its namespace's. */
+bool current_chrooted(void) {
+    struct path top, mine;
+    mnt_namespace_root(current->nsproxy->mnt_ns, &top);
+    spin_lock(&current->fs->lock);
+    mine = *current->fs->root;
+    path_get(&mine);
+    spin_unlock(&current->fs->lock);
+    bool other = top.mnt != mine.mnt || top.dentry != mine.dentry;
+    path_put(&top);
+    path_put(&mine);
+    return other;
+}
 long sys_chroot(u64 name) {
     struct path p;
     long r = user_path(AT_FDCWD, name, LOOKUP_FOLLOW | LOOKUP_DIRECTORY, &p);
     if (r)
         return r;
-    if (!capable(CAP_SYS_CHROOT)) {
+    if (!ns_capable(current_user_ns(), CAP_SYS_CHROOT)) {
         path_put(&p);
         return -EPERM;
     }

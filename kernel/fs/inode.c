@@ -1,6 +1,7 @@
 /* Inodes in memory: a hash by (super block, number). An inode without users stays cached while it has pages
  * or its dentry refers to it; the flusher writes what is dirty. */
 #include "../core/task.h"
+#include "../core/user_namespace.h"
 #include "../debug/debug.h"
 #include "../drivers/drivers.h"
 #include "fs.h"
@@ -256,8 +257,8 @@ void generic_fillattr(struct inode *i, struct stat *st) {
                         .st_ino = i->i_ino,
                         .st_mode = i->i_mode,
                         .st_nlink = i->i_nlink,
-                        .st_uid = i->i_uid,
-                        .st_gid = i->i_gid,
+                        .st_uid = from_kuid_munged(current_user_ns(), i->i_uid),
+                        .st_gid = from_kgid_munged(current_user_ns(), i->i_gid),
                         .st_rdev = i->i_rdev,
                         .st_size = i->i_size,
                         .st_blksize = PAGE_SIZE,

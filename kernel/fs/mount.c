@@ -19,7 +19,8 @@ static LIST_HEAD(all_mounts); /* of all namespaces */
 LIST_HEAD(super_blocks);
 static u32 last_group;
 static u64 last_id;
-struct mnt_namespace init_mnt_ns = {.refcount = {1}, .mounts = LIST_HEAD_INIT(init_mnt_ns.mounts)};
+struct mnt_namespace init_mnt_ns = {
+    .refcount = {1}, .mounts = LIST_HEAD_INIT(init_mnt_ns.mounts), .user_ns = &init_user_ns};
 
 static struct mount *alloc_mount(struct super_block *sb, struct dentry *root, u32 flags, const char *source) {
     struct mount *m = kzalloc(sizeof(*m), GFP_KERNEL);
@@ -161,6 +162,7 @@ static struct mount *copy_tree(struct mount *m, struct dentry *root, struct mnt_
         return NULL;
     c->group = m->group;
     c->master = m->master;
+    c->locked_flags = m->locked_flags;
     m->copy = c;
     attach(c, ns, at);
     if (!deep)
@@ -173,8 +175,19 @@ static struct mount *copy_tree(struct mount *m, struct dentry *root, struct mnt_
             detach_tree(c);
             return NULL;
         }
+        o->copy->locked = o->locked;
     }
     return c;
+}
+/* m came from a namespace of other users, who may lift nothing that its flags forbid, and with all below m
+ * they may not see what that covers. */
+static void lock_tree(struct mount *m) {
+    struct mount *o;
+    m->locked_flags = true;
+    list_for_each_entry(o, &m->ns->mounts, link) if (o != m && o->parent == m) {
+        o->locked = true;
+        lock_tree(o);
+    }
 }
 /* m was attached: so on all peers of its parent. Without memory for one of them, that one does without. */
 static void propagate_mount(struct mount *m) {
@@ -186,6 +199,8 @@ static void propagate_mount(struct mount *m) {
         struct mount *c = copy_tree(m, m->root, peer->ns, &p, true);
         if (c && !peer->group)
             c->master = m->group, c->group = 0;
+        if (c && peer->ns->user_ns != m->ns->user_ns)
+            lock_tree(c);
     }
 }
 static void propagate_umount(struct mount *on, struct dentry *d, struct dentry *root) {
@@ -201,7 +216,9 @@ static void propagate_umount(struct mount *on, struct dentry *d, struct dentry *
 }
 
 /* --- namespaces --- */
-struct mnt_namespace *copy_mnt_ns(struct mnt_namespace *old, struct fs_struct *fs) {
+static bool may_mount(void) { return ns_capable(current->nsproxy->mnt_ns->user_ns, CAP_SYS_ADMIN); }
+struct mnt_namespace *copy_mnt_ns(struct mnt_namespace *old, struct fs_struct *fs,
+                                  struct user_namespace *owner) {
     struct mnt_namespace *ns = kzalloc(sizeof(*ns), GFP_KERNEL);
     if (!ns)
         return NULL;
@@ -211,6 +228,10 @@ struct mnt_namespace *copy_mnt_ns(struct mnt_namespace *old, struct fs_struct *f
     struct mount *m;
     list_for_each_entry(m, &old->mounts, link) m->copy = NULL;
     bool ok = copy_tree(old->root, old->root->root, ns, NULL, true) != NULL;
+    if (ok && owner != old->user_ns) {
+        lock_tree(ns->root);
+        list_for_each_entry(m, &ns->mounts, link) if (m->group) m->master = m->group, m->group = 0;
+    }
     if (!ok && ns->root)
         ns->root = NULL;
     for (int i = 0; ok && i < 2; i++) { /* the paths lead into the new tree from now on */
@@ -227,6 +248,7 @@ struct mnt_namespace *copy_mnt_ns(struct mnt_namespace *old, struct fs_struct *f
         kfree(ns);
         return NULL;
     }
+    ns->user_ns = get_user_ns(owner);
     return ns;
 }
 void put_mnt_ns(struct mnt_namespace *ns) {
@@ -235,16 +257,21 @@ void put_mnt_ns(struct mnt_namespace *ns) {
     mutex_lock(&mount_mutex);
     detach_tree(ns->root);
     mutex_unlock(&mount_mutex);
+    put_user_ns(ns->user_ns);
     kfree(ns);
+}
+void mnt_namespace_root(struct mnt_namespace *ns, struct path *p) {
+    mutex_lock(&mount_mutex);
+    *p = (struct path){ns->root, ns->root->root};
+    path_get(p);
+    mutex_unlock(&mount_mutex);
+    while (lookup_mount(p))
+        ;
 }
 /* setns: root and working directory are the root of the namespace. */
 void enter_mnt_ns(struct mnt_namespace *ns) {
-    mutex_lock(&mount_mutex);
-    struct path p = {ns->root, ns->root->root};
-    path_get(&p);
-    mutex_unlock(&mount_mutex);
-    while (lookup_mount(&p))
-        ;
+    struct path p;
+    mnt_namespace_root(ns, &p);
     set_fs_root_to(&p);
     path_put(&p);
 }
@@ -295,6 +322,8 @@ int do_mount(const char *source, const struct path *at, const char *type, u32 fl
     const struct file_system_type *t = find_filesystem(type);
     if (!t)
         return -ENODEV;
+    if (!t->any_user && !capable(CAP_SYS_ADMIN))
+        return -EPERM;
     if (!S_ISDIR(at->dentry->inode->i_mode))
         return -ENOTDIR;
     if (!t->nodev) {
@@ -348,6 +377,13 @@ int mount_root(struct block_device *b, u32 flags) {
     return r;
 }
 
+/* Without what is mounted there one would see what that covers. */
+static bool covers_locked(const struct path *p) {
+    struct mount *o;
+    list_for_each_entry(o, &p->mnt->ns->mounts,
+                        link) if (o->locked && o->parent == p->mnt && below(o->mountpoint, p->dentry)) return true;
+    return false;
+}
 /* MS_BIND: what is at `source` is seen here too. */
 static int bind_mount(const char *source, const struct path *at, bool deep) {
     struct path p;
@@ -359,6 +395,8 @@ static int bind_mount(const char *source, const struct path *at, bool deep) {
         r = -EINVAL;
     else if (S_ISDIR(p.dentry->inode->i_mode) != S_ISDIR(at->dentry->inode->i_mode))
         r = -ENOTDIR;
+    else if (!deep && covers_locked(&p))
+        r = -EINVAL;
     struct mount *m = r ? NULL : copy_tree(p.mnt, p.dentry, at->mnt->ns, at, deep);
     if (m)
         propagate_mount(m);
@@ -376,7 +414,7 @@ static int move_mount(const char *source, const struct path *at) {
         return r;
     mutex_lock(&mount_mutex);
     struct mount *m = p.mnt;
-    if (p.dentry != m->root || m->parent == m || !m->ns || m->ns != at->mnt->ns || m->parent->group)
+    if (p.dentry != m->root || m->parent == m || !m->ns || m->ns != at->mnt->ns || m->parent->group || m->locked)
         r = -EINVAL;
     else if (S_ISDIR(p.dentry->inode->i_mode) != S_ISDIR(at->dentry->inode->i_mode))
         r = -ENOTDIR;
@@ -426,6 +464,9 @@ static int remount(const struct path *at, u64 flags) {
     struct super_block *sb = at->mnt->sb;
     if (at->dentry != at->mnt->root)
         return -EINVAL;
+    if ((!(flags & MS_BIND) && !capable(CAP_SYS_ADMIN)) ||
+        (at->mnt->locked_flags && (at->mnt->flags & ~flags & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC))))
+        return -EPERM;
     int r = !(flags & MS_BIND) && sb->ops && sb->ops->remount ? sb->ops->remount(sb, flags & MS_RDONLY) : 0;
     if (!r && !(flags & MS_BIND))
         sb->flags = flags & MS_RDONLY;
@@ -437,7 +478,7 @@ static int remount(const struct path *at, u64 flags) {
 long sys_mount(u64 usource, u64 uat, u64 utype, u64 flags, u64 udata) {
     char type[32] = "";
     (void)udata;
-    if (!capable(CAP_SYS_ADMIN))
+    if (!may_mount())
         return -EPERM;
     struct path at;
     long r = security_mount();
@@ -469,7 +510,7 @@ long sys_mount(u64 usource, u64 uat, u64 utype, u64 flags, u64 udata) {
 
 /* The caller's path to m's root is put. MNT_DETACH: now, whoever uses it. */
 static int do_umount(struct mount *m, bool lazy) {
-    if (!m->ns || m->ns != current->nsproxy->mnt_ns)
+    if (!m->ns || m->ns != current->nsproxy->mnt_ns || m->locked)
         return -EINVAL;
     if (m == m->ns->root)
         return -EBUSY;
@@ -489,7 +530,7 @@ static int do_umount(struct mount *m, bool lazy) {
 #define UMOUNT_NOFOLLOW 8
 long sys_umount2(u64 uat, u64 flags) {
     struct path at;
-    if (!capable(CAP_SYS_ADMIN))
+    if (!may_mount())
         return -EPERM;
     if (flags & ~(u64)(MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW))
         return -EINVAL;
@@ -519,7 +560,7 @@ static long do_pivot(const struct path *new, const struct path *put_old) {
     spin_unlock(&current->fs->lock);
     struct mount *old = root.mnt, *m = new->mnt;
     long r = 0;
-    if (m->ns != ns || put_old->mnt->ns != ns || old->ns != ns || m->parent->group || put_old->mnt->group ||
+    if (m->ns != ns || put_old->mnt->ns != ns || old->ns != ns || m->locked || m->parent->group || put_old->mnt->group ||
         (old->parent != old && old->parent->group))
         r = -EINVAL;
     else if (m == old || put_old->mnt == old)
@@ -552,7 +593,7 @@ static long do_pivot(const struct path *new, const struct path *put_old) {
 }
 long sys_pivot_root(u64 unew, u64 uold) {
     struct path new, old, was;
-    if (!capable(CAP_SYS_ADMIN))
+    if (!may_mount())
         return -EPERM;
     long r = security_mount();
     if (r)

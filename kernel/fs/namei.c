@@ -1,5 +1,6 @@
 /* Paths: from a name to a dentry, one component at a time, and the system calls that change names. */
 #include "../core/task.h"
+#include "../core/user_namespace.h"
 #include "../debug/debug.h"
 #include "fs.h"
 #include "../security/security.h"
@@ -33,11 +34,20 @@ char *getname(u64 uname) {
     return s;
 }
 
+/* Are the inode's owner and group somebody in current's namespace? */
+static bool ids_known(const struct inode *i) {
+    const struct user_namespace *ns = current_user_ns();
+    return likely(ns == &init_user_ns) ||
+           (from_kuid(ns, i->i_uid) != INVALID_ID && from_kgid(ns, i->i_gid) != INVALID_ID);
+}
+bool capable_wrt_inode(const struct inode *i, int cap) {
+    return ids_known(i) && ns_capable(current_user_ns(), cap);
+}
 int permission_as(struct inode *i, u32 mask, bool real) {
     const struct cred *c = current->cred;
     u32 mode = i->i_mode;
     uid_t uid = real ? c->uid : c->fsuid;
-    bool override = real ? c->uid == 0 : (c->cap_effective & BIT(CAP_DAC_OVERRIDE)) != 0;
+    u64 caps = !real ? c->cap_effective : c->uid == make_kuid(c->user_ns, 0) ? c->cap_permitted : 0;
     if ((mask & MAY_WRITE) && (i->sb->flags & MS_RDONLY) && (S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode)))
         return -EROFS;
     if (uid == i->i_uid)
@@ -46,7 +56,7 @@ int permission_as(struct inode *i, u32 mask, bool real) {
         mode >>= 3;
     if (!(mask & ~mode & 7))
         return 0;
-    if (override && (!(mask & MAY_EXEC) || S_ISDIR(i->i_mode) || (i->i_mode & 0111)))
+    if ((caps & BIT(CAP_DAC_OVERRIDE)) && ids_known(i) && (!(mask & MAY_EXEC) || S_ISDIR(i->i_mode) || (i->i_mode & 0111)))
         return 0;
     return -EACCES;
 }

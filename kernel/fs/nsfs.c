@@ -8,7 +8,7 @@ static struct super_block *ns_sb;
 static struct mount *ns_mount;
 static const struct file_operations ns_fops;
 static const struct inode_operations ns_iops;
-static const char *const names[] = {"uts", "ipc", "mnt", "pid", "pid"};
+static const char *const names[] = {"uts", "ipc", "mnt", "user", "pid", "pid"};
 
 struct ns_ref {
     enum ns_kind kind;
@@ -26,6 +26,9 @@ static void put_ns(enum ns_kind kind, void *ns) {
     case NS_MNT:
         put_mnt_ns(ns);
         break;
+    case NS_USER:
+        put_user_ns(ns);
+        break;
     default:
         put_pid_ns(ns);
     }
@@ -36,6 +39,12 @@ static void *get_ns(struct task_struct *t, enum ns_kind kind) {
     if (kind == NS_PID) {
         if (READ_ONCE(t->sighand))
             get_pid_ns(ns = t->pid_ns);
+        return ns;
+    }
+    if (kind == NS_USER) {
+        READ_TASKS(irq);
+        ns = get_user_ns(t->cred->user_ns);
+        READ_TASKS_END(irq);
         return ns;
     }
     struct nsproxy *n = get_task_nsproxy(t);
@@ -122,7 +131,7 @@ static const struct file_operations ns_fops = {0};
 static const struct inode_operations ns_iops = {0};
 
 void nsfs_init(void) {
-    static const struct file_system_type nsfs = {"nsfs", true, NULL};
+    static const struct file_system_type nsfs = {"nsfs", true, NULL, false};
     ns_sb = kzalloc(sizeof(*ns_sb), GFP_KERNEL);
     ns_mount = kzalloc(sizeof(*ns_mount), GFP_KERNEL);
     ns_sb->type = &nsfs;

@@ -7,14 +7,14 @@
 #define LIMITS                                                                                               \
     .shmmax = ~0UL - (1UL << 24), .shmall = ~0UL - (1UL << 24), .shmmni = 4096, .semmsl = 32000,             \
     .semmns = 1024000000, .semopm = 500, .semmni = 32000, .msgmax = 8192, .msgmnb = 16384, .msgmni = 32000
-struct ipc_namespace init_ipc_ns = {.refcount = {1}, LIMITS};
+struct ipc_namespace init_ipc_ns = {.refcount = {1}, .user_ns = &init_user_ns, LIMITS};
 struct mutex ipc_mutex[IPC_KINDS] = {MUTEX_INIT(ipc_mutex[0]), MUTEX_INIT(ipc_mutex[1]),
                                      MUTEX_INIT(ipc_mutex[2])};
 
-struct ipc_namespace *ipc_ns_new(void) {
+struct ipc_namespace *ipc_ns_new(struct user_namespace *owner) {
     struct ipc_namespace *ns = kmalloc(sizeof(*ns), GFP_KERNEL);
     if (ns)
-        *ns = (struct ipc_namespace){.refcount = {1}, LIMITS};
+        *ns = (struct ipc_namespace){.refcount = {1}, .user_ns = get_user_ns(owner), LIMITS};
     return ns;
 }
 void ipc_remove_all(struct ipc_namespace *ns) {
@@ -32,6 +32,7 @@ void put_ipc_ns(struct ipc_namespace *ns) {
     if (!atomic_dec_and_test(&ns->refcount))
         return;
     ipc_remove_all(ns);
+    put_user_ns(ns->user_ns);
     kfree(ns);
 }
 
@@ -101,25 +102,30 @@ int ipcperms(const struct kern_ipc_perm *p, u32 wanted) {
         granted >>= 6;
     else if (in_group(c, p->cgid) || in_group(c, p->gid))
         granted >>= 3;
-    return (wanted & ~granted & 7) && !capable(CAP_IPC_OWNER) ? -EACCES : 0;
+    return (wanted & ~granted & 7) && !ns_capable(p->ns->user_ns, CAP_IPC_OWNER) ? -EACCES : 0;
 }
 int ipc_may_change(const struct kern_ipc_perm *p) {
     uid_t euid = current->cred->euid;
-    return euid == p->cuid || euid == p->uid || capable(CAP_SYS_ADMIN) ? 0 : -EPERM;
+    return euid == p->cuid || euid == p->uid || ns_capable(p->ns->user_ns, CAP_SYS_ADMIN) ? 0 : -EPERM;
 }
 void ipc_to_user(const struct kern_ipc_perm *p, struct ipc64_perm *u) {
     *u = (struct ipc64_perm){.key = p->key,
-                             .uid = p->uid,
-                             .gid = p->gid,
-                             .cuid = p->cuid,
-                             .cgid = p->cgid,
+                             .uid = from_kuid_munged(current_user_ns(), p->uid),
+                             .gid = from_kgid_munged(current_user_ns(), p->gid),
+                             .cuid = from_kuid_munged(current_user_ns(), p->cuid),
+                             .cgid = from_kgid_munged(current_user_ns(), p->cgid),
                              .mode = p->mode,
                              .seq = p->id / IPCMNI};
 }
-void ipc_set(struct kern_ipc_perm *p, const struct ipc64_perm *u) {
-    p->uid = u->uid;
-    p->gid = u->gid;
+int ipc_set(struct kern_ipc_perm *p, const struct ipc64_perm *u) {
+    uid_t uid = make_kuid(current_user_ns(), u->uid);
+    gid_t gid = make_kgid(current_user_ns(), u->gid);
+    if (uid == INVALID_ID || gid == INVALID_ID)
+        return -EINVAL;
+    p->uid = uid;
+    p->gid = gid;
     p->mode = (p->mode & ~0777u) | (u->mode & 0777);
+    return 0;
 }
 
 int ipc_show(struct seq *s, enum ipc_kind kind) {

@@ -23,6 +23,7 @@ struct ipc_namespace {
     u64 shmmax, shmall, shm_tot; /* bytes; pages; pages there are */
     u32 shmmni, semmsl, semmns, semopm, semmni, msgmax, msgmnb, msgmni;
     u32 sems; /* semaphores there are */
+    struct user_namespace *user_ns; /* counted */
 };
 extern struct ipc_namespace init_ipc_ns;
 
@@ -50,7 +51,7 @@ struct kern_ipc_perm *ipc_lookup(struct ipc_namespace *ns, enum ipc_kind kind, s
 int ipcperms(const struct kern_ipc_perm *p, u32 wanted); /* S_IRUGO, S_IWUGO: 0 or -EACCES */
 int ipc_may_change(const struct kern_ipc_perm *p);       /* IPC_SET, IPC_RMID: 0 or -EPERM */
 void ipc_to_user(const struct kern_ipc_perm *p, struct ipc64_perm *u);
-void ipc_set(struct kern_ipc_perm *p, const struct ipc64_perm *u);
+int ipc_set(struct kern_ipc_perm *p, const struct ipc64_perm *u);
 s32 ipc_max_index(struct ipc_namespace *ns, enum ipc_kind kind);
 static inline s64 ipc_time(void) { return ktime_get_real() / 1000000000; }
 
@@ -63,6 +64,7 @@ void msg_show(struct seq *s, struct kern_ipc_perm *p);
 void sem_free(struct kern_ipc_perm *p);
 void shm_free(struct kern_ipc_perm *p);
 void msg_free(struct kern_ipc_perm *p);
-struct ipc_namespace *ipc_ns_new(void); /* counted, or NULL: no memory */
+struct user_namespace;
+struct ipc_namespace *ipc_ns_new(struct user_namespace *owner); /* counted, or NULL: no memory */
 void put_ipc_ns(struct ipc_namespace *ns);
 void ipc_remove_all(struct ipc_namespace *ns); /* takes the mutexes */

@@ -220,9 +220,10 @@ static long set(struct msg_queue *q, const struct msqid64_ds *d) {
     long r = ipc_may_change(&q->perm);
     if (r)
         return r;
-    if (d->msg_qbytes > q->perm.ns->msgmnb && !capable(CAP_SYS_RESOURCE))
+    if (d->msg_qbytes > q->perm.ns->msgmnb && !ns_capable(q->perm.ns->user_ns, CAP_SYS_RESOURCE))
         return -EPERM;
-    ipc_set(&q->perm, &d->msg_perm);
+    if ((r = ipc_set(&q->perm, &d->msg_perm)))
+        return r;
     q->max_bytes = d->msg_qbytes;
     q->ctime = ipc_time();
     wake_up_all(&q->senders); /* there may be room now, or less right to be there */

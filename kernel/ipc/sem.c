@@ -403,8 +403,7 @@ long sys_semctl(u64 uid, u64 unum, u64 ucmd, u64 arg) {
     } else if (cmd == IPC_RMID || cmd == IPC_SET) {
         if (!(r = ipc_may_change(&a->perm)) && cmd == IPC_RMID) {
             sem_free(&a->perm);
-        } else if (!r) {
-            ipc_set(&a->perm, &d.sem_perm);
+        } else if (!r && !(r = ipc_set(&a->perm, &d.sem_perm))) {
             a->ctime = ipc_time();
         }
     } else if (cmd >= GETPID && cmd <= SETVAL) {

@@ -211,8 +211,7 @@ long sys_shmctl(u64 uid, u64 ucmd, u64 arg) {
             r = by_index ? s->perm.id : 0;
         }
     } else if (cmd == IPC_SET) {
-        if (!(r = ipc_may_change(&s->perm))) {
-            ipc_set(&s->perm, &d.shm_perm);
+        if (!(r = ipc_may_change(&s->perm)) && !(r = ipc_set(&s->perm, &d.shm_perm))) {
             s->ctime = ipc_time();
         }
     } else if (cmd == IPC_RMID) {
@@ -224,7 +223,7 @@ long sys_shmctl(u64 uid, u64 ucmd, u64 arg) {
         }
     } else if (cmd == SHM_LOCK || cmd == SHM_UNLOCK) { /* nothing is ever swapped: the mark is all there is */
         uid_t euid = current->cred->euid;
-        r = capable(CAP_IPC_LOCK) || ((euid == s->perm.uid || euid == s->perm.cuid) &&
+        r = ns_capable(s->perm.ns->user_ns, CAP_IPC_LOCK) || ((euid == s->perm.uid || euid == s->perm.cuid) &&
                                       (cmd == SHM_UNLOCK || rlimit(RLIMIT_MEMLOCK)))
                 ? 0
                 : -EPERM;

@@ -4,6 +4,7 @@
  * (inherited by fork and exec), the user's.
  *
  * One mutex guards all keys. A key is there while it is linked, or is somebody's keyring. */
+#include "../core/user_namespace.h"
 #include "security.h"
 #include "../debug/debug.h"
 #include "../fs/fs.h"
@@ -441,7 +442,9 @@ static long describe(s32 id, u64 at, u64 room) {
                      k->keyring ? "keyring"
                      : k->logon ? "logon"
                                 : "user",
-                     k->uid, (s32)k->gid, k->perm, k->desc) +
+                     from_kuid_munged(current_user_ns(), k->uid),
+                     (s32)k->gid == -1 ? -1 : (s32)from_kgid_munged(current_user_ns(), k->gid), k->perm,
+                     k->desc) +
             1;
     long r = room >= n ? copy_out(at, room, b, n) : (long)n;
     kfree(b);
@@ -525,8 +528,10 @@ static long change(s32 id, u32 op, u64 a, u64 b) {
         k->expiry = (u32)a ? ktime_get() + (u32)a * 1000000000UL : 0;
         return 0;
     default: { /* KEYCTL_CHOWN */
-        uid_t uid = a;
-        gid_t gid = b;
+        uid_t uid = (u32)a == INVALID_ID ? INVALID_ID : make_kuid(current_user_ns(), a);
+        gid_t gid = (u32)b == INVALID_ID ? INVALID_ID : make_kgid(current_user_ns(), b);
+        if ((uid == INVALID_ID && (u32)a != INVALID_ID) || (gid == INVALID_ID && (u32)b != INVALID_ID))
+            return -EINVAL;
         if ((uid != (uid_t)-1 && uid != k->uid && !capable(CAP_SYS_ADMIN)) ||
             (gid != (gid_t)-1 && gid != k->gid && !in_group(current->cred, gid) && !capable(CAP_SYS_ADMIN)))
             return -EACCES;

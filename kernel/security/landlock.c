@@ -2,6 +2,7 @@
  * says which rights it handles and, of these, which are left below which directories. A domain is a pile of
  * rulesets, held by the credentials: each must allow what is done. A ruleset allows it if one of its rules is
  * about the file or a directory above it. */
+#include "../core/user_namespace.h"
 #include "security.h"
 #include "../debug/debug.h"
 #include "../fs/fs.h"
@@ -202,7 +203,7 @@ long sys_landlock_add_rule(u64 fd, u64 type, u64 uattr, u64 flags) {
 long sys_landlock_restrict_self(u64 fd, u64 flags) {
     struct file *f;
     landlock_reap();
-    if (!current->no_new_privs && !capable(CAP_SYS_ADMIN))
+    if (!current->no_new_privs && !ns_capable(current_user_ns(), CAP_SYS_ADMIN))
         return -EPERM;
     if (flags)
         return -EINVAL;

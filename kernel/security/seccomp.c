@@ -210,7 +210,7 @@ static struct seccomp_filter *read_filter(u64 uprog, u32 flags) {
         return ERR_PTR(-EFAULT);
     if (!prog.len || prog.len > BPF_MAXINSNS)
         return ERR_PTR(-EINVAL);
-    if (!current->no_new_privs && !capable(CAP_SYS_ADMIN))
+    if (!current->no_new_privs && !ns_capable(current_user_ns(), CAP_SYS_ADMIN))
         return ERR_PTR(-EACCES);
     struct seccomp_filter *f = kmalloc(sizeof(*f) + prog.len * sizeof(*f->insn), GFP_KERNEL);
     if (!f)

@@ -132,5 +132,5 @@ static int fill_super(struct super_block *sb, const char *options) {
         set_state(sb, false);
     return 0;
 }
-static const struct file_system_type type = {"ext2", false, fill_super};
+static const struct file_system_type type = {"ext2", false, fill_super, false};
 void ext2_init(void) { register_filesystem(&type); }

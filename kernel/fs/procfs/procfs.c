@@ -310,17 +310,19 @@ static ssize_t proc_read(struct file *f, struct iov_iter *it, loff_t *pos) {
 }
 static ssize_t proc_write(struct file *f, struct iov_iter *it, loff_t *pos) {
     struct node *n = NODE(f->inode);
-    char text[128];
     size_t want = it->count;
-    (void)pos;
     if (!n->e->store)
         return -EACCES;
-    if (want >= sizeof(text))
+    if (want >= PAGE_SIZE || *pos)
         return -EINVAL;
-    if (copy_from_iter(text, want, it) != want)
-        return -EFAULT;
+    char *text = kmalloc(want + 1, GFP_KERNEL);
+    if (!text)
+        return -ENOMEM;
+    ssize_t r = copy_from_iter(text, want, it) == want ? 0 : -EFAULT;
     text[want] = 0;
-    int r = n->e->store(text, n->t);
+    if (!r)
+        r = n->e->store(text, n->t);
+    kfree(text);
     return r ? r : (ssize_t)want;
 }
 void seq_release(struct file *f) {
@@ -346,5 +348,5 @@ static int fill(struct super_block *sb, const char *options) {
     struct inode *i = make(sb, &(struct node){&proc_root, NULL, 0, ROOT}, S_IFDIR | 0555, 1);
     return !IS_ERR(i) && (sb->root = d_alloc_root(i)) ? 0 : -ENOMEM;
 }
-const struct file_system_type type = {"proc", true, fill};
+const struct file_system_type type = {"proc", true, fill, true};
 void procfs_init(void) { register_filesystem(&type); }

@@ -58,6 +58,8 @@ static int show_pid_status(struct seq *s, struct task_struct *t) {
             ign |= t->sighand->action[i].handler == 1 ? BIT(i) : 0,
                 caught |= t->sighand->action[i].handler > 1 ? BIT(i) : 0;
     shared = t->signal->shared_pending.signal;
+#define UID(id) from_kuid_munged(current_user_ns(), id)
+#define GID(id) from_kgid_munged(current_user_ns(), id)
     struct cred now = *t->cred, *c = &now; /* the numbers: c's pointers may be gone */
     pid_t ppid = pid_nr_ns(t->real_parent->tgid, s->ns),
           tracer = t->ptrace ? pid_nr_ns(t->parent->pid, s->ns) : 0;
@@ -67,7 +69,10 @@ static int show_pid_status(struct seq *s, struct task_struct *t) {
                "Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\nTracerPid:\t%d\nUid:\t%"
                "u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n",
                t->comm, t->fs ? t->fs->umask : 0, words[strchr(letters, state_letter(t)) - letters], tgid,
-               pid, ppid, tracer, c->uid, c->euid, c->suid, c->fsuid, c->gid, c->egid, c->sgid, c->fsgid);
+               pid, ppid, tracer, UID(c->uid), UID(c->euid), UID(c->suid), UID(c->fsuid), GID(c->gid),
+               GID(c->egid), GID(c->sgid), GID(c->fsgid));
+#undef UID
+#undef GID
     if (mm) {
         down_read(&mm->mmap_lock);
         u64 locked = locked_pages(mm);
@@ -364,6 +369,7 @@ struct file *task_file(struct task_struct *t, u32 fd) {
 NS_LINK(uts, NS_UTS)
 NS_LINK(ipc, NS_IPC)
 NS_LINK(mnt, NS_MNT)
+NS_LINK(user, NS_USER)
 NS_LINK(pid, NS_PID)
 NS_LINK(pid_for_children, NS_PID_FOR_CHILDREN)
 static const struct entry ns_entries[] = {
@@ -371,10 +377,15 @@ static const struct entry ns_entries[] = {
     PROC_LINK("mnt", .link = link_mnt, .text_link = text_mnt),
     PROC_LINK("pid", .link = link_pid, .text_link = text_pid),
     PROC_LINK("pid_for_children", .link = link_pid_for_children, .text_link = text_pid_for_children),
+    PROC_LINK("user", .link = link_user, .text_link = text_user),
     PROC_LINK("uts", .link = link_uts, .text_link = text_uts),
     {0},
 };
 
+static int show_uid_map(struct seq *s, struct task_struct *t) { return show_id_map(s, t, false); }
+static int show_gid_map(struct seq *s, struct task_struct *t) { return show_id_map(s, t, true); }
+static int store_uid_map(char *text, struct task_struct *t) { return store_id_map(text, t, false); }
+static int store_gid_map(char *text, struct task_struct *t) { return store_id_map(text, t, true); }
 const struct entry pid_entries[] = {
     PROC_FILE("stat", 0444, show_pid_stat),
     PROC_FILE("status", 0444, show_pid_status),
@@ -391,6 +402,9 @@ const struct entry pid_entries[] = {
     PROC_FILE("limits", 0444, show_limits),
     PROC_FILE("io", 0400, show_io),
     PROC_FILE("cgroup", 0444, show_cgroup),
+    PROC_KNOB("uid_map", 0644, show_uid_map, store_uid_map),
+    PROC_KNOB("gid_map", 0644, show_gid_map, store_gid_map),
+    PROC_KNOB("setgroups", 0644, show_setgroups, store_setgroups),
     PROC_FILE("mounts", 0444, show_mounts),
     PROC_LINK("cwd", .link = link_cwd),
     PROC_LINK("root", .link = link_root),

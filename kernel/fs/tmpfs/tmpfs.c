@@ -263,7 +263,8 @@ static int devfs_fill(struct super_block *sb, const char *options) {
     return r;
 }
 
-static const struct file_system_type tmpfs = {"tmpfs", true, tmpfs_fill}, devfs = {"devfs", true, devfs_fill};
+static const struct file_system_type tmpfs = {"tmpfs", true, tmpfs_fill, true},
+                                     devfs = {"devfs", true, devfs_fill, false};
 void tmpfs_init(void) {
     register_filesystem(&tmpfs);
     shm_sb = kzalloc(sizeof(*shm_sb), GFP_KERNEL);
