@@ -1,5 +1,5 @@
 /* unshare: run a program in namespaces of its own (C20): -u host name, -i System V IPC, -m mounts, -p process
- * numbers, with a /proc of their own. -h NAME: called so (with -u). -r DIR: with DIR as its root, the old one
+ * numbers, with a /proc of their own; -U users: who calls it is root there, so anybody may. -h NAME: called so (with -u). -r DIR: with DIR as its root, the old one
  * gone (with -m). `unshare -h box -i -p -r /tmp/root sh` is a small container. */
 #include <tine.h>
 
@@ -19,11 +19,24 @@ static void own_root(void) {
     free(old);
 }
 
+static void put(const char *file, const char *text) {
+    int fd = open(file, O_WRONLY);
+    if (fd < 0 || write(fd, text, strlen(text)) < 0)
+        die("%s", file);
+    close(fd);
+}
+/* Root in there is id out here. */
+static void map(const char *file, unsigned int id) {
+    char text[32];
+    snprintf(text, sizeof(text), "0 %u 1", id);
+    put(file, text);
+}
+
 int main(int argc, char **argv) {
     static char *shell[] = {"sh", NULL};
     long flags = 0;
     int c, st;
-    while ((c = options(argc, argv, "+uimph:r:", "unshare [-uimp] [-h NAME] [-r DIR] [COMMAND [ARG...]]")) !=
+    while ((c = options(argc, argv, "+uimpUh:r:", "unshare [-uimpU] [-h NAME] [-r DIR] [COMMAND [ARG...]]")) !=
            -1)
         switch (c) {
         case 'u':
@@ -38,6 +51,9 @@ int main(int argc, char **argv) {
         case 'p':
             flags |= CLONE_NEWPID | CLONE_NEWNS;
             break;
+        case 'U':
+            flags |= CLONE_NEWUSER;
+            break;
         case 'h':
             flags |= CLONE_NEWUTS;
             name = optarg;
@@ -46,8 +62,15 @@ int main(int argc, char **argv) {
             flags |= CLONE_NEWNS;
             root = optarg;
         }
+    uid_t uid = getuid();
+    gid_t gid = getgid();
     if (syscall(SYS_unshare, flags) < 0)
         die("unshare");
+    if (flags & CLONE_NEWUSER) {
+        map("/proc/self/uid_map", uid);
+        put("/proc/self/setgroups", "deny");
+        map("/proc/self/gid_map", gid);
+    }
     if (name && syscall(SYS_sethostname, name, strlen(name)) < 0)
         die("%s", name);
     /* Nothing that is mounted in here is to be seen out there. */

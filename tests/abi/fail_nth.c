@@ -371,12 +371,26 @@ static int do_messages(int n) {
     return e;
 }
 int main(int, char **);
+static int do_policy(int n) {
+    unsigned long node = 1;
+    char *p = mmap(0, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    memset(p, 1, 3 * 4096);
+    arm(n);
+    int e = settle(syscall(SYS_set_mempolicy, 2, &node, 65) ||
+                           syscall(SYS_mbind, p + 4096, 4096, 2, &node, 65, 3)
+                       ? -1
+                       : 0);
+    syscall(SYS_set_mempolicy, 0, 0, 0);
+    munmap(p, 3 * 4096);
+    return e;
+}
+static unsigned long unshare_flags;
 static int do_unshare(int n) { /* in a child: what is new goes with it */
     pid_t p = fork();
     if (!p) {
         nth_fd = open("/proc/self/fail-nth", O_RDWR);
         arm(n);
-        int e = syscall(SYS_unshare, CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNS | CLONE_NEWPID) ? errno : 0;
+        int e = syscall(SYS_unshare, unshare_flags) ? errno : 0;
         int more = left();
         arm(0);
         _exit(e | (more ? 0x80 : 0));
@@ -503,9 +517,15 @@ int main(int argc, char **argv) {
     sweep("msgget, msgsnd, msgrcv", do_messages, 0);
     sweep("add_key", do_keys, 0);
     sweep("ptrace: peek, poke, step", do_trace, EIO);
+    unshare_flags = CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNS | CLONE_NEWPID;
     sweep("unshare(UTS|IPC|NS|PID)", do_unshare, 0);
+    unshare_flags |= CLONE_NEWUSER;
+    sweep("unshare(USER|UTS|IPC|NS|PID)", do_unshare, 0);
+    sweep("set_mempolicy, mbind", do_policy, 0);
     flags = CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNS | CLONE_NEWPID;
     sweep("clone(NEWUTS|NEWIPC|NEWNS|NEWPID)", do_fork, 0);
+    flags |= CLONE_NEWUSER;
+    sweep("clone(NEWUSER|NEWUTS|NEWIPC|NEWNS|NEWPID)", do_fork, 0);
     fflush(stdout);
     pid_t p = fork();
     if (!p)

@@ -184,6 +184,9 @@ static const struct call calls[] = {
     C(unshare, 3, FLAGS),
     C(setns, 3, FD, FLAGS),
     C(pivot_root, 1, PATH, PATH),
+    C(set_mempolicy, 2, CMD, PTR, CMD),
+    C(get_mempolicy, 2, PTR, PTR, CMD, ADDR, CMD),
+    C(mbind, 3, ADDR, SIZE, CMD, PTR, CMD, CMD),
 };
 #define NCALLS ((int)(sizeof(calls) / sizeof(*calls)))
 /* Not tried by root: what would end or take over the machine that others are being tried on. */
