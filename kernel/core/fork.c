@@ -304,6 +304,7 @@ static void init_child(struct task_struct *p, const struct kernel_clone_args *ar
     p->pending.signal = 0;
     INIT_LIST_HEAD(&p->pending.queue);
     p->stop_pending = p->core_parked = p->restore_sigmask = p->in_reclaim = false;
+    p->journal_depth = 0;
     p->ptrace = p->jobctl = 0;
     p->ptrace_code = p->ptrace_message = 0;
     p->step.active = false;

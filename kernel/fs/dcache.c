@@ -207,11 +207,18 @@ u64 shrink_dentries(u64 want) {
     while (got < want) {
         spin_lock(&dcache_lock);
         struct dentry *d = list_empty(&unused) ? NULL : list_first_entry(&unused, struct dentry, lru);
-        if (d)
+        bool busy = d && current->in_reclaim && d->inode && d->inode->sb->journaled && d->inode->dirty;
+        if (busy) /* its end would need a handle, and who needs memory may have one, or a page locked */
+            list_del(&d->lru), list_add_tail(&d->lru, &unused);
+        else if (d)
             detach(d);
         spin_unlock(&dcache_lock);
         if (!d)
             break;
+        if (busy) {
+            got++;
+            continue;
+        }
         dput(free_dentry(d));
         got++;
     }

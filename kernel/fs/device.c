@@ -257,7 +257,8 @@ static int bdev_prepare(struct inode *i, struct page *p, unsigned int from, unsi
     lock_page(p);
     return page_test(p, PG_UPTODATE) ? 0 : -EIO;
 }
-static const struct address_space_ops bdev_aops = {bdev_readpage, bdev_writepage, bdev_prepare};
+static const struct address_space_ops bdev_aops = {
+    .readpage = bdev_readpage, .writepage = bdev_writepage, .prepare_write = bdev_prepare};
 static int bdev_sync_inode(struct inode *i) {
     (void)i;
     return 0;

@@ -40,7 +40,7 @@ struct inode {
     void *private;   /* the file system's: a FIFO's pipe, a device, an ext2 directory's filters */
     u32 fs_data[16]; /* ext2: block numbers */
     u32 fs_flags;
-    u64 fs_block_group, version;
+    struct list_head orphan; /* ext2: unlinked, and in use */
 };
 
 /* A name in a directory. Negative (inode NULL): known not to exist. A dentry with count 0 stays cached. */
@@ -81,6 +81,7 @@ struct super_block {
     u32 flags;
     struct dentry *root;
     struct block_device *bdev;
+    bool journaled;        /* its sync_fs writes inodes too, and nobody else does */
     u32 active;            /* mounts of it: mount_mutex */
     struct list_head link; /* all super blocks: mount_mutex */
     struct mutex rename_lock;
@@ -357,6 +358,8 @@ struct block_request {
     void (*done)(struct block_request *r); /* any context */
     void *private;
 };
+void collect_dirty_inodes(struct super_block *sb, struct list_head *out);
+void release_dirty_inodes(struct list_head *list);
 struct block_device {
     const char *name;
     u64 dev; /* makedev */

@@ -40,6 +40,7 @@ struct inode *new_inode(struct super_block *sb) {
     i->i_atime = i->i_mtime = i->i_ctime = current_time();
     INIT_LIST_HEAD(&i->hash);
     INIT_LIST_HEAD(&i->dirty_link);
+    INIT_LIST_HEAD(&i->orphan);
     spin_lock(&icache_lock);
     list_add(&i->sb_list, &sb->inodes);
     spin_unlock(&icache_lock);
@@ -167,6 +168,30 @@ int sync_inode(struct inode *i, bool wait) {
     return r;
 }
 
+/* For a journal, whose commit writes inodes. Those of sb that are dirty move to `out`, counted; and back: what
+ * was changed meanwhile is in the list of all again. */
+void collect_dirty_inodes(struct super_block *sb, struct list_head *out) {
+    struct inode *i, *n;
+    spin_lock(&icache_lock);
+    list_for_each_entry_safe(i, n, &dirty_list,
+                             dirty_link) if (i->sb == sb && atomic_inc_not_zero(&i->refcount)) {
+        list_del(&i->dirty_link);
+        list_add_tail(&i->dirty_link, out);
+    }
+    spin_unlock(&icache_lock);
+}
+void release_dirty_inodes(struct list_head *list) {
+    struct inode *i, *n;
+    list_for_each_entry_safe(i, n, list, dirty_link) {
+        spin_lock(&icache_lock);
+        list_del_init(&i->dirty_link);
+        spin_unlock(&icache_lock);
+        if (i->dirty || READ_ONCE(i->i_data.dirty.n))
+            make_dirty(i);
+        iput(i);
+    }
+}
+
 /* Write every dirty inode of sb (NULL: of all). Block devices' own caches come last. */
 static void flush_inodes(struct super_block *sb, bool wait) {
     for (int pass = 0; pass < 2; pass++) {
@@ -179,7 +204,8 @@ static void flush_inodes(struct super_block *sb, bool wait) {
             struct inode *i = list_empty(&work) ? NULL : list_first_entry(&work, struct inode, dirty_link);
             if (i) {
                 list_del_init(&i->dirty_link);
-                bool skip = (sb && i->sb != sb && !S_ISBLK(i->i_mode)) || (pass == 0 && S_ISBLK(i->i_mode));
+                bool skip = (sb && i->sb != sb && !S_ISBLK(i->i_mode)) || (pass == 0 && S_ISBLK(i->i_mode)) ||
+                            i->sb->journaled; /* a commit does that */
                 if (skip || !atomic_inc_not_zero(&i->refcount)) {
                     if (skip)
                         list_add_tail(&i->dirty_link, &dirty_list);
@@ -211,6 +237,10 @@ void sync_all(bool wait) {
         list_for_each_entry(b, &block_devices, link) block_flush(b);
 }
 
+static void sync_journaled(struct super_block *sb) {
+    if (sb->journaled)
+        sync_super(sb);
+}
 static int flusher(void *arg) {
     (void)arg;
     for (;;) {
@@ -218,8 +248,10 @@ static int flusher(void *arg) {
                          ktime_get() + 5000000000UL, false);
         flush_now = false;
         landlock_reap();
-        if (!list_empty(&dirty_list))
+        if (!list_empty(&dirty_list)) {
+            for_each_super(sync_journaled);
             flush_inodes(NULL, false);
+        }
     }
     return 0;
 }

@@ -63,11 +63,15 @@ static int anon_fault(struct vm_area *v, u64 va, u32 access) {
 
 /* A store to a shared file page: give it a block, mark it dirty. */
 static int make_writable(struct address_space *m, struct page *p) {
+    if (m->ops->begin_write)
+        m->ops->begin_write(m->host);
     lock_page(p);
     int r = p->mapping != m ? -EAGAIN : m->ops->prepare_write(m->host, p, 0, PAGE_SIZE);
     if (!r)
         set_page_dirty(p);
     unlock_page(p);
+    if (m->ops->end_write && m->ops->end_write(m->host, r))
+        return -EAGAIN;
     return r;
 }
 

@@ -77,6 +77,8 @@ void end_page_writeback(struct page *p, bool ok) {
     if (!ok)
         m->error = -EIO;
     spin_unlock_irqrestore(&m->lock, irq);
+    if (!ok)
+        page_set(p, PG_ERROR);
     page_flag_done(p, PG_WRITEBACK);
     put_page(p);
 }
@@ -264,11 +266,23 @@ void truncate_pages(struct address_space *m, u64 first) {
         unmap_mapping_pages(m, first);
 }
 
-int writeback_mapping(struct address_space *m, bool wait) {
+void cancel_dirty_page(struct page *p) {
+    if (p->mapping)
+        clear_dirty(p->mapping, p);
+}
+void write_cached_page(struct page *p) {
+    struct address_space *m = p->mapping;
+    page_set(p, PG_UPTODATE);
+    page_clear(p, PG_ERROR);
+    clear_dirty(m, p);
+    start_writeback(m, p);
+    m->ops->writepage(m->host, p);
+}
+void start_writeback_mapping(struct address_space *m) {
     struct page *p;
     struct blk_plug plug;
     if (!m->ops || !m->ops->writepage) /* a FIFO has no pages */
-        return 0;
+        return;
     blk_start_plug(&plug);
     for (u64 i = READ_ONCE(m->dirty.low);
          READ_ONCE(m->dirty.n) && i <= READ_ONCE(m->dirty.high) && (p = next_page(m, &i)); i++) {
@@ -290,13 +304,21 @@ int writeback_mapping(struct address_space *m, bool wait) {
         put_page(p);
     }
     blk_finish_plug(&plug);
+}
+void wait_for_mapping(struct address_space *m) {
+    struct page *p;
     for (u64 i = READ_ONCE(m->writeback.low);
-         wait && READ_ONCE(m->writeback.n) && i <= READ_ONCE(m->writeback.high) && (p = next_page(m, &i));
-         i++) {
+         READ_ONCE(m->writeback.n) && i <= READ_ONCE(m->writeback.high) && (p = next_page(m, &i)); i++) {
         wait_on_page(p, PG_WRITEBACK);
         put_page(p);
     }
-    return wait ? xchg(&m->error, 0) : 0;
+}
+int writeback_mapping(struct address_space *m, bool wait) {
+    start_writeback_mapping(m);
+    if (!wait)
+        return 0;
+    wait_for_mapping(m);
+    return xchg(&m->error, 0);
 }
 
 u64 reclaim_pages(u64 want, struct cgroup *of, u64 *in_work) {
@@ -389,9 +411,13 @@ ssize_t generic_file_write(struct file *f, struct iov_iter *it, loff_t *pos) {
             r = -EFAULT;
             break;
         }
+        if (m->ops->begin_write)
+            m->ops->begin_write(inode);
         struct page *p = grab_page(m, *pos >> PAGE_SHIFT);
         if (!p) {
             r = -ENOMEM;
+            if (m->ops->end_write)
+                m->ops->end_write(inode, r);
             break;
         }
         wait_on_page(p, PG_WRITEBACK);
@@ -413,6 +439,8 @@ ssize_t generic_file_write(struct file *f, struct iov_iter *it, loff_t *pos) {
         }
         unlock_page(p);
         put_page(p);
+        if (m->ops->end_write && m->ops->end_write(inode, r))
+            continue;
         if (r)
             break;
         *pos += c;

@@ -45,6 +45,7 @@ _Static_assert(!(sizeof(struct page) & (sizeof(struct page) - 1)), "index arithm
 #define PG_REFERENCED BIT(6)
 #define PG_ERROR BIT(7)
 #define PG_TABLE BIT(8)
+#define PG_JOURNAL BIT(11)   /* metadata: part of a transaction that is not in the log; under the journal's lock */
 #define PG_READAHEAD BIT(10) /* page cache: whoever comes here wants what follows soon */
 #define PG_SEALED BIT(9)     /* a leaf table: no entry permits stores */
 static inline bool page_test(const struct page *p, u32 f) {
@@ -107,6 +108,10 @@ struct address_space_ops {
     int (*writepage)(struct inode *inode, struct page *page);
     /* Make sure [from, to) of the locked page can be stored: allocate its block. May sleep. */
     int (*prepare_write)(struct inode *inode, struct page *page, unsigned int from, unsigned int to);
+    /* Around prepare_write, the store and what follows from it, before any page is locked; or NULL. The second
+     * is true where -ENOSPC is worth another try. */
+    void (*begin_write)(struct inode *inode);
+    bool (*end_write)(struct inode *inode, int r);
 };
 /* So many pages, and indices between which they lie. */
 struct page_span {
@@ -145,6 +150,12 @@ int writeback_mapping(struct address_space *m, bool wait);
 struct cgroup;
 u64 reclaim_pages(u64 want, struct cgroup *of, u64 *in_work);
 u64 nr_cached_pages(void), nr_dirty_pages(void);
+/* For a journal. A locked page is not to be written, though it was dirty. A locked page, counted by the caller,
+ * is written now: unlocked, PG_WRITEBACK until it is done, PG_ERROR then if that failed. All dirty pages on
+ * their way; and all that are on their way done. Errors stay for fsync. */
+void cancel_dirty_page(struct page *p);
+void write_cached_page(struct page *p);
+void start_writeback_mapping(struct address_space *m), wait_for_mapping(struct address_space *m);
 
 /* --- address spaces --- */
 #define VM_READ 1u

@@ -1,6 +1,7 @@
 /* ext2 directories: records in the directory's own pages, found by going through them; those of a large
  * directory only where the name may be (dirfilter.c). */
-#include "ext2.h"
+#include "journal.h"
+#include <abi/errno.h>
 
 static u32 rec_need(u32 len) { return ALIGN_UP(8 + len, 4u); }
 
@@ -61,10 +62,15 @@ static int lookup(struct inode *dir, struct dentry *d) {
     return 0;
 }
 
+static void will_change(struct inode *dir, struct page *p) {
+    s64 b = dir->sb->journaled ? ext2_map(dir, p->index, false, NULL) : 0;
+    if (b > 0)
+        journal_access(dir->sb, p, b, false);
+}
 static void changed(struct inode *dir, struct page *p) {
     lock_page(p);
     wait_on_page(p, PG_WRITEBACK);
-    set_page_dirty(p);
+    journal_dirty(dir->sb, p);
     unlock_page(p);
     dir->fs_flags &= ~EXT2_INDEX_FL; /* a hash index would be stale */
     inode_update_mtime(dir);
@@ -87,9 +93,10 @@ static int add(struct inode *dir, const char *name, u32 len, struct inode *i) {
             bool fresh = false;
             s64 b = ext2_map(dir, n, true, &fresh);
             if (b >= 0) {
+                journal_access(dir->sb, p, b, true);
                 memset(page_address(p), 0, PAGE_SIZE);
                 ((struct ext2_dirent *)page_address(p))->rec_len = EXT2_BLOCK_SIZE;
-                set_page_dirty(p);
+                journal_dirty(dir->sb, p);
             }
             unlock_page(p);
             if (b < 0) {
@@ -110,6 +117,7 @@ static int add(struct inode *dir, const char *name, u32 len, struct inode *i) {
             u32 own = e->inode ? rec_need(e->name_len) : 0;
             if (e->rec_len >= own + need) {
                 u32 rest = e->rec_len - own;
+                will_change(dir, p);
                 if (own) {
                     e->rec_len = own;
                     e = (void *)((u8 *)e + own);
@@ -137,6 +145,7 @@ static int erase(struct inode *dir, const char *name, u32 len) {
     struct ext2_dirent *prev, *e = find(dir, name, len, &p, &prev);
     if (!e || IS_ERR(e))
         return e ? PTR_ERR(e) : -ENOENT;
+    will_change(dir, p);
     if (prev)
         prev->rec_len += e->rec_len;
     e->inode = 0;
@@ -249,6 +258,8 @@ static int link(struct inode *dir, struct dentry *d, struct inode *i) {
 static void drop_link(struct inode *i, u32 n) {
     i->i_nlink -= min(n, i->i_nlink);
     i->i_ctime = current_time();
+    if (!i->i_nlink)
+        ext2_orphan_add(i);
     mark_inode_dirty(i);
 }
 static int unlink(struct inode *dir, struct dentry *d) {
@@ -293,6 +304,7 @@ static int set_dotdot(struct inode *i, struct inode *parent) {
     struct ext2_dirent *e = find(i, "..", 2, &p, NULL);
     if (!e || IS_ERR(e))
         return -EUCLEAN;
+    will_change(i, p);
     e->inode = parent->i_ino;
     changed(i, p);
     put_page(p);
@@ -309,6 +321,7 @@ static int rename(struct inode *od, struct dentry *o, struct inode *nd, struct d
         struct ext2_dirent *e = find(nd, n->name, n->len, &p, NULL);
         if (!e || IS_ERR(e))
             return -EUCLEAN;
+        will_change(nd, p);
         e->inode = oi->i_ino; /* the name changes its file in one store */
         e->file_type = type_of[IFTODT(oi->i_mode)];
         changed(nd, p);
@@ -362,14 +375,33 @@ static int iterate(struct file *f, struct dir_context *ctx) {
     return 0;
 }
 
+/* Each change of names is one handle. */
+#define IN_HANDLE(name, dir, params, args)                                                                   \
+    static int name##_in_handle params {                                                                     \
+        struct super_block *sb = (dir)->sb;                                                                  \
+        int r;                                                                                               \
+        do {                                                                                                 \
+            journal_start(sb);                                                                               \
+            r = name args;                                                                                   \
+            journal_stop(sb);                                                                                \
+        } while (r == -ENOSPC && journal_more_space(sb));                                                    \
+        return r;                                                                                            \
+    }
+IN_HANDLE(create, dir, (struct inode *dir, struct dentry *d, u32 mode, u64 rdev), (dir, d, mode, rdev))
+IN_HANDLE(mkdir, dir, (struct inode *dir, struct dentry *d, u32 mode), (dir, d, mode))
+IN_HANDLE(symlink, dir, (struct inode *dir, struct dentry *d, const char *target), (dir, d, target))
+IN_HANDLE(link, dir, (struct inode *dir, struct dentry *d, struct inode *i), (dir, d, i))
+IN_HANDLE(unlink, dir, (struct inode *dir, struct dentry *d), (dir, d))
+IN_HANDLE(rmdir, dir, (struct inode *dir, struct dentry *d), (dir, d))
+IN_HANDLE(rename, od, (struct inode *od, struct dentry *o, struct inode *nd, struct dentry *n), (od, o, nd, n))
 const struct inode_operations ext2_dir_iops = {.lookup = lookup,
-                                               .create = create,
-                                               .mkdir = mkdir,
-                                               .symlink = symlink,
-                                               .link = link,
-                                               .unlink = unlink,
-                                               .rmdir = rmdir,
-                                               .rename = rename};
+                                               .create = create_in_handle,
+                                               .mkdir = mkdir_in_handle,
+                                               .symlink = symlink_in_handle,
+                                               .link = link_in_handle,
+                                               .unlink = unlink_in_handle,
+                                               .rmdir = rmdir_in_handle,
+                                               .rename = rename_in_handle};
 const struct inode_operations ext2_file_iops = {.truncate = ext2_truncate};
 const struct inode_operations ext2_link_iops = {.readlink = readlink};
 const struct file_operations ext2_dir_fops = {.iterate = iterate, .fsync = ext2_fsync};

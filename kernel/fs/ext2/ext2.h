@@ -14,7 +14,16 @@ struct ext2_super {
     u32 s_first_ino;
     u16 s_inode_size, s_block_group_nr;
     u32 s_feature_compat, s_feature_incompat, s_feature_ro_compat;
+    u8 s_uuid[16];
+    char s_volume_name[16], s_last_mounted[64];
+    u32 s_algorithm_usage_bitmap;
+    u8 s_prealloc_blocks, s_prealloc_dir_blocks;
+    u16 s_padding1;
+    u8 s_journal_uuid[16];
+    u32 s_journal_inum, s_journal_dev, s_last_orphan;
 };
+_Static_assert(offsetof(struct ext2_super, s_last_orphan) == 0xe8, "on the disk");
+#define COMPAT_HAS_JOURNAL 4u
 #define EXT2_MAGIC 0xef53
 #define EXT2_VALID_FS 1
 #define EXT2_ROOT_INO 2
@@ -54,6 +63,8 @@ struct ext2_sb {
     struct page *super_page;
     struct ext2_super *super; /* in super_page */
     u32 next_block;           /* where to look first */
+    struct journal *journal;  /* or NULL */
+    struct list_head orphans; /* inodes in memory without a name, the first as on the disk: lock */
 };
 static inline struct ext2_sb *EXT2_SB(struct super_block *sb) { return sb->private; }
 
@@ -62,6 +73,12 @@ struct ext2_group *ext2_group(struct ext2_sb *s, u32 g, struct page **page);
 /* The disk block of a file's block; 0: a hole. create: allocate it (*fresh says so). -errno. */
 s64 ext2_map(struct inode *inode, u64 index, bool create, bool *fresh);
 struct inode *ext2_iget(struct super_block *sb, u32 ino);
+struct inode *ext2_iget_reserved(struct super_block *sb, u32 ino); /* the journal's; or an orphan */
+/* The inode has no name any more but is in use: if the power goes it is to be freed. In a handle. And after a
+ * power cut: free those that the list on the disk names. */
+void ext2_orphan_add(struct inode *inode);
+void ext2_orphan_del(struct inode *inode);
+void ext2_orphan_cleanup(struct super_block *sb);
 struct inode *ext2_new_inode(struct inode *dir, u32 mode, u64 rdev);
 int ext2_truncate(struct inode *inode, loff_t size);
 int ext2_write_inode(struct inode *inode);

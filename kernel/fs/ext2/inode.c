@@ -1,7 +1,7 @@
 /* ext2: allocation, block mapping, inodes. Metadata blocks are pages of the device's own cache; a file's
  * data are pages of its inode. A block that leaves metadata use is forgotten from the device's cache, so
  * that an old copy is never written over what it holds next. */
-#include "ext2.h"
+#include "journal.h"
 
 void insert_inode_hash(struct inode *i);
 void forget_page(struct address_space *m, u64 index);
@@ -16,20 +16,23 @@ struct ext2_group *ext2_group(struct ext2_sb *s, u32 g, struct page **page) {
     *page = bread(s->bdev, s->first_data_block + 1 + g / per);
     return IS_ERR(*page) ? NULL : (struct ext2_group *)page_address(*page) + g % per;
 }
-static void dirty_put(struct page *p) {
-    set_page_dirty(p);
+/* A page of the device's cache is about to change; and has. */
+static void will_change(struct super_block *sb, struct page *p) { journal_access(sb, p, p->index, false); }
+static void dirty_put(struct super_block *sb, struct page *p) {
+    journal_dirty(sb, p);
     put_page(p);
 }
 
-/* Find and set a clear bit among the first n, from `from` on. -1: none. */
-static s64 take_bit(u8 *map, u32 n, u32 from) {
+/* Find and set a clear bit among the first n, from `from` on; of blocks, bit 0 is block `base`, those that may be
+ * taken. -1: none. */
+static s64 take_bit(u8 *map, u32 n, u32 from, struct super_block *sb, u64 base) {
     for (u32 k = 0; k < n; k++) {
         u32 i = from + k < n ? from + k : from + k - n;
         if (!(i % 8) && map[i / 8] == 0xff && i + 8 <= n) {
             k += 7;
             continue;
         }
-        if (!(map[i / 8] >> i % 8 & 1)) {
+        if (!(map[i / 8] >> i % 8 & 1) && (!sb || journal_may_take(sb, base + i))) {
             map[i / 8] |= 1u << i % 8;
             return i;
         }
@@ -59,19 +62,25 @@ static s64 alloc_block(struct super_block *sb) {
             return -EIO;
         }
         u32 n = min(s->blocks_per_group, s->blocks_count - s->first_data_block - g * s->blocks_per_group);
-        s64 bit = take_bit(page_address(bp), n, k ? 0 : s->next_block % s->blocks_per_group);
+        u64 base = s->first_data_block + (u64)g * s->blocks_per_group;
+        will_change(sb, bp);
+        will_change(sb, gp);
+        will_change(sb, s->super_page);
+        s64 bit = take_bit(page_address(bp), n, k ? 0 : s->next_block % s->blocks_per_group, sb, base);
         if (bit < 0) {
             put_page(bp);
             put_page(gp);
+            if (s->journal) /* those that are free become so when the transaction ends */
+                continue;
             ext2_error(sb, "free blocks promised and not there in group", g);
             return -EIO;
         }
         gd->bg_free_blocks_count--;
         s->super->s_free_blocks_count--;
-        dirty_put(bp);
-        dirty_put(gp);
-        set_page_dirty(s->super_page);
-        u64 block = s->first_data_block + (u64)g * s->blocks_per_group + bit;
+        dirty_put(sb, bp);
+        dirty_put(sb, gp);
+        journal_dirty(sb, s->super_page);
+        u64 block = base + bit;
         u64 table_end = (u64)gd->bg_inode_table + s->inodes_per_group * s->inode_size / EXT2_BLOCK_SIZE;
         if (block == gd->bg_block_bitmap || block == gd->bg_inode_bitmap ||
             (block >= gd->bg_inode_table && block < table_end)) {
@@ -86,7 +95,7 @@ static s64 alloc_block(struct super_block *sb) {
 
 bool ext2_valid_block(struct ext2_sb *s, u64 b) { return b > s->first_data_block && b < s->blocks_count; }
 
-static void free_block(struct super_block *sb, u32 block) {
+static void free_block(struct super_block *sb, u32 block, bool metadata) {
     struct ext2_sb *s = EXT2_SB(sb);
     if (!ext2_valid_block(s, block)) {
         ext2_error(sb, "a block out of range to free:", block);
@@ -107,12 +116,16 @@ static void free_block(struct super_block *sb, u32 block) {
     if (!(map[bit / 8] >> bit % 8 & 1)) {
         ext2_error(sb, "a block freed twice:", block);
     } else {
+        will_change(sb, bp);
+        will_change(sb, gp);
+        will_change(sb, s->super_page);
         map[bit / 8] &= ~(1u << bit % 8);
         gd->bg_free_blocks_count++;
         s->super->s_free_blocks_count++;
-        set_page_dirty(bp);
-        set_page_dirty(gp);
-        set_page_dirty(s->super_page);
+        journal_dirty(sb, bp);
+        journal_dirty(sb, gp);
+        journal_dirty(sb, s->super_page);
+        journal_freed(sb, block, metadata);
     }
     put_page(bp);
     put_page(gp);
@@ -155,22 +168,25 @@ static s64 map_locked(struct inode *i, u64 index, bool create, bool *fresh) {
             if (d + 1 < depth) { /* a new indirect block is all holes */
                 struct page *p = grab_page(&s->bdev->inode->i_data, block);
                 if (!p) {
-                    free_block(i->sb, block);
+                    free_block(i->sb, block, true);
                     i->i_blocks -= EXT2_BLOCK_SIZE / 512;
                     block = -ENOMEM;
                     break;
                 }
                 wait_on_page(p, PG_WRITEBACK);
+                journal_access(i->sb, p, block, true);
                 memset(page_address(p), 0, PAGE_SIZE);
-                set_page_dirty(p);
+                journal_dirty(i->sb, p);
                 unlock_page(p);
                 put_page(p);
             } else {
                 *fresh = true;
             }
+            if (holder)
+                will_change(i->sb, holder);
             *slot = block;
             if (holder)
-                set_page_dirty(holder);
+                journal_dirty(i->sb, holder);
             mark_inode_dirty(i);
         }
         if (!ext2_valid_block(s, block)) {
@@ -216,7 +232,8 @@ static int readpage(struct inode *i, struct page *p) {
 static int writepage(struct inode *i, struct page *p) {
     bool fresh;
     loff_t size = READ_ONCE(i->i_size), at = (loff_t)p->index << PAGE_SHIFT;
-    s64 b = ext2_map(i, p->index, true, &fresh);
+    /* With a journal the block is there: who made the page dirty has seen to it, in a handle. */
+    s64 b = ext2_map(i, p->index, !EXT2_SB(i->sb)->journal, &fresh);
     if (b <= 0) {
         unlock_page(p);
         end_page_writeback(p, false);
@@ -244,7 +261,12 @@ static int prepare_write(struct inode *i, struct page *p, unsigned int from, uns
     lock_page(p);
     return page_test(p, PG_UPTODATE) ? 0 : -EIO;
 }
-static const struct address_space_ops aops = {readpage, writepage, prepare_write};
+static void begin_write(struct inode *i) { journal_start(i->sb); }
+static bool end_write(struct inode *i, int r) {
+    journal_stop(i->sb);
+    return r == -ENOSPC && journal_more_space(i->sb);
+}
+static const struct address_space_ops aops = {readpage, writepage, prepare_write, begin_write, end_write};
 
 /* Free what lies at or after file block `first` below one pointer; span: blocks that it covers. */
 static void free_branch(struct inode *i, u32 *slot, u64 at, u64 span, int depth, u64 first) {
@@ -256,18 +278,19 @@ static void free_branch(struct inode *i, u32 *slot, u64 at, u64 span, int depth,
         struct page *p = bread(s->bdev, block);
         if (IS_ERR(p))
             return;
+        will_change(i->sb, p);
         u64 each = span / PTRS;
         for (u32 k = 0; k < PTRS; k++)
             free_branch(i, (u32 *)page_address(p) + k, at + k * each, each, depth - 1, first);
         if (at < first)
-            set_page_dirty(p);
+            journal_dirty(i->sb, p);
         put_page(p);
     }
     if (at < first)
         return;
     if (depth)
         forget_page(&s->bdev->inode->i_data, block);
-    free_block(i->sb, block);
+    free_block(i->sb, block, depth || S_ISDIR(i->i_mode));
     i->i_blocks -= min(i->i_blocks, (u64)EXT2_BLOCK_SIZE / 512);
     *slot = 0;
 }
@@ -285,9 +308,7 @@ static void free_blocks_from(struct inode *i, u64 first) {
 static bool has_blocks(struct inode *i) {
     return S_ISREG(i->i_mode) || S_ISDIR(i->i_mode) || (S_ISLNK(i->i_mode) && i->i_size >= 60);
 }
-int ext2_truncate(struct inode *i, loff_t size) {
-    if (i->sb->flags & MS_RDONLY)
-        return -EROFS;
+static int truncate_to(struct inode *i, loff_t size) {
     if (size > (loff_t)(12 + PTRS + PTRS * PTRS) * EXT2_BLOCK_SIZE)
         return -EFBIG;
     if (size < i->i_size) {
@@ -311,6 +332,15 @@ int ext2_truncate(struct inode *i, loff_t size) {
     WRITE_ONCE(i->i_size, size);
     mark_inode_dirty(i);
     return 0;
+}
+
+int ext2_truncate(struct inode *i, loff_t size) {
+    if (i->sb->flags & MS_RDONLY)
+        return -EROFS;
+    journal_start(i->sb);
+    int r = truncate_to(i, size);
+    journal_stop(i->sb);
+    return r;
 }
 
 /* --- inodes --- */
@@ -346,13 +376,9 @@ static void set_ops(struct inode *i) {
     }
 }
 
-struct inode *ext2_iget(struct super_block *sb, u32 ino) {
+/* orphan: it may have no name. */
+static struct inode *get_inode(struct super_block *sb, u32 ino, bool orphan) {
     bool is_new;
-    struct ext2_sb *s = EXT2_SB(sb);
-    if ((ino != EXT2_ROOT_INO && ino < s->first_ino) || ino > s->inodes_count) {
-        ext2_error(sb, "an inode number out of range:", ino);
-        return ERR_PTR(-EUCLEAN);
-    }
     struct inode *i = iget(sb, ino, &is_new);
     if (!i)
         return ERR_PTR(-ENOMEM);
@@ -379,7 +405,7 @@ struct inode *ext2_iget(struct super_block *sb, u32 ino) {
         }
         put_page(p);
     }
-    bool bad = !d || !i->i_nlink || !(i->i_mode & S_IFMT) || i->i_size < 0 ||
+    bool bad = !d || (!i->i_nlink && !orphan) || !(i->i_mode & S_IFMT) || i->i_size < 0 ||
                (S_ISDIR(i->i_mode) && (i->i_size & 4095));
     if (bad) {
         i->i_mode = 0;
@@ -395,13 +421,104 @@ struct inode *ext2_iget(struct super_block *sb, u32 ino) {
     return i;
 }
 
-int ext2_write_inode(struct inode *i) {
+struct inode *ext2_iget(struct super_block *sb, u32 ino) {
+    struct ext2_sb *s = EXT2_SB(sb);
+    if ((ino != EXT2_ROOT_INO && ino < s->first_ino) || ino > s->inodes_count) {
+        ext2_error(sb, "an inode number out of range:", ino);
+        return ERR_PTR(-EUCLEAN);
+    }
+    return get_inode(sb, ino, false);
+}
+struct inode *ext2_iget_reserved(struct super_block *sb, u32 ino) {
+    return !ino || ino > EXT2_SB(sb)->inodes_count ? ERR_PTR(-EUCLEAN) : get_inode(sb, ino, true);
+}
+
+/* --- inodes without a name: a list on the disk, through i_dtime --- */
+static u32 next_orphan(struct inode *i) {
+    struct list_head *n = i->orphan.next;
+    return n == &EXT2_SB(i->sb)->orphans ? 0 : container_of(n, struct inode, orphan)->i_ino;
+}
+/* lock held: the list on the disk says what follows i, or what is first (NULL). */
+static void write_orphan_link(struct super_block *sb, struct inode *i, u32 next) {
+    struct page *p;
+    if (!i) {
+        will_change(sb, EXT2_SB(sb)->super_page);
+        EXT2_SB(sb)->super->s_last_orphan = next;
+        journal_dirty(sb, EXT2_SB(sb)->super_page);
+        return;
+    }
+    struct ext2_inode *d = disk_inode(sb, i->i_ino, &p);
+    if (d) {
+        will_change(sb, p);
+        d->i_dtime = next;
+        dirty_put(sb, p);
+    }
+}
+void ext2_orphan_add(struct inode *i) {
+    struct ext2_sb *s = EXT2_SB(i->sb);
+    if (!s->journal || !list_empty(&i->orphan))
+        return;
+    mutex_lock(&s->lock);
+    list_add(&i->orphan, &s->orphans);
+    write_orphan_link(i->sb, i, next_orphan(i));
+    write_orphan_link(i->sb, NULL, i->i_ino);
+    mutex_unlock(&s->lock);
+}
+void ext2_orphan_del(struct inode *i) {
+    struct ext2_sb *s = EXT2_SB(i->sb);
+    if (list_empty(&i->orphan))
+        return;
+    mutex_lock(&s->lock);
+    u32 next = next_orphan(i);
+    struct inode *before =
+        i->orphan.prev == &s->orphans ? NULL : container_of(i->orphan.prev, struct inode, orphan);
+    list_del_init(&i->orphan);
+    write_orphan_link(i->sb, before, next);
+    mutex_unlock(&s->lock);
+}
+void ext2_orphan_cleanup(struct super_block *sb) {
+    struct ext2_sb *s = EXT2_SB(sb);
+    struct page *p;
+    u32 n = 0;
+    for (u32 ino = s->super->s_last_orphan; ino;) {
+        struct inode *i = ino < s->first_ino ? ERR_PTR(-EUCLEAN) : ext2_iget_reserved(sb, ino);
+        struct ext2_inode *d = IS_ERR(i) ? NULL : disk_inode(sb, ino, &p);
+        if (!d || !list_empty(&i->orphan) || n++ > s->inodes_count) {
+            if (d)
+                put_page(p);
+            if (!IS_ERR(i) && list_empty(&i->orphan))
+                iput(i);
+            ext2_error(sb, "the list of inodes without a name is wrong at inode", ino);
+            break;
+        }
+        list_add_tail(&i->orphan, &s->orphans);
+        ino = d->i_dtime;
+        put_page(p);
+    }
+    while (!list_empty(&s->orphans)) {
+        struct inode *i = list_first_entry(&s->orphans, struct inode, orphan);
+        if (i->i_nlink && !(sb->flags & MS_RDONLY)) { /* a truncation that did not come to its end */
+            journal_start(sb);
+            free_blocks_from(i, DIV_ROUND_UP((u64)i->i_size, PAGE_SIZE));
+            ext2_orphan_del(i);
+            journal_stop(sb);
+        }
+        if (sb->flags & MS_RDONLY)
+            list_del_init(&i->orphan);
+        iput(i); /* without a name: it is free then */
+    }
+    if (n)
+        printk("ext2: %s: %u files without a name are gone\n", sb->bdev->name, n);
+}
+
+static int write_inode(struct inode *i) {
     struct page *p;
     if (!i->i_mode)
         return 0;
     struct ext2_inode *d = disk_inode(i->sb, i->i_ino, &p);
     if (!d)
         return -EIO;
+    will_change(i->sb, p);
     d->i_mode = i->i_mode;
     d->i_links_count = i->i_nlink;
     d->i_uid = i->i_uid, d->i_uid_high = i->i_uid >> 16;
@@ -414,7 +531,7 @@ int ext2_write_inode(struct inode *i) {
     d->i_mtime = i->i_mtime.tv_sec;
     d->i_ctime = i->i_ctime.tv_sec;
     d->i_flags = i->fs_flags;
-    d->i_dtime = i->i_nlink ? 0 : current_time().tv_sec;
+    d->i_dtime = !list_empty(&i->orphan) ? next_orphan(i) : i->i_nlink ? 0 : current_time().tv_sec;
     if (S_ISCHR(i->i_mode) || S_ISBLK(i->i_mode)) {
         u32 ma = major(i->i_rdev), mi = minor(i->i_rdev);
         bool old = ma < 256 && mi < 256;
@@ -423,8 +540,14 @@ int ext2_write_inode(struct inode *i) {
     } else {
         memcpy(d->i_block, i->fs_data, sizeof(d->i_block));
     }
-    dirty_put(p);
+    dirty_put(i->sb, p);
     return 0;
+}
+int ext2_write_inode(struct inode *i) {
+    journal_start(i->sb);
+    int r = write_inode(i);
+    journal_stop(i->sb);
+    return r;
 }
 
 /* s->lock held: one inode's bit, and the counts. */
@@ -440,7 +563,10 @@ static s64 take_inode(struct super_block *sb, bool dir, u32 parent_group) {
             put_page(gp);
             continue;
         }
-        s64 bit = take_bit(page_address(bp), s->inodes_per_group, g ? 0 : s->first_ino - 1);
+        will_change(sb, bp);
+        will_change(sb, gp);
+        will_change(sb, s->super_page);
+        s64 bit = take_bit(page_address(bp), s->inodes_per_group, g ? 0 : s->first_ino - 1, NULL, 0);
         u32 ino = g * s->inodes_per_group + bit + 1;
         if (bit < 0 || ino < s->first_ino) {
             put_page(bp);
@@ -451,9 +577,9 @@ static s64 take_inode(struct super_block *sb, bool dir, u32 parent_group) {
         gd->bg_free_inodes_count--;
         gd->bg_used_dirs_count += dir;
         s->super->s_free_inodes_count--;
-        dirty_put(bp);
-        dirty_put(gp);
-        set_page_dirty(s->super_page);
+        dirty_put(sb, bp);
+        dirty_put(sb, gp);
+        journal_dirty(sb, s->super_page);
         return ino;
     }
     return -ENOSPC;
@@ -465,13 +591,16 @@ static void give_inode(struct super_block *sb, u32 ino, bool dir) {
     mutex_lock(&s->lock);
     struct ext2_group *gd = ext2_group(s, g, &gp);
     if (gd && !IS_ERR(bp = bread(s->bdev, gd->bg_inode_bitmap))) {
+        will_change(sb, bp);
+        will_change(sb, gp);
+        will_change(sb, s->super_page);
         ((u8 *)page_address(bp))[bit / 8] &= ~(1u << bit % 8);
         gd->bg_free_inodes_count++;
         gd->bg_used_dirs_count -= dir;
         s->super->s_free_inodes_count++;
-        dirty_put(bp);
-        set_page_dirty(gp);
-        set_page_dirty(s->super_page);
+        dirty_put(sb, bp);
+        journal_dirty(sb, gp);
+        journal_dirty(sb, s->super_page);
     }
     if (gd)
         put_page(gp);
@@ -505,8 +634,9 @@ struct inode *ext2_new_inode(struct inode *dir, u32 mode, u64 rdev) {
     struct page *p;
     struct ext2_inode *d = disk_inode(sb, ino, &p);
     if (d) {
+        will_change(sb, p);
         memset(d, 0, s->inode_size);
-        dirty_put(p);
+        dirty_put(sb, p);
     }
     set_ops(i);
     insert_inode_hash(i);
@@ -520,8 +650,12 @@ void ext2_evict(struct inode *i) {
         kfree(i->private);
         i->private = NULL;
     }
-    if (!i->i_ino || i->i_nlink || !i->i_mode || (i->sb->flags & MS_RDONLY))
+    if (!i->i_ino || i->i_nlink || !i->i_mode || (i->sb->flags & MS_RDONLY)) {
+        list_del_init(&i->orphan);
         return;
+    }
+    journal_start(i->sb);
+    ext2_orphan_del(i);
     if (has_blocks(i)) {
         i->i_size = 0;
         i->dirty = true; /* no list: it is off the table already */
@@ -536,11 +670,17 @@ void ext2_evict(struct inode *i) {
     }
     ext2_write_inode(i);
     give_inode(i->sb, i->i_ino, S_ISDIR(i->i_mode));
+    journal_stop(i->sb);
 }
 
-/* fsync: data, the inode, then all metadata of the disk, then the disk's own cache. */
+/* fsync: data, the inode, then all metadata of the disk, then the disk's own cache. With a journal the data,
+ * then what is in the running transaction. */
 int ext2_fsync(struct file *f) {
     struct block_device *b = f->inode->sb->bdev;
+    if (f->inode->sb->journaled) {
+        int r = writeback_mapping(&f->inode->i_data, true), e = journal_commit(f->inode->sb);
+        return r ? r : e;
+    }
     int r = sync_inode(f->inode, true), e = sync_inode(b->inode, true), k = block_flush(b);
     return r ? r : e ? e : k;
 }

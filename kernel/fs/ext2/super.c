@@ -1,5 +1,5 @@
 /* ext2: the super block and the group descriptors; mount, sync, statfs. */
-#include "ext2.h"
+#include "journal.h"
 
 static int statfs(struct super_block *sb, struct statfs *st) {
     struct ext2_super *d = EXT2_SB(sb)->super;
@@ -12,32 +12,59 @@ static int statfs(struct super_block *sb, struct statfs *st) {
     return 0;
 }
 static int sync_fs(struct super_block *sb) {
+    if (sb->journaled)
+        return journal_commit(sb);
     int r = sync_inode(sb->bdev->inode, true), e = block_flush(sb->bdev);
     return r ? r : e;
 }
-static void set_state(struct super_block *sb, bool clean) {
+/* It is being written to, or is put away: without a journal its state says so, with one the feature. */
+static int set_state(struct super_block *sb, bool clean) {
     struct ext2_sb *s = EXT2_SB(sb);
-    s->super->s_state = clean ? s->super->s_state | EXT2_VALID_FS : s->super->s_state & ~EXT2_VALID_FS;
+    if (s->journal)
+        s->super->s_feature_incompat = clean ? s->super->s_feature_incompat & ~INCOMPAT_RECOVER
+                                             : s->super->s_feature_incompat | INCOMPAT_RECOVER;
+    else
+        s->super->s_state = clean ? s->super->s_state | EXT2_VALID_FS : s->super->s_state & ~EXT2_VALID_FS;
     s->super->s_wtime = current_time().tv_sec;
     set_page_dirty(s->super_page);
-    sync_fs(sb);
+    int r = sync_inode(sb->bdev->inode, true), e = block_flush(sb->bdev);
+    return r ? r : e;
+}
+/* Writing begins: 0 or -EIO. */
+static int begin(struct super_block *sb) {
+    int r = set_state(sb, false);
+    if (r || !EXT2_SB(sb)->journal)
+        return r;
+    if (!(r = journal_begin(sb)))
+        sb->journaled = true;
+    return r;
+}
+static int end(struct super_block *sb) {
+    int r = journal_end(sb);
+    sb->journaled = false;
+    return r ? r : set_state(sb, true);
 }
 static int remount(struct super_block *sb, u32 flags) {
     bool ro = flags & MS_RDONLY, was = sb->flags & MS_RDONLY;
     if (!ro && sb->bdev->read_only)
         return -EROFS;
+    int r = 0;
     if (ro && !was) {
         sb_sync(sb);
-        set_state(sb, true);
+        r = end(sb);
     } else if (!ro && was) {
-        set_state(sb, false);
+        if (EXT2_SB(sb)->journal && EXT2_SB(sb)->journal->aborted)
+            return -EROFS;
+        r = begin(sb);
     }
-    sb->flags = flags & MS_RDONLY;
-    return 0;
+    if (!r)
+        sb->flags = flags & MS_RDONLY;
+    return r;
 }
 static void put_super(struct super_block *sb) {
     if (!(sb->flags & MS_RDONLY))
         remount(sb, MS_RDONLY);
+    journal_close(sb);
     put_page(EXT2_SB(sb)->super_page);
     kfree(sb->private);
 }
@@ -49,10 +76,12 @@ static const char *check_super(const struct ext2_super *d, u64 device_blocks) {
         return "not an ext2 file system";
     if (d->s_log_block_size != 2)
         return "the block size is not 4096 (make it with mke2fs -b 4096)";
-    if (d->s_feature_incompat & INCOMPAT_RECOVER)
-        return "its journal needs recovery (run e2fsck)";
-    if (d->s_feature_incompat & ~INCOMPAT_FILETYPE)
-        return "it uses features that tine does not know (make it with mke2fs -t ext2)";
+    if (d->s_feature_incompat & ~(INCOMPAT_FILETYPE | INCOMPAT_RECOVER))
+        return "it uses features that tine does not know (make it with mke2fs -t ext3 or ext2)";
+    if ((d->s_feature_compat & COMPAT_HAS_JOURNAL) && (!d->s_journal_inum || d->s_journal_dev))
+        return "its journal is on another device";
+    if ((d->s_feature_incompat & INCOMPAT_RECOVER) && !(d->s_feature_compat & COMPAT_HAS_JOURNAL))
+        return "it is to be recovered and has no journal (run e2fsck)";
     if (!d->s_blocks_count || d->s_blocks_count > device_blocks)
         return "it claims to be larger than its disk";
     if (!d->s_blocks_per_group || d->s_blocks_per_group > EXT2_BLOCK_SIZE * 8 || !d->s_inodes_per_group ||
@@ -96,6 +125,7 @@ static int fill_super(struct super_block *sb, const char *options) {
                           .inodes_per_group = d->s_inodes_per_group};
     s->groups = DIV_ROUND_UP(s->blocks_count, s->blocks_per_group);
     mutex_init(&s->lock);
+    INIT_LIST_HEAD(&s->orphans);
     sb->private = s;
     sb->ops = &sops;
     if (b->read_only || (d->s_feature_ro_compat & ~(RO_COMPAT_SPARSE_SUPER | RO_COMPAT_LARGE_FILE)))
@@ -117,20 +147,39 @@ static int fill_super(struct super_block *sb, const char *options) {
             put_page(gp);
         }
     }
+    if (!r && (d->s_feature_compat & COMPAT_HAS_JOURNAL)) {
+        bool dirty = d->s_feature_incompat & INCOMPAT_RECOVER;
+        if (dirty && b->read_only) {
+            printk("ext2: %s: its journal is to be recovered, and the disk cannot be written to\n", b->name);
+            r = -EROFS;
+        } else if (!(r = journal_open(sb)) && dirty && (wrong = check_super(d, b->sectors / 8))) {
+            printk("ext2: %s: after recovery %s\n", b->name, wrong);
+            r = -EUCLEAN;
+        }
+    }
     struct inode *root = r ? ERR_PTR(r) : ext2_iget(sb, EXT2_ROOT_INO);
     if (IS_ERR(root) || !S_ISDIR(root->i_mode) || !(sb->root = d_alloc_root(root))) {
         printk("ext2: %s: the root directory cannot be read\n", b->name);
         if (!IS_ERR(root))
             iput(root);
+        journal_close(sb);
         put_page(p);
         kfree(s);
         return IS_ERR(root) ? PTR_ERR(root) : -EUCLEAN;
     }
     if (!(d->s_state & EXT2_VALID_FS))
         printk("ext2: %s was not unmounted cleanly: run e2fsck\n", b->name);
-    if (!(sb->flags & MS_RDONLY))
-        set_state(sb, false);
+    if ((sb->flags & MS_RDONLY) || begin(sb)) {
+        sb->flags |= MS_RDONLY;
+        if (!b->read_only && s->journal) /* what the log had is in place */
+            set_state(sb, true);
+    } else if (s->journal) {
+        ext2_orphan_cleanup(sb);
+    }
     return 0;
 }
 static const struct file_system_type type = {"ext2", false, fill_super, false};
-void ext2_init(void) { register_filesystem(&type); }
+void ext2_init(void) {
+    journal_init();
+    register_filesystem(&type);
+}

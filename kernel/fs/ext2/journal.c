@@ -1,0 +1,510 @@
+/* The journal: handles, transactions, commit, checkpoint; see journal.h.
+ *
+ * A page of metadata that is changed joins the running transaction (PG_JOURNAL) and is not written to its place
+ * as long as it is in it. A commit
+ *   1. writes the data of the inodes that are dirty, so that no block of a file shows what another left there,
+ *   2. waits until no handle is open, and lets none begin,
+ *   3. writes what data came meanwhile, and the inodes into their pages,
+ *   4. copies the transaction's pages to the log's, which are pages of the device's cache, and opens the next one,
+ *   5. writes the log, and when all of it is on the disk, the commit block,
+ * after which the pages are dirty as any, and find to their places in time. When the log is nearly full, a commit
+ * keeps handles out until all is in its place (checkpoint), and the log is empty. */
+#include "journal.h"
+#include <abi/errno.h>
+
+static struct kmem_cache *changed_cache;
+struct changed_page {
+    struct list_head link;
+    struct page *page; /* counted */
+    u64 block;
+};
+
+static struct journal *journal_of(struct super_block *sb) { return EXT2_SB(sb)->journal; }
+static bool logs(const struct journal *j) { return j && j->handles_on; }
+
+static void txn_init(struct transaction *t, u32 tid) {
+    *t = (struct transaction){.tid = tid};
+    INIT_LIST_HEAD(&t->pages);
+}
+static void radix_clear(struct radix_tree *t) {
+    u64 i = 0;
+    while (radix_next(t, &i))
+        radix_delete(t, i);
+    radix_destroy(t);
+    *t = (struct radix_tree){0};
+}
+static void pause(void) { /* until there is memory */
+    set_current_state(TASK_UNINTERRUPTIBLE);
+    schedule_until(ktime_get() + 1000000);
+}
+
+/* --- handles --- */
+static bool enter(struct journal *j) {
+    u64 irq = spin_lock_irqsave(&j->lock);
+    bool ok = !j->shut;
+    j->handles += ok;
+    spin_unlock_irqrestore(&j->lock, irq);
+    return ok;
+}
+void journal_start(struct super_block *sb) {
+    struct journal *j = journal_of(sb);
+    if (!logs(j) || current->journal_depth++)
+        return;
+    while (READ_ONCE(j->running.nr_pages) > (j->end - j->first) / 4 && !j->aborted) {
+        current->journal_depth = 0; /* it has become too large for more */
+        journal_commit(sb);
+        current->journal_depth = 1;
+    }
+    wait_event(&j->wait, enter(j));
+}
+void journal_stop(struct super_block *sb) {
+    struct journal *j = journal_of(sb);
+    if (!logs(j) || --current->journal_depth)
+        return;
+    u64 irq = spin_lock_irqsave(&j->lock);
+    bool last = !--j->handles;
+    spin_unlock_irqrestore(&j->lock, irq);
+    if (last)
+        wake_up_all(&j->wait);
+}
+
+void journal_access(struct super_block *sb, struct page *p, u64 block, bool locked) {
+    struct journal *j = journal_of(sb);
+    if (!logs(j) || page_test(p, PG_JOURNAL))
+        return;
+    DEBUG_ON(!current->journal_depth);
+    struct changed_page *c;
+    while (!(c = kmem_cache_alloc(changed_cache, GFP_KERNEL)))
+        pause();
+    if (!locked)
+        lock_page(p);
+    wait_on_page(p, PG_WRITEBACK); /* what the device reads now is the last transaction's */
+    cancel_dirty_page(p);
+    u64 irq = spin_lock_irqsave(&j->lock);
+    bool was = page_set(p, PG_JOURNAL);
+    if (!was) {
+        get_page(p);
+        *c = (struct changed_page){.page = p, .block = block};
+        list_add_tail(&c->link, &j->running.pages);
+        j->running.nr_pages++;
+        radix_delete(&j->running.revoked, block); /* it is metadata again */
+    }
+    spin_unlock_irqrestore(&j->lock, irq);
+    if (!locked)
+        unlock_page(p);
+    if (was)
+        kmem_cache_free(changed_cache, c);
+}
+void journal_dirty(struct super_block *sb, struct page *p) {
+    if (!logs(journal_of(sb)))
+        set_page_dirty(p);
+    else
+        page_set(p, PG_UPTODATE);
+}
+static void remember(struct journal *j, struct radix_tree *t, u64 block) {
+    for (int r = -ENOMEM; r == -ENOMEM;) {
+        u64 irq = spin_lock_irqsave(&j->lock);
+        r = radix_insert(t, block, j);
+        spin_unlock_irqrestore(&j->lock, irq);
+        if (r == -ENOMEM)
+            pause();
+    }
+}
+void journal_freed(struct super_block *sb, u64 block, bool metadata) {
+    struct journal *j = journal_of(sb);
+    if (!logs(j))
+        return;
+    remember(j, &j->running.freed, block);
+    if (metadata)
+        remember(j, &j->running.revoked, block);
+}
+bool journal_may_take(struct super_block *sb, u64 block) {
+    struct journal *j = journal_of(sb);
+    if (!logs(j))
+        return true;
+    u64 irq = spin_lock_irqsave(&j->lock);
+    bool held = (j->running.freed.count && radix_lookup(&j->running.freed, block)) ||
+                (j->committing.freed.count && radix_lookup(&j->committing.freed, block));
+    spin_unlock_irqrestore(&j->lock, irq);
+    return !held;
+}
+bool journal_more_space(struct super_block *sb) {
+    struct journal *j = journal_of(sb);
+    return logs(j) && !current->journal_depth &&
+           (READ_ONCE(j->running.freed.count) || READ_ONCE(j->committing.freed.count)) && !journal_commit(sb);
+}
+
+/* --- the log --- */
+s64 journal_block(struct journal *j, u32 block) {
+    s64 b = ext2_map(j->inode, block, false, NULL);
+    return b > 0 ? b : -EIO;
+}
+/* The locked page of the log's block, to be filled and written by log_write. NULL: no memory or no block. */
+static struct page *log_page(struct journal *j, u32 block) {
+    s64 b = journal_block(j, block);
+    struct page *p = b < 0 ? NULL : grab_page(&j->sb->bdev->inode->i_data, b);
+    if (p)
+        wait_on_page(p, PG_WRITEBACK);
+    return p;
+}
+/* Pages on their way to the log. */
+struct log_write {
+    struct journal *j;
+    struct list_head pages; /* struct changed_page: written, to be waited for */
+    u32 at;                 /* the next block of the log */
+    int error;
+};
+static u32 next_block(const struct journal *j, u32 block) { return block + 1 < j->end ? block + 1 : j->first; }
+static struct page *log_next(struct log_write *w) {
+    struct page *p = log_page(w->j, w->at);
+    w->at = next_block(w->j, w->at);
+    if (!p)
+        w->error = -EIO;
+    return p;
+}
+static void log_submit(struct log_write *w, struct page *p) {
+    struct changed_page *c;
+    while (!(c = kmem_cache_alloc(changed_cache, GFP_KERNEL)))
+        pause();
+    c->page = p;
+    list_add_tail(&c->link, &w->pages);
+    write_cached_page(p);
+}
+static void log_wait(struct log_write *w) {
+    struct changed_page *c, *n;
+    list_for_each_entry_safe(c, n, &w->pages, link) {
+        wait_on_page(c->page, PG_WRITEBACK);
+        if (page_test(c->page, PG_ERROR))
+            w->error = -EIO;
+        put_page(c->page);
+        kmem_cache_free(changed_cache, c);
+    }
+    INIT_LIST_HEAD(&w->pages);
+}
+static void set_header(void *at, u32 type, u32 tid) {
+    *(struct jbd2_header *)at = (struct jbd2_header){be32_of(JBD2_MAGIC), be32_of(type), be32_of(tid)};
+}
+
+#define TAGS ((EXT2_BLOCK_SIZE - sizeof(struct jbd2_header) - 16) / sizeof(struct jbd2_tag))
+#define REVOKES ((EXT2_BLOCK_SIZE - sizeof(struct jbd2_revoke)) / 4)
+static u32 blocks_needed(const struct transaction *t) {
+    return t->nr_pages + DIV_ROUND_UP(t->nr_pages, TAGS) + DIV_ROUND_UP(t->revoked.count, REVOKES) + 1;
+}
+static u32 log_free(const struct journal *j) {
+    u32 size = j->end - j->first, used = j->head >= j->tail ? j->head - j->tail : size - (j->tail - j->head);
+    return size - used - 1;
+}
+
+static void write_revokes(struct log_write *w, struct transaction *t) {
+    u64 block = 0;
+    while (!w->error && radix_next(&t->revoked, &block)) {
+        struct page *p = log_next(w);
+        if (!p)
+            return;
+        struct jbd2_revoke *r = page_address(p);
+        u32 n = 0;
+        memset(r, 0, EXT2_BLOCK_SIZE);
+        set_header(r, JBD2_REVOKE, t->tid);
+        for (; n < REVOKES && radix_next(&t->revoked, &block); block++)
+            r->block[n++] = be32_of(block);
+        r->bytes = be32_of(sizeof(*r) + 4 * n);
+        log_submit(w, p);
+    }
+}
+/* Copies of the transaction's pages, each run of them behind a block that says where they belong. No handle is
+ * open. */
+static void freeze(struct log_write *w, struct transaction *t) {
+    struct page *descriptor = NULL;
+    struct jbd2_tag *tag = NULL, *last = NULL;
+    struct changed_page *c, *next;
+    u32 n = 0;
+    list_for_each_entry_safe(c, next, &t->pages, link) {
+        page_clear(c->page, PG_JOURNAL);
+        if (!READ_ONCE(c->page->mapping) || w->error) { /* its block is free again */
+            list_del(&c->link);
+            put_page(c->page);
+            kmem_cache_free(changed_cache, c);
+            continue;
+        }
+        if (!descriptor || n == TAGS) {
+            if (descriptor) {
+                last->flags |= __builtin_bswap16(JBD2_FLAG_LAST);
+                log_submit(w, descriptor);
+            }
+            if (!(descriptor = log_next(w)))
+                continue;
+            memset(page_address(descriptor), 0, EXT2_BLOCK_SIZE);
+            set_header(page_address(descriptor), JBD2_DESCRIPTOR, t->tid);
+            tag = page_address(descriptor) + sizeof(struct jbd2_header);
+            n = 0;
+        }
+        struct page *copy = log_next(w);
+        if (!copy)
+            continue;
+        u32 *words = page_address(copy);
+        memcpy(words, page_address(c->page), EXT2_BLOCK_SIZE);
+        u16 flags = n ? JBD2_FLAG_SAME_UUID : 0;
+        if (*words == __builtin_bswap32(JBD2_MAGIC)) { /* it must not look like a block of the log's own */
+            *words = 0;
+            flags |= JBD2_FLAG_ESCAPE;
+        }
+        *tag = (struct jbd2_tag){be32_of(c->block), 0, __builtin_bswap16(flags)};
+        last = tag++;
+        if (!n++) {
+            memcpy(tag, w->j->super->uuid, 16);
+            tag += 2;
+        }
+        log_submit(w, copy);
+    }
+    if (descriptor && last) {
+        last->flags |= __builtin_bswap16(JBD2_FLAG_LAST);
+        log_submit(w, descriptor);
+    }
+}
+
+int journal_write_super(struct journal *j, u32 sequence, u32 start) {
+    struct page *p = j->super_page;
+    lock_page(p);
+    wait_on_page(p, PG_WRITEBACK);
+    j->super->sequence = be32_of(sequence);
+    j->super->start = be32_of(start);
+    get_page(p);
+    write_cached_page(p);
+    wait_on_page(p, PG_WRITEBACK);
+    int r = page_test(p, PG_ERROR) ? -EIO : block_flush(j->sb->bdev);
+    put_page(p);
+    return r;
+}
+
+static void abort_journal(struct journal *j) {
+    if (!j->aborted)
+        printk("ext2 on %s: the journal cannot be written; read-only from now on\n", j->sb->bdev->name);
+    j->aborted = true;
+    j->sb->flags |= MS_RDONLY;
+}
+
+/* --- commit --- */
+/* The data of all inodes that are dirty; and their attributes into their pages. */
+static void write_inodes(struct super_block *sb, struct list_head *dirty, bool attributes) {
+    struct inode *i, *n;
+    collect_dirty_inodes(sb, dirty);
+    list_for_each_entry(i, dirty, dirty_link) start_writeback_mapping(&i->i_data);
+    list_for_each_entry_safe(i, n, dirty, dirty_link) {
+        wait_for_mapping(&i->i_data);
+        if (attributes && i->dirty) {
+            i->dirty = false;
+            ext2_write_inode(i);
+        }
+    }
+}
+/* Everything to its place; no handle is open, and the transaction is empty. */
+static int checkpoint(struct journal *j, struct list_head *dirty) {
+    write_inodes(j->sb, dirty, false);
+    int r = sync_inode(j->sb->bdev->inode, true);
+    if (!r)
+        r = block_flush(j->sb->bdev);
+    if (!r)
+        r = journal_write_super(j, j->running.tid, j->head);
+    if (!r)
+        j->tail = j->head;
+    return r;
+}
+static void shut(struct journal *j) {
+    u64 irq = spin_lock_irqsave(&j->lock);
+    j->shut = true;
+    spin_unlock_irqrestore(&j->lock, irq);
+    wait_event(&j->wait, !READ_ONCE(j->handles));
+}
+static void reopen(struct journal *j) {
+    u64 irq = spin_lock_irqsave(&j->lock);
+    j->shut = false;
+    spin_unlock_irqrestore(&j->lock, irq);
+    wake_up_all(&j->wait);
+}
+/* The pages of a transaction that is in the log are dirty as any, but for those that the next one has. */
+static void release_pages(struct transaction *t, bool ok) {
+    struct changed_page *c, *n;
+    list_for_each_entry_safe(c, n, &t->pages, link) {
+        lock_page(c->page);
+        if (c->page->mapping && ok && !page_test(c->page, PG_JOURNAL))
+            set_page_dirty(c->page);
+        unlock_page(c->page);
+        put_page(c->page);
+        kmem_cache_free(changed_cache, c);
+    }
+    INIT_LIST_HEAD(&t->pages);
+}
+
+/* commit_mutex held. all_in_place: and a checkpoint. */
+static int commit_locked(struct journal *j, bool all_in_place) {
+    LIST_HEAD(dirty);
+    write_inodes(j->sb, &dirty, false);
+    shut(j);
+    current->journal_depth = 1; /* what we change now is this transaction's */
+    write_inodes(j->sb, &dirty, true);
+    current->journal_depth = 0;
+    struct transaction *t = &j->committing;
+    u32 needed = blocks_needed(&j->running);
+    bool empty = !j->running.nr_pages && !j->running.revoked.count;
+    int r = 0;
+    if (!empty && needed > log_free(j)) { /* what is in the log is older than any change here: put it in place */
+        printk("ext2 on %s: the log is full\n", j->sb->bdev->name);
+        r = -EIO;
+    }
+    struct log_write w = {.j = j, .at = j->head, .error = r};
+    INIT_LIST_HEAD(&w.pages);
+    *t = j->running;
+    INIT_LIST_HEAD(&t->pages);
+    list_splice_init(&j->running.pages, &t->pages);
+    struct blk_plug plug;
+    blk_start_plug(&plug);
+    if (!empty && !r) {
+        write_revokes(&w, t);
+        freeze(&w, t);
+    }
+    u64 irq = spin_lock_irqsave(&j->lock);
+    txn_init(&j->running, t->tid + !empty);
+    spin_unlock_irqrestore(&j->lock, irq);
+    bool keep_shut = all_in_place || (!empty && log_free(j) - needed < (j->end - j->first) / 3);
+    if (!keep_shut)
+        reopen(j);
+    blk_finish_plug(&plug);
+    log_wait(&w);
+    if (!w.error && block_flush(j->sb->bdev))
+        w.error = -EIO;
+    if (!empty && !w.error) {
+        struct page *p = log_next(&w);
+        if (p) {
+            memset(page_address(p), 0, EXT2_BLOCK_SIZE);
+            set_header(page_address(p), JBD2_COMMIT, t->tid);
+            struct abi_timespec now = current_time();
+            struct be32 *time = page_address(p) + 48; /* seconds in 8 bytes, nanoseconds */
+            time[1] = be32_of(now.tv_sec), time[2] = be32_of(now.tv_nsec);
+            log_submit(&w, p);
+            log_wait(&w);
+        }
+        if (!w.error && block_flush(j->sb->bdev))
+            w.error = -EIO;
+        if (!w.error)
+            j->head = w.at;
+    }
+    if (w.error)
+        abort_journal(j);
+    else if (!empty)
+        WRITE_ONCE(j->committed, t->tid);
+    release_pages(t, !w.error);
+    irq = spin_lock_irqsave(&j->lock);
+    struct radix_tree freed = t->freed, revoked = t->revoked;
+    t->freed = t->revoked = (struct radix_tree){0};
+    spin_unlock_irqrestore(&j->lock, irq);
+    radix_clear(&freed);
+    radix_clear(&revoked);
+    if (keep_shut) {
+        if (!w.error && checkpoint(j, &dirty)) {
+            w.error = -EIO;
+            abort_journal(j);
+        }
+        reopen(j);
+    }
+    release_dirty_inodes(&dirty); /* after: their last use may need a handle */
+    return w.error;
+}
+static int commit(struct journal *j, bool all_in_place) {
+    DEBUG_ON(current->journal_depth);
+    u32 tid = READ_ONCE(j->running.tid);
+    mutex_lock(&j->commit_mutex);
+    int r = j->aborted                                                   ? -EROFS
+            : !all_in_place && (s32)(READ_ONCE(j->committed) - tid) >= 0 ? 0 /* another's was ours too */
+                                                                         : commit_locked(j, all_in_place);
+    mutex_unlock(&j->commit_mutex);
+    return r;
+}
+int journal_commit(struct super_block *sb) { return commit(journal_of(sb), false); }
+
+/* --- opening and closing --- */
+void journal_init(void) { changed_cache = kmem_cache_create("journal_page", sizeof(struct changed_page)); }
+int journal_open(struct super_block *sb) {
+    struct ext2_sb *s = EXT2_SB(sb);
+    const char *name = sb->bdev->name;
+    struct journal *j = kzalloc(sizeof(*j), GFP_KERNEL);
+    if (!j)
+        return -ENOMEM;
+    j->sb = sb;
+    mutex_init(&j->commit_mutex);
+    spin_lock_init(&j->lock, RANK_OBJECT);
+    init_waitqueue(&j->wait);
+    s->journal = j;
+    j->inode = ext2_iget_reserved(sb, s->super->s_journal_inum);
+    s64 b = IS_ERR(j->inode) ? PTR_ERR(j->inode) : journal_block(j, 0);
+    struct page *p = b < 0 ? ERR_PTR(b) : bread(sb->bdev, b);
+    if (IS_ERR(p)) {
+        printk("ext2: %s: its journal cannot be read (run e2fsck)\n", name);
+        return -EUCLEAN;
+    }
+    struct jbd2_super *js = page_address(p);
+    j->super_page = p;
+    j->super = js;
+    j->first = be32_get(js->first);
+    j->end = be32_get(js->maxlen);
+    u32 type = be32_get(js->h.type);
+    if (be32_get(js->h.magic) != JBD2_MAGIC || (type != JBD2_SUPER_V1 && type != JBD2_SUPER_V2) ||
+        be32_get(js->blocksize) != EXT2_BLOCK_SIZE || !j->first || j->end <= j->first + 64 ||
+        (u64)j->end > (u64)j->inode->i_size / EXT2_BLOCK_SIZE || be32_get(js->start) >= j->end ||
+        (be32_get(js->start) && be32_get(js->start) < j->first)) {
+        printk("ext2: %s: its journal makes no sense (run e2fsck)\n", name);
+        return -EUCLEAN;
+    }
+    if (type == JBD2_SUPER_V1) { /* the fields of version 2 are not there */
+        js->h.type = be32_of(JBD2_SUPER_V2);
+        js->feature_compat = js->feature_incompat = js->feature_ro_compat = be32_of(0);
+    }
+    if ((be32_get(js->feature_incompat) & ~JBD2_INCOMPAT_REVOKE) || be32_get(js->feature_ro_compat)) {
+        printk("ext2: %s: its journal uses features that tine does not know: %x (run e2fsck)\n", name,
+               be32_get(js->feature_incompat));
+        return -EINVAL;
+    }
+    return be32_get(js->start) ? journal_recover(j) : 0;
+}
+
+int journal_begin(struct super_block *sb) {
+    struct journal *j = journal_of(sb);
+    u32 tid = be32_get(j->super->sequence);
+    txn_init(&j->running, tid);
+    txn_init(&j->committing, tid - 1);
+    j->committed = tid - 1;
+    j->head = j->tail = j->first;
+    j->super->feature_incompat = be32_of(be32_get(j->super->feature_incompat) | JBD2_INCOMPAT_REVOKE);
+    if (journal_write_super(j, tid, j->first))
+        return -EIO;
+    j->handles_on = true;
+    return 0;
+}
+int journal_end(struct super_block *sb) {
+    struct journal *j = journal_of(sb);
+    if (!logs(j))
+        return 0;
+    int r = commit(j, true);
+    if (!r)
+        r = journal_write_super(j, j->running.tid, 0);
+    if (!r)
+        j->handles_on = false;
+    return r;
+}
+void journal_close(struct super_block *sb) {
+    struct journal *j = journal_of(sb);
+    if (!j)
+        return;
+    if (j->super_page)
+        put_page(j->super_page);
+    if (j->inode && !IS_ERR(j->inode))
+        iput(j->inode);
+    if (j->aborted) {
+        struct changed_page *c;
+        list_for_each_entry(c, &j->running.pages, link) page_clear(c->page, PG_JOURNAL);
+        release_pages(&j->running, false);
+    }
+    radix_clear(&j->running.freed);
+    radix_clear(&j->running.revoked);
+    kfree(j);
+    EXT2_SB(sb)->journal = NULL;
+}

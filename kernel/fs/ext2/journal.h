@@ -1,0 +1,104 @@
+/* The journal of ext3: changes of metadata reach their places on the disk only after all that belongs together
+ * is in the log, so that a power cut leaves all of it or nothing (journal.c). Log and recovery are in jbd2's
+ * format (recovery.c).
+ *
+ * Lock order: a handle, then the file system's lock, then pages. Nobody begins a handle with a page locked. */
+#pragma once
+#include "ext2.h"
+
+#define JBD2_MAGIC 0xc03b3998u
+#define JBD2_DESCRIPTOR 1u
+#define JBD2_COMMIT 2u
+#define JBD2_SUPER_V1 3u
+#define JBD2_SUPER_V2 4u
+#define JBD2_REVOKE 5u
+#define JBD2_FLAG_ESCAPE 1u
+#define JBD2_FLAG_SAME_UUID 2u
+#define JBD2_FLAG_LAST 8u
+#define JBD2_INCOMPAT_REVOKE 1u
+
+struct be32 { /* the format's numbers have their most significant byte first */
+    u32 raw;
+} __packed;
+static inline u32 be32_get(struct be32 v) { return __builtin_bswap32(v.raw); }
+static inline struct be32 be32_of(u32 v) { return (struct be32){__builtin_bswap32(v)}; }
+
+struct jbd2_header {
+    struct be32 magic, type, sequence;
+};
+struct jbd2_super {
+    struct jbd2_header h;
+    struct be32 blocksize, maxlen, first; /* blocks of the log; the first usable one */
+    struct be32 sequence, start;          /* of the first transaction that is not in place; 0: none is */
+    struct be32 error;
+    struct be32 feature_compat, feature_incompat, feature_ro_compat; /* version 2 */
+    u8 uuid[16];
+    struct be32 users;
+};
+struct jbd2_tag { /* the first in a descriptor is followed by the journal's uuid */
+    struct be32 block;
+    u16 checksum, flags; /* big-endian */
+};
+struct jbd2_revoke {
+    struct jbd2_header h;
+    struct be32 bytes; /* used, with this head */
+    struct be32 block[];
+};
+
+/* A transaction: what handles have changed together. */
+struct transaction {
+    u32 tid;
+    struct list_head pages; /* struct changed_page */
+    u32 nr_pages;
+    struct radix_tree revoked; /* blocks that are not metadata any more: what older transactions say of them is
+                                  void */
+    struct radix_tree freed;   /* blocks that nobody may have before this is on the disk */
+};
+struct journal {
+    struct super_block *sb;
+    struct inode *inode; /* where the log is */
+    struct page *super_page;
+    struct jbd2_super *super;
+    u32 first, end, head, tail; /* blocks of the log: [first, end) in a circle; the next to write; the oldest
+                                   that is needed */
+    struct mutex commit_mutex;  /* one commit at a time: head, tail, committing */
+    spinlock_t lock;            /* all that follows, and PG_JOURNAL */
+    u32 handles;
+    bool shut; /* no new handle: a commit takes the transaction over */
+    struct wait_queue_head wait;
+    struct transaction running, committing;
+    u32 committed; /* the last tid that is on the disk */
+    bool aborted;     /* the log could not be written */
+    bool handles_on;  /* changes are logged: the file system may be written to */
+};
+
+void journal_init(void); /* boot */
+/* Open the journal of a file system that has one, and if it was not put away recover what is in the log. 0, or
+ * -errno with a line that says why. */
+int journal_open(struct super_block *sb);
+int journal_recover(struct journal *j);
+/* From now on changes are logged. And everything in place, the log empty. 0 or -EIO. */
+int journal_begin(struct super_block *sb);
+int journal_end(struct super_block *sb);
+void journal_close(struct super_block *sb);
+
+/* A handle: what is changed between the two goes to the disk as a whole, and so it does with what else the
+ * task changes inside another. Nothing where there is no journal. May sleep. */
+void journal_start(struct super_block *sb);
+void journal_stop(struct super_block *sb);
+/* A page with metadata is about to change, which lies at that block; it is not locked, or `locked`. May
+ * sleep. */
+void journal_access(struct super_block *sb, struct page *p, u64 block, bool locked);
+/* The change is made. */
+void journal_dirty(struct super_block *sb, struct page *p);
+/* That block is free; metadata: what was logged for it is void. And may it be taken? */
+void journal_freed(struct super_block *sb, u64 block, bool metadata);
+bool journal_may_take(struct super_block *sb, u64 block);
+/* ENOSPC: do others' blocks become free when the transaction ends? Then it has ended: try again. No handle is
+ * held. */
+bool journal_more_space(struct super_block *sb);
+/* All that was changed before is on the disk: 0, -EIO, -EROFS. No handle, page or lock is held. */
+int journal_commit(struct super_block *sb);
+/* The disk block of a block of the log. -EIO: it has none. */
+s64 journal_block(struct journal *j, u32 block);
+int journal_write_super(struct journal *j, u32 sequence, u32 start);
