@@ -73,3 +73,12 @@ labs-prove: all
 labs-class: all
 	@$(PY) tests/labs/class_run.py $(N) $(LAB)
 .PHONY: labs-prove labs-class
+# Power cuts: the load, and a long run of cut points.
+$(B)/tests/powercut-load: tests/powercut/load.c
+	@mkdir -p $(@D)
+	$(Q)$(LCC) -static -O1 -Wall -Wno-unused-result -o $@ $<
+test-programs: $(B)/tests/powercut-load
+test-powercut: test-programs all
+	@$(MAKE) DEBUG=1 all
+	@for s in $(or $(SEED),1 2 3 4); do $(PY) tests/powercut/powercut.py --seed $$s --points $(or $(POINTS),400) || exit 1; done
+.PHONY: test-powercut

@@ -102,8 +102,16 @@ void iput(struct inode *i) {
     while (v > 1)
         if (__atomic_compare_exchange_n(&i->refcount.v, &v, v - 1, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
             return;
-    /* The last user. Write what is dirty while it can still be found, then let go. */
-    if (i->i_nlink && i->sb->ops && i->sb->ops->write_inode && (i->dirty || i->i_data.dirty.n))
+    /* The last user. Write what is dirty while it can still be found, then let go. A commit that comes meanwhile
+     * must find it among the dirty ones, until what it has changed is in its pages. */
+    if (i->sb->journaled) {
+        if (i->i_nlink && i->i_data.dirty.n) {
+            start_writeback_mapping(&i->i_data);
+            wait_for_mapping(&i->i_data);
+        }
+        if (i->dirty)
+            i->sb->ops->write_inode(i);
+    } else if (i->i_nlink && i->sb->ops && i->sb->ops->write_inode && (i->dirty || i->i_data.dirty.n))
         sync_inode(i, false);
     spin_lock(&icache_lock);
     if (!atomic_dec_and_test(&i->refcount)) {

@@ -531,7 +531,13 @@ static int write_inode(struct inode *i) {
     d->i_mtime = i->i_mtime.tv_sec;
     d->i_ctime = i->i_ctime.tv_sec;
     d->i_flags = i->fs_flags;
-    d->i_dtime = !list_empty(&i->orphan) ? next_orphan(i) : i->i_nlink ? 0 : current_time().tv_sec;
+    if (list_empty(&i->orphan)) {
+        d->i_dtime = i->i_nlink ? 0 : current_time().tv_sec;
+    } else { /* others come and go in the list meanwhile */
+        mutex_lock(&EXT2_SB(i->sb)->lock);
+        d->i_dtime = next_orphan(i);
+        mutex_unlock(&EXT2_SB(i->sb)->lock);
+    }
     if (S_ISCHR(i->i_mode) || S_ISBLK(i->i_mode)) {
         u32 ma = major(i->i_rdev), mi = minor(i->i_rdev);
         bool old = ma < 256 && mi < 256;
@@ -545,6 +551,7 @@ static int write_inode(struct inode *i) {
 }
 int ext2_write_inode(struct inode *i) {
     journal_start(i->sb);
+    i->dirty = false;
     int r = write_inode(i);
     journal_stop(i->sb);
     return r;

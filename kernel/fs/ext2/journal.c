@@ -291,10 +291,8 @@ static void write_inodes(struct super_block *sb, struct list_head *dirty, bool a
     list_for_each_entry(i, dirty, dirty_link) start_writeback_mapping(&i->i_data);
     list_for_each_entry_safe(i, n, dirty, dirty_link) {
         wait_for_mapping(&i->i_data);
-        if (attributes && i->dirty) {
-            i->dirty = false;
+        if (attributes && i->dirty)
             ext2_write_inode(i);
-        }
     }
 }
 /* Everything to its place; no handle is open, and the transaction is empty. */

@@ -1,0 +1,129 @@
+/* load SCRIPT... : what powercut.py wrote, each script by a process of its own, in /mnt. One step a line, a system
+ * call or two each; what was made durable (f, m) is then acknowledged in a block of the disk behind the file
+ * system, so that whoever looks at the disk after a power cut knows what must be there. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static long ack_base;
+static void pattern(unsigned char *b, uint32_t id, uint64_t off, size_t n) { /* as powercut.py has it */
+    for (size_t i = 0; i < n; i++)
+        b[i] = (id * 37 + (off + i) * 11 + ((off + i) >> 9) * 5 + 1) & 0xff;
+}
+static void die(const char *what, int line) {
+    printf("load: step %d, %s: %s\n", line, what, strerror(errno));
+    _exit(1);
+}
+static void acknowledge(int dev, int worker, uint64_t step) {
+    static uint64_t block[512] __attribute__((aligned(4096)));
+    block[0] = 0x6b6361656e6974UL; /* "tineack" */
+    block[1] = step;
+    if (pwrite(dev, block, sizeof(block), ack_base + worker * 4096L) != sizeof(block) || fsync(dev))
+        die("acknowledge", step);
+}
+static void run(int worker, const char *script) {
+    static char text[1 << 20];
+    char dir[64], op, a[64], b[64];
+    unsigned long x, y;
+    int fd, step = 0, dev = open("/dev/vdb", O_RDWR), s = open(script, O_RDONLY);
+    if (dev < 0 || s < 0 || read(s, text, sizeof(text) - 1) <= 0)
+        die(script, 0);
+    snprintf(dir, sizeof(dir), "/mnt/w%d", worker);
+    if (mkdir(dir, 0755) || chdir(dir))
+        die(dir, 0);
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"), step++) {
+        int n = sscanf(line, "%c %63s %63s", &op, a, b);
+        x = n > 2 ? strtoul(b, 0, 10) : 0;
+        const char *more = n > 2 ? strrchr(line, ' ') : line;
+        y = strtoul(more, 0, 10);
+        switch (op) {
+        case 'c': /* create NAME */
+            if ((fd = open(a, O_CREAT | O_EXCL | O_WRONLY, 0644)) < 0)
+                die(line, step);
+            close(fd);
+            break;
+        case 'a': { /* append NAME ID FROM-TO */
+            unsigned long from, to;
+            sscanf(line, "%*c %*s %lu %lu %lu", &x, &from, &to);
+            unsigned char *data = malloc(to - from);
+            pattern(data, x, from, to - from);
+            if ((fd = open(a, O_WRONLY | O_APPEND)) < 0 || write(fd, data, to - from) != (ssize_t)(to - from))
+                die(line, step);
+            close(fd);
+            free(data);
+            break;
+        }
+        case 'f': /* fsync NAME */
+            if ((fd = open(a, O_RDONLY)) < 0 || fsync(fd))
+                die(line, step);
+            close(fd);
+            acknowledge(dev, worker, step + 1);
+            break;
+        case 'r':
+            if (rename(a, b))
+                die(line, step);
+            break;
+        case 'u':
+            if (unlink(a))
+                die(line, step);
+            break;
+        case 'l':
+            if (link(a, b))
+                die(line, step);
+            break;
+        case 'd':
+            if (mkdir(a, 0755))
+                die(line, step);
+            break;
+        case 'x':
+            if (rmdir(a))
+                die(line, step);
+            break;
+        case 't': /* truncate NAME SIZE */
+            if (truncate(a, x))
+                die(line, step);
+            break;
+        case 'o': /* unlink NAME while it is open, and write more to it */
+            if ((fd = open(a, O_RDWR | O_APPEND)) < 0 || unlink(a) || write(fd, text, 5000) != 5000)
+                die(line, step);
+            usleep(1000);
+            close(fd);
+            break;
+        case 'm': { /* store page Y of NAME with the pattern of ID X through a mapping, and msync */
+            unsigned char *p;
+            if ((fd = open(a, O_RDWR)) < 0 ||
+                (p = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, y * 4096)) == MAP_FAILED)
+                die(line, step);
+            pattern(p, x, y * 4096, 4096);
+            if (msync(p, 4096, MS_SYNC))
+                die(line, step);
+            munmap(p, 4096);
+            close(fd);
+            acknowledge(dev, worker, step + 1);
+            break;
+        }
+        default:
+            die("an unknown step", step);
+        }
+    }
+    _exit(0);
+}
+int main(int argc, char **argv) {
+    int st, bad = 0;
+    ack_base = strtol(argv[1], 0, 10);
+    for (int i = 2; i < argc; i++)
+        if (!fork())
+            run(i - 2, argv[i]);
+    while (wait(&st) > 0)
+        bad |= st;
+    printf("load: %s\n", bad ? "FAILED" : "done");
+    return bad != 0;
+}
