@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Stage tine's root in a folder and make an ext2 image of it with mke2fs. Leaves an image alone that is
+"""Stage tine's root in a folder and make an ext3 image of it with mke2fs. Leaves an image alone that is
 newer than all that goes into it and was made with the same options."""
 import argparse
 import os
@@ -60,7 +60,7 @@ with tempfile.TemporaryDirectory() as root:
         shutil.copytree(args.extra, root, dirs_exist_ok=True, symlinks=True)
     new = f"{args.out}.{os.getpid()}"  # put in place whole: others may be reading the old one
     env = dict(os.environ, PATH=os.environ["PATH"] + ":/sbin:/usr/sbin", E2FSPROGS_FAKE_TIME="1700000000")
-    run = subprocess.run(["mke2fs", "-q", "-F", "-t", "ext2", "-b", "4096", "-I", "256", "-m", "1", "-L", "tine",
+    run = subprocess.run(["mke2fs", "-q", "-F", "-t", "ext3", "-J", "size=4", "-b", "4096", "-I", "256", "-m", "1", "-L", "tine",
                           "-U", "7469e000-0000-4000-8000-000000000001", "-E", "hash_seed=7469e000-0000-4000-8000-000000000002,root_owner=0:0",
                           "-O", "none,filetype,sparse_super,large_file", "-d", root, new, args.size],
                          env=env, capture_output=True, text=True)

@@ -1,6 +1,7 @@
 /* unshare: run a program in namespaces of its own (C20): -u host name, -i System V IPC, -m mounts, -p process
- * numbers, with a /proc of their own; -U users: who calls it is root there, so anybody may. -h NAME: called so (with -u). -r DIR: with DIR as its root, the old one
- * gone (with -m). `unshare -h box -i -p -r /tmp/root sh` is a small container. */
+ * numbers, with a /proc of their own; -U users: who calls it is root there, so anybody may. -h NAME: called
+ * so (with -u). -r DIR: with DIR as its root, the old one gone (with -m). `unshare -h box -i -p -r /tmp/root
+ * sh` is a small container. */
 #include <tine.h>
 
 static const char *name, *root, *proc = "/proc";
@@ -36,8 +37,8 @@ int main(int argc, char **argv) {
     static char *shell[] = {"sh", NULL};
     long flags = 0;
     int c, st;
-    while ((c = options(argc, argv, "+uimpUh:r:", "unshare [-uimpU] [-h NAME] [-r DIR] [COMMAND [ARG...]]")) !=
-           -1)
+    while ((c = options(argc, argv,
+                        "+uimpUh:r:", "unshare [-uimpU] [-h NAME] [-r DIR] [COMMAND [ARG...]]")) != -1)
         switch (c) {
         case 'u':
             flags |= CLONE_NEWUTS;

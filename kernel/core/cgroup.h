@@ -22,10 +22,10 @@ struct cgroup {
     s64 max;         /* of them; S64_MAX: no limit */
     atomic64_t hits; /* forks that were refused here or below for it */
     struct {
-        atomic64_t pages;       /* charged to it and below; each counts the group */
-        s64 max, peak;          /* pages; INT64_MAX: no limit */
+        atomic64_t pages;            /* charged to it and below; each counts the group */
+        s64 max, peak;               /* pages; INT64_MAX: no limit */
         atomic64_t hits, oom, kills; /* times that the limit was met; that nothing could be dropped; ends */
-        bool oom_group;         /* who is ended takes the others along */
+        bool oom_group;              /* who is ended takes the others along */
     } memory;
     struct cpu_group cpu;
 };

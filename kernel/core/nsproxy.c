@@ -144,7 +144,8 @@ struct nsproxy *get_task_nsproxy(struct task_struct *t) {
 
 /* --- unshare and setns --- */
 #define UNSHARE_FLAGS                                                                                        \
-    (CLONE_NEW_ALL | CLONE_NEWUSER | CLONE_FS | CLONE_FILES | CLONE_SYSVSEM | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM)
+    (CLONE_NEW_ALL | CLONE_NEWUSER | CLONE_FS | CLONE_FILES | CLONE_SYSVSEM | CLONE_THREAD | CLONE_SIGHAND | \
+     CLONE_VM)
 int unshare_files(void);
 long sys_unshare(u64 flags) {
     if (flags & ~(u64)UNSHARE_FLAGS)

@@ -49,7 +49,8 @@ extern struct nsproxy init_nsproxy;
 #define current_ipc_ns() (current->nsproxy->ipc_ns)
 #define CLONE_NEW_ALL (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID)
 
-/* p, new, gets current's namespaces, those of the flags anew, which belong to p's user namespace. 0, -EPERM, -ENOMEM, -EINVAL. */
+/* p, new, gets current's namespaces, those of the flags anew, which belong to p's user namespace. 0, -EPERM,
+ * -ENOMEM, -EINVAL. */
 int copy_namespaces(u64 flags, struct task_struct *p);
 void put_nsproxy(struct nsproxy *n);
 /* Another task's, counted, or NULL: it has ended. */
@@ -64,7 +65,8 @@ static inline void get_pid_ns(struct pid_namespace *ns) {
 }
 void put_pid_ns(struct pid_namespace *ns);
 /* fs/mount.c. A copy of all mounts; root and working directory in fs follow. NULL: no memory. */
-struct mnt_namespace *copy_mnt_ns(struct mnt_namespace *old, struct fs_struct *fs, struct user_namespace *owner);
+struct mnt_namespace *copy_mnt_ns(struct mnt_namespace *old, struct fs_struct *fs,
+                                  struct user_namespace *owner);
 void put_mnt_ns(struct mnt_namespace *ns);
 void enter_mnt_ns(struct mnt_namespace *ns);
 void mnt_namespace_root(struct mnt_namespace *ns, struct path *p); /* counted: what is seen at / in it */

@@ -1,5 +1,5 @@
-/* When no page is left, or none that a control group may have, and no cache to drop: the process with the most
- * memory ends, with a line that says so. Its memory comes back when it dies; the caller tries again
+/* When no page is left, or none that a control group may have, and no cache to drop: the process with the
+ * most memory ends, with a line that says so. Its memory comes back when it dies; the caller tries again
  * meanwhile. */
 #include "cgroup.h"
 #include "../debug/debug.h"
@@ -23,9 +23,10 @@ bool out_of_memory(struct cgroup *in) {
             most = rss, worst = t;
     }
     if (!dying && worst) {
-        printk("out of memory%s%s: killing pid %d (%s) of user %u, %lu KB resident; asked for by pid %d (%s)\n",
-               in ? " in control group " : "", in ? in->name : "", worst->pid, worst->comm, worst->cred->uid,
-               most * 4, current->pid, current->comm);
+        printk(
+            "out of memory%s%s: killing pid %d (%s) of user %u, %lu KB resident; asked for by pid %d (%s)\n",
+            in ? " in control group " : "", in ? in->name : "", worst->pid, worst->comm, worst->cred->uid,
+            most * 4, current->pid, current->comm);
         send_signal(SIGKILL, NULL, worst, true);
         if (in)
             atomic_add(&in->memory.kills, 1);

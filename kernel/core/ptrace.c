@@ -28,7 +28,8 @@ static int ptrace_may_access(struct task_struct *t, const struct mm_struct *mm, 
     if (!same_ids(o, fs ? c->fsuid : c->uid, fs ? c->fsgid : c->gid) &&
         !ns_capable(o->user_ns, CAP_SYS_PTRACE))
         return -EPERM;
-    bool hidden = mm && mm->undumpable, more = c->user_ns != o->user_ns || (o->cap_permitted & ~c->cap_permitted);
+    bool hidden = mm && mm->undumpable,
+         more = c->user_ns != o->user_ns || (o->cap_permitted & ~c->cap_permitted);
     return (hidden || more) && !ns_capable(o->user_ns, CAP_SYS_PTRACE) ? -EPERM : 0;
 }
 /* Take tasklist_lock with *mm, t's memory, counted, or NULL: what is seen of it then belongs to what is seen

@@ -269,7 +269,8 @@ long sys_sched_getaffinity(u64 pid, u64 len, u64 umask) {
     return copy_to_user(umask, &mask, 8) ? -EFAULT : 8;
 }
 long sys_getcpu(u64 ucpu, u64 unode) {
-    if ((ucpu && put_user(ucpu, smp_processor_id())) || (unode && put_user(unode, (u32)machine.hart_node[smp_processor_id()])))
+    if ((ucpu && put_user(ucpu, smp_processor_id())) ||
+        (unode && put_user(unode, (u32)machine.hart_node[smp_processor_id()])))
         return -EFAULT;
     return 0;
 }
@@ -304,8 +305,7 @@ long sys_prlimit64(u64 pid, u64 res, u64 unew, u64 uold) {
         return -ESRCH;
     const struct cred *c = current->cred;
     READ_TASKS(irq);
-    bool ok =
-        t == current || (c->uid == t->cred->uid && c->uid == t->cred->euid) ||
+    bool ok = t == current || (c->uid == t->cred->uid && c->uid == t->cred->euid) ||
               ns_capable(t->cred->user_ns, CAP_SYS_RESOURCE);
     READ_TASKS_END(irq);
     long r = ok ? do_prlimit(t, (u32)res, unew ? &new : NULL, &old) : -EPERM;

@@ -161,8 +161,8 @@ static int parse(char *at, struct id_extent *e) {
         if (*at && *at != '\n')
             return -EINVAL;
         at += *at == '\n';
-        if (!x->count || x->first == INVALID_ID || x->lower == INVALID_ID || x->first + x->count <= x->first ||
-            x->lower + x->count <= x->lower)
+        if (!x->count || x->first == INVALID_ID || x->lower == INVALID_ID ||
+            x->first + x->count <= x->first || x->lower + x->count <= x->lower)
             return -EINVAL;
         for (int i = 0; i < n; i++)
             if (overlap(&e[i], x))

@@ -64,7 +64,7 @@ bool cred_capable(const struct cred *c, const struct user_namespace *ns, int cap
 bool ns_capable(const struct user_namespace *ns, int cap); /* current's; and it counts as use of it */
 struct inode;
 /* In current's namespace, over an inode whose owner and group are known there. */
-bool capable_wrt_inode(const struct inode *i, int cap); /* fs/namei.c */
+bool capable_wrt_inode(const struct inode *i, int cap);                               /* fs/namei.c */
 bool in_user_ns(const struct user_namespace *ns, const struct user_namespace *above); /* or the same */
 
 /* c, not yet anybody's, gets a new namespace below its own, and all capabilities there. 0, -EPERM, -ENOSPC,

@@ -73,8 +73,10 @@ static bool eligible(const struct wait_opts *w, struct task_struct *t, bool trac
 static void fill(struct wait_opts *w, struct task_struct *t, int code, int status) {
     w->pid = pid_vnr(t->pid);
     if (w->info) {
-        *w->info =
-            (struct abi_siginfo){.si_signo = SIGCHLD, .si_code = code, .pid = w->pid, .uid = from_kuid_munged(current_user_ns(), t->cred->uid)};
+        *w->info = (struct abi_siginfo){.si_signo = SIGCHLD,
+                                        .si_code = code,
+                                        .pid = w->pid,
+                                        .uid = from_kuid_munged(current_user_ns(), t->cred->uid)};
         w->info->status = status;
     }
     if (w->ru)

@@ -29,8 +29,8 @@ static const char *const rank_names[RANKS] = {
     [RANK_DCACHE] = "dcache",   [RANK_ICACHE] = "icache",     [RANK_PAGE_TABLE] = "page_table",
     [RANK_MAPPING] = "mapping", [RANK_LRU] = "lru",           [RANK_OBJECT] = "object",
     [RANK_DEVICE] = "device",   [RANK_WAITQ] = "waitq",       [RANK_RQ] = "rq",
-    [RANK_GROUP] = "group",     [RANK_TIMER] = "timer",     [RANK_SLAB] = "slab",         [RANK_BUDDY] = "buddy",
-    [RANK_CONSOLE] = "console",
+    [RANK_GROUP] = "group",     [RANK_TIMER] = "timer",       [RANK_SLAB] = "slab",
+    [RANK_BUDDY] = "buddy",     [RANK_CONSOLE] = "console",
 };
 static u64 ticks_to_us(u64 t) { return t * 1000000 / timebase_hz; }
 bool lock_stat(u32 rank, char *line, size_t size) {

@@ -1,5 +1,5 @@
-/* The platform-level interrupt controller (RISC-V PLIC specification 1.0.0). All its harts may take any of its
- * interrupts; the claim register hands each to one. A machine of several nodes has one for each. */
+/* The platform-level interrupt controller (RISC-V PLIC specification 1.0.0). All its harts may take any of
+ * its interrupts; the claim register hands each to one. A machine of several nodes has one for each. */
 #include "../debug/debug.h"
 #include "../riscv/spinlock.h"
 #include "drivers.h"

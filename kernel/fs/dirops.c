@@ -117,7 +117,8 @@ static int may_delete(struct inode *dir, struct inode *victim) {
     if (r)
         return r;
     uid_t uid = current->cred->fsuid;
-    if ((dir->i_mode & S_ISVTX) && victim->i_uid != uid && dir->i_uid != uid && !capable_wrt_inode(victim, CAP_FOWNER))
+    if ((dir->i_mode & S_ISVTX) && victim->i_uid != uid && dir->i_uid != uid &&
+        !capable_wrt_inode(victim, CAP_FOWNER))
         return -EPERM;
     return 0;
 }

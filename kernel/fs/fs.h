@@ -62,11 +62,11 @@ struct mount {
     struct mount *parent;
     u32 flags;
     atomic_t refcount;
-    struct mnt_namespace *ns; /* NULL: detached */
-    u32 group, master;        /* peers; see mount.c */
+    struct mnt_namespace *ns;  /* NULL: detached */
+    u32 group, master;         /* peers; see mount.c */
     bool locked, locked_flags; /* it came from another user namespace: it stays, and what it forbids */
-    u64 id;                   /* in the order they were made */
-    struct mount *copy;       /* scratch, under mount_mutex */
+    u64 id;                    /* in the order they were made */
+    struct mount *copy;        /* scratch, under mount_mutex */
     struct list_head link, all_link;
     char source[64];
 };
@@ -184,7 +184,7 @@ int deny_write_access(struct inode *i);
 static inline void put_write_access(struct inode *i) { atomic_dec(&i->i_writecount); }
 static inline void allow_write_access(struct inode *i) { atomic_inc(&i->i_writecount); }
 int permission(struct inode *inode, u32 mask);           /* MAY_*; 0 or -EACCES */
-bool current_chrooted(void); /* fs_struct.c. May sleep */
+bool current_chrooted(void);                             /* fs_struct.c. May sleep */
 int permission_as(struct inode *i, u32 mask, bool real); /* real: by the real ids, as access(2) asks */
 bool dot_name(const char *s);                            /* "." or ".." */
 /* The entry `last` of dir, maybe negative, counted, or an error. dir's inode is locked. */

@@ -102,8 +102,8 @@ void iput(struct inode *i) {
     while (v > 1)
         if (__atomic_compare_exchange_n(&i->refcount.v, &v, v - 1, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
             return;
-    /* The last user. Write what is dirty while it can still be found, then let go. A commit that comes meanwhile
-     * must find it among the dirty ones, until what it has changed is in its pages. */
+    /* The last user. Write what is dirty while it can still be found, then let go. A commit that comes
+     * meanwhile must find it among the dirty ones, until what it has changed is in its pages. */
     if (i->sb->journaled) {
         if (i->i_nlink && i->i_data.dirty.n) {
             start_writeback_mapping(&i->i_data);
@@ -166,6 +166,11 @@ int sync_inode(struct inode *i, bool wait) {
     list_del_init(&i->dirty_link);
     spin_unlock(&icache_lock);
     int r = writeback_mapping(&i->i_data, wait);
+    if (i->sb->journaled) { /* its attributes are for a commit */
+        if (i->dirty || READ_ONCE(i->i_data.dirty.n))
+            make_dirty(i);
+        return r;
+    }
     if (i->dirty && i->sb->ops && i->sb->ops->write_inode) {
         i->dirty = false;
         int e = i->sb->ops->write_inode(i);
@@ -176,8 +181,8 @@ int sync_inode(struct inode *i, bool wait) {
     return r;
 }
 
-/* For a journal, whose commit writes inodes. Those of sb that are dirty move to `out`, counted; and back: what
- * was changed meanwhile is in the list of all again. */
+/* For a journal, whose commit writes inodes. Those of sb that are dirty move to `out`, counted; and back:
+ * what was changed meanwhile is in the list of all again. */
 void collect_dirty_inodes(struct super_block *sb, struct list_head *out) {
     struct inode *i, *n;
     spin_lock(&icache_lock);
@@ -213,7 +218,7 @@ static void flush_inodes(struct super_block *sb, bool wait) {
             if (i) {
                 list_del_init(&i->dirty_link);
                 bool skip = (sb && i->sb != sb && !S_ISBLK(i->i_mode)) || (pass == 0 && S_ISBLK(i->i_mode)) ||
-                            i->sb->journaled; /* a commit does that */
+                            (i->sb->journaled && i->dirty); /* a commit does that */
                 if (skip || !atomic_inc_not_zero(&i->refcount)) {
                     if (skip)
                         list_add_tail(&i->dirty_link, &dirty_list);

@@ -380,8 +380,8 @@ int mount_root(struct block_device *b, u32 flags) {
 /* Without what is mounted there one would see what that covers. */
 static bool covers_locked(const struct path *p) {
     struct mount *o;
-    list_for_each_entry(o, &p->mnt->ns->mounts,
-                        link) if (o->locked && o->parent == p->mnt && below(o->mountpoint, p->dentry)) return true;
+    list_for_each_entry(o, &p->mnt->ns->mounts, link) if (o->locked && o->parent == p->mnt &&
+                                                          below(o->mountpoint, p->dentry)) return true;
     return false;
 }
 /* MS_BIND: what is at `source` is seen here too. */
@@ -414,7 +414,8 @@ static int move_mount(const char *source, const struct path *at) {
         return r;
     mutex_lock(&mount_mutex);
     struct mount *m = p.mnt;
-    if (p.dentry != m->root || m->parent == m || !m->ns || m->ns != at->mnt->ns || m->parent->group || m->locked)
+    if (p.dentry != m->root || m->parent == m || !m->ns || m->ns != at->mnt->ns || m->parent->group ||
+        m->locked)
         r = -EINVAL;
     else if (S_ISDIR(p.dentry->inode->i_mode) != S_ISDIR(at->dentry->inode->i_mode))
         r = -ENOTDIR;
@@ -560,8 +561,8 @@ static long do_pivot(const struct path *new, const struct path *put_old) {
     spin_unlock(&current->fs->lock);
     struct mount *old = root.mnt, *m = new->mnt;
     long r = 0;
-    if (m->ns != ns || put_old->mnt->ns != ns || old->ns != ns || m->locked || m->parent->group || put_old->mnt->group ||
-        (old->parent != old && old->parent->group))
+    if (m->ns != ns || put_old->mnt->ns != ns || old->ns != ns || m->locked || m->parent->group ||
+        put_old->mnt->group || (old->parent != old && old->parent->group))
         r = -EINVAL;
     else if (m == old || put_old->mnt == old)
         r = -EBUSY;

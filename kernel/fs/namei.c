@@ -56,7 +56,8 @@ int permission_as(struct inode *i, u32 mask, bool real) {
         mode >>= 3;
     if (!(mask & ~mode & 7))
         return 0;
-    if ((caps & BIT(CAP_DAC_OVERRIDE)) && ids_known(i) && (!(mask & MAY_EXEC) || S_ISDIR(i->i_mode) || (i->i_mode & 0111)))
+    if ((caps & BIT(CAP_DAC_OVERRIDE)) && ids_known(i) &&
+        (!(mask & MAY_EXEC) || S_ISDIR(i->i_mode) || (i->i_mode & 0111)))
         return 0;
     return -EACCES;
 }

@@ -22,7 +22,7 @@ struct ipc_namespace {
     /* Limits, knobs in /proc/sys/kernel. */
     u64 shmmax, shmall, shm_tot; /* bytes; pages; pages there are */
     u32 shmmni, semmsl, semmns, semopm, semmni, msgmax, msgmnb, msgmni;
-    u32 sems; /* semaphores there are */
+    u32 sems;                       /* semaphores there are */
     struct user_namespace *user_ns; /* counted */
 };
 extern struct ipc_namespace init_ipc_ns;

@@ -224,7 +224,7 @@ long sys_shmctl(u64 uid, u64 ucmd, u64 arg) {
     } else if (cmd == SHM_LOCK || cmd == SHM_UNLOCK) { /* nothing is ever swapped: the mark is all there is */
         uid_t euid = current->cred->euid;
         r = ns_capable(s->perm.ns->user_ns, CAP_IPC_LOCK) || ((euid == s->perm.uid || euid == s->perm.cuid) &&
-                                      (cmd == SHM_UNLOCK || rlimit(RLIMIT_MEMLOCK)))
+                                                              (cmd == SHM_UNLOCK || rlimit(RLIMIT_MEMLOCK)))
                 ? 0
                 : -EPERM;
         if (!r)

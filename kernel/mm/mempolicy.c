@@ -74,8 +74,7 @@ static long read_nodes(u32 *nodes, u64 mask, u64 maxnode) {
 static struct mempolicy *make_policy(u64 mode, u64 mask, u64 maxnode) {
     u32 flags = mode & MPOL_MODE_FLAGS, nodes;
     mode = (u32)mode & ~(u32)MPOL_MODE_FLAGS;
-    if (mode >= MPOL_MAX ||
-        ((flags & MPOL_F_STATIC_NODES) && (flags & MPOL_F_RELATIVE_NODES)) ||
+    if (mode >= MPOL_MAX || ((flags & MPOL_F_STATIC_NODES) && (flags & MPOL_F_RELATIVE_NODES)) ||
         ((flags & MPOL_F_NUMA_BALANCING) && mode != MPOL_BIND && mode != MPOL_PREFERRED_MANY))
         return ERR_PTR(-EINVAL);
     long r = read_nodes(&nodes, mask, maxnode);
@@ -202,11 +201,11 @@ long sys_mbind(u64 start, u64 len, u64 mode, u64 mask, u64 maxnode, u64 flags) {
     struct mempolicy *p = make_policy(mode, mask, maxnode);
     if (IS_ERR(p))
         return PTR_ERR(p);
-    long r = flags & ~7UL                                            ? -EINVAL
-             : (flags & MPOL_MF_MOVE_ALL) && !capable(CAP_SYS_NICE)  ? -EPERM
-             : (start & (PAGE_SIZE - 1)) || end < start              ? -EINVAL
-             : end > TASK_SIZE                                       ? -EFAULT
-                                                                     : 0;
+    long r = flags & ~7UL                                           ? -EINVAL
+             : (flags & MPOL_MF_MOVE_ALL) && !capable(CAP_SYS_NICE) ? -EPERM
+             : (start & (PAGE_SIZE - 1)) || end < start             ? -EINVAL
+             : end > TASK_SIZE                                      ? -EFAULT
+                                                                    : 0;
     if (r || start == end)
         goto put;
     if (down_write_killable(&mm->mmap_lock)) {
@@ -237,8 +236,8 @@ put:
 }
 
 void show_mempolicy(struct seq *s, const struct mempolicy *p) {
-    static const char *const names[MPOL_MAX] = {"default", "prefer",        "bind",               "interleave",
-                                                "local",   "prefer (many)", "weighted interleave"};
+    static const char *const names[MPOL_MAX] = {
+        "default", "prefer", "bind", "interleave", "local", "prefer (many)", "weighted interleave"};
     seq_printf(s, "%s", names[p ? p->mode : MPOL_DEFAULT]);
     if (p && p->flags & (MPOL_F_STATIC_NODES | MPOL_F_RELATIVE_NODES))
         seq_printf(s, "=%s", p->flags & MPOL_F_STATIC_NODES ? "static" : "relative");

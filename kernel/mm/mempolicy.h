@@ -30,8 +30,8 @@ struct page_source {
 };
 /* For a page of current's: by the policy of the range whose fault is being served, or current's own. */
 struct page_source policy_source(void);
-/* Pages that current allocates from now on are for page `index` of a range with policy p, until the next call;
- * NULL: for no range. */
+/* Pages that current allocates from now on are for page `index` of a range with policy p, until the next
+ * call; NULL: for no range. */
 void policy_range(struct mempolicy *p, u64 index);
 /* A policy as text, for numa_maps. */
 struct seq;

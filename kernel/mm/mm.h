@@ -45,7 +45,8 @@ _Static_assert(!(sizeof(struct page) & (sizeof(struct page) - 1)), "index arithm
 #define PG_REFERENCED BIT(6)
 #define PG_ERROR BIT(7)
 #define PG_TABLE BIT(8)
-#define PG_JOURNAL BIT(11)   /* metadata: part of a transaction that is not in the log; under the journal's lock */
+#define PG_JOURNAL                                                                                           \
+    BIT(11) /* metadata: part of a transaction that is not in the log; under the journal's lock */
 #define PG_READAHEAD BIT(10) /* page cache: whoever comes here wants what follows soon */
 #define PG_SEALED BIT(9)     /* a leaf table: no entry permits stores */
 static inline bool page_test(const struct page *p, u32 f) {
@@ -85,8 +86,8 @@ static inline void put_page(struct page *p) {
 u64 nr_free_pages(void);
 /* A node's memory, in pages. */
 struct node_info {
-    u64 total, free, low;      /* low: below it reclaim begins */
-    u64 free_runs[11];         /* of 2^i pages */
+    u64 total, free, low; /* low: below it reclaim begins */
+    u64 free_runs[11];    /* of 2^i pages */
     u64 first_pfn, end_pfn;
 };
 #define MAX_ORDER 10
@@ -108,8 +109,8 @@ struct address_space_ops {
     int (*writepage)(struct inode *inode, struct page *page);
     /* Make sure [from, to) of the locked page can be stored: allocate its block. May sleep. */
     int (*prepare_write)(struct inode *inode, struct page *page, unsigned int from, unsigned int to);
-    /* Around prepare_write, the store and what follows from it, before any page is locked; or NULL. The second
-     * is true where -ENOSPC is worth another try. */
+    /* Around prepare_write, the store and what follows from it, before any page is locked; or NULL. The
+     * second is true where -ENOSPC is worth another try. */
     void (*begin_write)(struct inode *inode);
     bool (*end_write)(struct inode *inode, int r);
 };
@@ -145,14 +146,14 @@ void set_page_dirty(struct page *p);
 void truncate_pages(struct address_space *m, u64 first);
 /* Write dirty pages; wait: until they are on the device. First error or 0. */
 int writeback_mapping(struct address_space *m, bool wait);
-/* Free up to `want` clean, unused, unmapped pages, of a control group and those below it, or (NULL) of all: how
- * many were. in_work: how many of the group's are dirty or being written. */
+/* Free up to `want` clean, unused, unmapped pages, of a control group and those below it, or (NULL) of all:
+ * how many were. in_work: how many of the group's are dirty or being written. */
 struct cgroup;
 u64 reclaim_pages(u64 want, struct cgroup *of, u64 *in_work);
 u64 nr_cached_pages(void), nr_dirty_pages(void);
-/* For a journal. A locked page is not to be written, though it was dirty. A locked page, counted by the caller,
- * is written now: unlocked, PG_WRITEBACK until it is done, PG_ERROR then if that failed. All dirty pages on
- * their way; and all that are on their way done. Errors stay for fsync. */
+/* For a journal. A locked page is not to be written, though it was dirty. A locked page, counted by the
+ * caller, is written now: unlocked, PG_WRITEBACK until it is done, PG_ERROR then if that failed. All dirty
+ * pages on their way; and all that are on their way done. Errors stay for fsync. */
 void cancel_dirty_page(struct page *p);
 void write_cached_page(struct page *p);
 void start_writeback_mapping(struct address_space *m), wait_for_mapping(struct address_space *m);
@@ -307,7 +308,8 @@ void protect_page_range(struct vm_area *v, u64 start, u64 end);
  * -ENOMEM. */
 int move_page_tables(struct mm_struct *mm, u64 from, u64 to, u64 len);
 /* Private pages of v that lie on other nodes than `nodes` are moved there, by v's policy, if `move`;
- * what something else uses too stays. 0; 1: some should be elsewhere; -ENOMEM. Caller holds mmap_lock for writing. */
+ * what something else uses too stays. 0; 1: some should be elsewhere; -ENOMEM. Caller holds mmap_lock for
+ * writing. */
 int migrate_page_range(struct vm_area *v, u32 nodes, bool move);
 pte_t vma_pte_flags(u32 vm_flags);
 void flush_tlb_range(struct mm_struct *mm, u64 start, u64 end);

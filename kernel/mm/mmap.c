@@ -150,8 +150,7 @@ int split_range(struct mm_struct *mm, u64 start, u64 end) {
 
 static bool can_merge(struct vm_area *a, struct vm_area *b) {
     return a->end == b->start && a->flags == b->flags && a->file == b->file && !a->special && !b->special &&
-           same_mempolicy(a->policy, b->policy) &&
-           !(a->flags & VM_GROWSDOWN) &&
+           same_mempolicy(a->policy, b->policy) && !(a->flags & VM_GROWSDOWN) &&
            (!a->file || a->pgoff + ((a->end - a->start) >> PAGE_SHIFT) == b->pgoff);
 }
 
@@ -519,7 +518,8 @@ long sys_mremap(u64 old, u64 old_len, u64 new_len, u64 flags, u64 new_addr) {
     if (v->file)
         get_file(v->file);
     u64 pgoff = v->pgoff + ((old - v->start) >> PAGE_SHIFT);
-    if ((r = add_vma(mm, new_addr, new_addr + new_len, v->flags & ~VM_GROWSDOWN, v->file, pgoff, v->policy))) {
+    if ((r = add_vma(mm, new_addr, new_addr + new_len, v->flags & ~VM_GROWSDOWN, v->file, pgoff,
+                     v->policy))) {
         if (v->file)
             fput(v->file);
         goto out;

@@ -1,6 +1,6 @@
-/* The page allocator: for each node (NUMA; mostly there is one) a buddy system of orders 0 to MAX_ORDER behind
- * a lock, and before it, for single pages of its own node, a small list per hart used with interrupts off.
- * Free memory is the sum of both. */
+/* The page allocator: for each node (NUMA; mostly there is one) a buddy system of orders 0 to MAX_ORDER
+ * behind a lock, and before it, for single pages of its own node, a small list per hart used with interrupts
+ * off. Free memory is the sum of both. */
 #include "../debug/kasan.h"
 #include "../core/task.h"
 #include "../debug/debug.h"
@@ -76,8 +76,7 @@ static inline struct page *take_listed(unsigned int h) {
 static inline struct page *take_near(void) {
     u64 irq = local_irq_save();
     unsigned int h = smp_processor_id();
-    struct page *p =
-        pcp[h].count && READ_ONCE(pcp[h].zone->free) > pcp[h].zone->low ? take_listed(h) : NULL;
+    struct page *p = pcp[h].count && READ_ONCE(pcp[h].zone->free) > pcp[h].zone->low ? take_listed(h) : NULL;
     local_irq_restore(irq);
     return p;
 }

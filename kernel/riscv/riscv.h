@@ -136,7 +136,7 @@ __noreturn void sbi_shutdown(bool reboot, bool failed);
 /* Harts. Numbered 0..nr_harts-1 in device-tree order; hartid is the firmware's number. */
 #define MAX_HARTS 64
 #define IRQS_PER_PLIC 128 /* interrupt n of the controller i is number i * IRQS_PER_PLIC + n */
-#define MAX_NODES 8 /* parts of a machine with memory and harts of their own (NUMA) */
+#define MAX_NODES 8       /* parts of a machine with memory and harts of their own (NUMA) */
 extern unsigned int nr_harts;
 extern u64 hart_ids[MAX_HARTS];
 extern u64 online_harts; /* bit mask */

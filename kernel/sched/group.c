@@ -1,10 +1,10 @@
 /* The cpu controller: groups of tasks that share the harts as one.
  *
- * By weight: to the others a group counts as one task of `weight`/100. Its tasks' virtual time passes faster by
- * what is runnable in it, divided by its weight, and so on for the groups above; run queues know no groups.
- * By limit: a group may have `quota` ns of each `period`. What its tasks use is taken from `left`, and a timer
- * fills it up; when nothing is left a task sleeps where it would return to user mode, holding nothing. What
- * they used too much, in the kernel or between two looks, is a debt.
+ * By weight: to the others a group counts as one task of `weight`/100. Its tasks' virtual time passes faster
+ * by what is runnable in it, divided by its weight, and so on for the groups above; run queues know no
+ * groups. By limit: a group may have `quota` ns of each `period`. What its tasks use is taken from `left`,
+ * and a timer fills it up; when nothing is left a task sleeps where it would return to user mode, holding
+ * nothing. What they used too much, in the kernel or between two looks, is a debt.
  *
  * A task's se.group changes under its run queue's lock. Loads change under group_lock, the other counts are
  * atomic. */

@@ -21,7 +21,7 @@ struct sched_entity {
     struct rb_node node;
     struct list_head rt_link;
     struct cpu_group *group; /* the nearest with the cpu controller, counted by cgroup.c; NULL: none */
-    atomic_t *user_tasks; /* how many processes its user has; NULL: root. Never freed. */
+    atomic_t *user_tasks;    /* how many processes its user has; NULL: root. Never freed. */
 };
 
 extern u64 sched_seed;             /* not 0: scheduling by a generator that began with this */
@@ -80,7 +80,7 @@ struct cpu_group {
     atomic64_t usage;         /* ns */
     u64 quota, period;        /* ns; quota 0: no limit */
     atomic64_t left;          /* ns of this period; less than 0: a debt */
-    u32 timing; /* the timer runs; atomic */
+    u32 timing;               /* the timer runs; atomic */
     bool was_short;
     struct timer timer;
     struct wait_queue_head wait; /* tasks that wait for the next period */

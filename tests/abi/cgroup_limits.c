@@ -110,14 +110,16 @@ static void memory(void) {
     OK(child_ends(p) == 0, "what is touched counts");
     for (int i = 0; i < 100 && strtol(get("m/memory.current"), 0, 10) > (long)MB; i++)
         usleep(10000);
-    OK(strtol(get("m/memory.current"), 0, 10) <= (long)MB && strtol(get("m/memory.peak"), 0, 10) >= (long)(4 * MB),
+    OK(strtol(get("m/memory.current"), 0, 10) <= (long)MB &&
+           strtol(get("m/memory.peak"), 0, 10) >= (long)(4 * MB),
        "and is gone with its owner; the peak stays");
     if (!(p = child_in("m"))) {
         eat(32 * MB);
         _exit(0);
     }
     OK(child_ends(p) == 1000 + SIGKILL, "more than the limit: SIGKILL");
-    OK(field("m/memory.events", "oom_kill ") == 1 && field("m/memory.events", "max ") > 0, "which is counted");
+    OK(field("m/memory.events", "oom_kill ") == 1 && field("m/memory.events", "max ") > 0,
+       "which is counted");
     if (!(p = child_in("m"))) {
         if (!fork()) {
             eat(32 * MB);
@@ -173,7 +175,8 @@ static void memory(void) {
         OK(child_ends(p) == 0 && field("m/memory.events", "oom_kill ") == kills,
            "a file of four times the limit is written and read: what is cached of it goes in time");
     } else {
-        printf("ok %d a file of four times the limit is written and read: what is cached of it goes in time # SKIP no "
+        printf("ok %d a file of four times the limit is written and read: what is cached of it goes in time "
+               "# SKIP no "
                "disk\n",
                ++ktap_n);
     }
@@ -263,7 +266,8 @@ static void weights(void) {
     b = usage("b") - b;
     for (int i = 0; i < 4; i++)
         child_ends(p[i]);
-    OK(a > 0 && b > 2 * a && b < 5 * a, "a weight of 300 against 100: three times as much, however many share it");
+    OK(a > 0 && b > 2 * a && b < 5 * a,
+       "a weight of 300 against 100: three times as much, however many share it");
     gone("a");
     gone("b");
 }

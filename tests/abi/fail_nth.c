@@ -376,10 +376,9 @@ static int do_policy(int n) {
     char *p = mmap(0, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     memset(p, 1, 3 * 4096);
     arm(n);
-    int e = settle(syscall(SYS_set_mempolicy, 2, &node, 65) ||
-                           syscall(SYS_mbind, p + 4096, 4096, 2, &node, 65, 3)
-                       ? -1
-                       : 0);
+    int e = settle(
+        syscall(SYS_set_mempolicy, 2, &node, 65) || syscall(SYS_mbind, p + 4096, 4096, 2, &node, 65, 3) ? -1
+                                                                                                        : 0);
     syscall(SYS_set_mempolicy, 0, 0, 0);
     munmap(p, 3 * 4096);
     return e;

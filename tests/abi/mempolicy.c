@@ -1,5 +1,5 @@
-/* C12: memory policy: set_mempolicy, get_mempolicy, mbind; what is inherited; where pages are. On a machine of
- * one node only what does not need two is tried. */
+/* C12: memory policy: set_mempolicy, get_mempolicy, mbind; what is inherited; where pages are. On a machine
+ * of one node only what does not need two is tried. */
 #include "ktap.h"
 #include <sys/mman.h>
 #define P 4096UL
@@ -20,9 +20,7 @@ static int mode_of(void *addr, int flags) {
 static long bind_to(void *p, unsigned long len, int mode, unsigned long mask, int flags) {
     return syscall(SYS_mbind, p, len, mode, &mask, 65, flags);
 }
-static char *map(int n) {
-    return mmap(0, n * P, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-}
+static char *map(int n) { return mmap(0, n * P, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); }
 static int node_of(void *p) { return mode_of(p, NODE | ADDR); }
 /* How many of the n pages are on node 1. */
 static int on_one(char *p, int n) {
@@ -115,9 +113,11 @@ int main(void) {
     set(DEFAULT, 0);
 
     p = map(N);
-    OK(!bind_to(p + 2 * P, 4 * P, BIND, 2, 0) && vmas(p, p + N * P) == 3, "a range in the middle gets a policy");
+    OK(!bind_to(p + 2 * P, 4 * P, BIND, 2, 0) && vmas(p, p + N * P) == 3,
+       "a range in the middle gets a policy");
     touch(p, N);
-    OK(mode_of(p + 2 * P, ADDR) == BIND && got == 2 && mode_of(p, ADDR) == DEFAULT, "the policy of an address");
+    OK(mode_of(p + 2 * P, ADDR) == BIND && got == 2 && mode_of(p, ADDR) == DEFAULT,
+       "the policy of an address");
     OK(on_one(p + 2 * P, 4) == 4, "its pages are there");
     c = fork();
     if (!c) {

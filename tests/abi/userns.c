@@ -37,7 +37,7 @@ static const char *get(const char *path) {
 #define MUST(cond)                                                                                           \
     do {                                                                                                     \
         if (!(cond))                                                                                         \
-            return fprintf(stderr, "# line %d, errno %d\n", __LINE__, errno), 1;                            \
+            return fprintf(stderr, "# line %d, errno %d\n", __LINE__, errno), 1;                             \
     } while (0)
 
 static int as_user(int (*fn)(void)) {
@@ -51,8 +51,8 @@ static int as_user(int (*fn)(void)) {
     return child_ends(p);
 }
 static int become_root(void) {
-    return unshare(CLONE_NEWUSER) || put("/proc/self/uid_map", "0 1000 1") || put("/proc/self/setgroups", "deny") ||
-           put("/proc/self/gid_map", "0 1000 1");
+    return unshare(CLONE_NEWUSER) || put("/proc/self/uid_map", "0 1000 1") ||
+           put("/proc/self/setgroups", "deny") || put("/proc/self/gid_map", "0 1000 1");
 }
 static int caps(void) {
     struct __user_cap_header_struct h = {_LINUX_CAPABILITY_VERSION_3, 0};
@@ -105,7 +105,8 @@ static int root_inside(void) {
     return 0;
 }
 static int all_at_once(void) {
-    pid_t p = raw_clone(CLONE_NEWUSER | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNS | SIGCHLD, 0, 0, 0, 0);
+    pid_t p = raw_clone(CLONE_NEWUSER | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNS | SIGCHLD, 0,
+                        0, 0, 0);
     if (!p)
         _exit(getpid() == 1 && getuid() == 65534 && !sethostname("y", 1) ? 0 : 1);
     MUST(child_ends(p) == 0);
@@ -144,7 +145,7 @@ static int same_user_outside(void) {
         while (pause())
             ;
     MUST(!become_root());
-    MUST(!kill(p, 0)); /* the same user */
+    MUST(!kill(p, 0));                                   /* the same user */
     MUST(DENIED(ptrace(PTRACE_ATTACH, p, 0, 0), EPERM)); /* but it has no capabilities there */
     kill(p, SIGKILL);
     return 0;
@@ -154,7 +155,8 @@ static int levels(void) {
     while (!unshare(CLONE_NEWUSER)) {
         MUST(++n < 100);
         MUST(!put("/proc/self/uid_map", n == 1 ? "0 1000 1" : "0 0 1"));
-        MUST(!put("/proc/self/setgroups", "deny") && !put("/proc/self/gid_map", n == 1 ? "0 1000 1" : "0 0 1"));
+        MUST(!put("/proc/self/setgroups", "deny") &&
+             !put("/proc/self/gid_map", n == 1 ? "0 1000 1" : "0 0 1"));
     }
     MUST(errno == ENOSPC && n == 33);
     return 0;

@@ -1,6 +1,6 @@
-/* load SCRIPT... : what powercut.py wrote, each script by a process of its own, in /mnt. One step a line, a system
- * call or two each; what was made durable (f, m) is then acknowledged in a block of the disk behind the file
- * system, so that whoever looks at the disk after a power cut knows what must be there. */
+/* load SCRIPT... : what powercut.py wrote, each script by a process of its own, in /mnt. One step a line, a
+ * system call or two each; what was made durable (f, m) is then acknowledged in a block of the disk behind
+ * the file system, so that whoever looks at the disk after a power cut knows what must be there. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

@@ -387,13 +387,14 @@ static int iterate(struct file *f, struct dir_context *ctx) {
         } while (r == -ENOSPC && journal_more_space(sb));                                                    \
         return r;                                                                                            \
     }
-IN_HANDLE(create, dir, (struct inode *dir, struct dentry *d, u32 mode, u64 rdev), (dir, d, mode, rdev))
-IN_HANDLE(mkdir, dir, (struct inode *dir, struct dentry *d, u32 mode), (dir, d, mode))
-IN_HANDLE(symlink, dir, (struct inode *dir, struct dentry *d, const char *target), (dir, d, target))
-IN_HANDLE(link, dir, (struct inode *dir, struct dentry *d, struct inode *i), (dir, d, i))
-IN_HANDLE(unlink, dir, (struct inode *dir, struct dentry *d), (dir, d))
-IN_HANDLE(rmdir, dir, (struct inode *dir, struct dentry *d), (dir, d))
-IN_HANDLE(rename, od, (struct inode *od, struct dentry *o, struct inode *nd, struct dentry *n), (od, o, nd, n))
+IN_HANDLE(create, dir, (struct inode * dir, struct dentry *d, u32 mode, u64 rdev), (dir, d, mode, rdev))
+IN_HANDLE(mkdir, dir, (struct inode * dir, struct dentry *d, u32 mode), (dir, d, mode))
+IN_HANDLE(symlink, dir, (struct inode * dir, struct dentry *d, const char *target), (dir, d, target))
+IN_HANDLE(link, dir, (struct inode * dir, struct dentry *d, struct inode *i), (dir, d, i))
+IN_HANDLE(unlink, dir, (struct inode * dir, struct dentry *d), (dir, d))
+IN_HANDLE(rmdir, dir, (struct inode * dir, struct dentry *d), (dir, d))
+IN_HANDLE(rename, od, (struct inode * od, struct dentry *o, struct inode *nd, struct dentry *n),
+          (od, o, nd, n))
 const struct inode_operations ext2_dir_iops = {.lookup = lookup,
                                                .create = create_in_handle,
                                                .mkdir = mkdir_in_handle,

@@ -23,8 +23,8 @@ static void dirty_put(struct super_block *sb, struct page *p) {
     put_page(p);
 }
 
-/* Find and set a clear bit among the first n, from `from` on; of blocks, bit 0 is block `base`, those that may be
- * taken. -1: none. */
+/* Find and set a clear bit among the first n, from `from` on; of blocks, bit 0 is block `base`, those that
+ * may be taken. -1: none. */
 static s64 take_bit(u8 *map, u32 n, u32 from, struct super_block *sb, u64 base) {
     for (u32 k = 0; k < n; k++) {
         u32 i = from + k < n ? from + k : from + k - n;

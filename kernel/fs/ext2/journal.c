@@ -1,14 +1,16 @@
 /* The journal: handles, transactions, commit, checkpoint; see journal.h.
  *
- * A page of metadata that is changed joins the running transaction (PG_JOURNAL) and is not written to its place
- * as long as it is in it. A commit
- *   1. writes the data of the inodes that are dirty, so that no block of a file shows what another left there,
+ * A page of metadata that is changed joins the running transaction (PG_JOURNAL) and is not written to its
+ * place as long as it is in it. A commit
+ *   1. writes the data of the inodes that are dirty, so that no block of a file shows what another left
+ * there,
  *   2. waits until no handle is open, and lets none begin,
  *   3. writes what data came meanwhile, and the inodes into their pages,
- *   4. copies the transaction's pages to the log's, which are pages of the device's cache, and opens the next one,
+ *   4. copies the transaction's pages to the log's, which are pages of the device's cache, and opens the next
+ * one,
  *   5. writes the log, and when all of it is on the disk, the commit block,
- * after which the pages are dirty as any, and find to their places in time. When the log is nearly full, a commit
- * keeps handles out until all is in its place (checkpoint), and the log is empty. */
+ * after which the pages are dirty as any, and find to their places in time. When the log is nearly full, a
+ * commit keeps handles out until all is in its place (checkpoint), and the log is empty. */
 #include "journal.h"
 #include <abi/errno.h>
 
@@ -17,10 +19,10 @@ struct changed_page {
     struct list_head link;
     struct page *page; /* counted */
     u64 block;
+    struct inode *inode; /* a directory, counted: its pages stay until they are dirty; or NULL */
 };
 
 static struct journal *journal_of(struct super_block *sb) { return EXT2_SB(sb)->journal; }
-static bool logs(const struct journal *j) { return j && j->handles_on; }
 
 static void txn_init(struct transaction *t, u32 tid) {
     *t = (struct transaction){.tid = tid};
@@ -46,10 +48,8 @@ static bool enter(struct journal *j) {
     spin_unlock_irqrestore(&j->lock, irq);
     return ok;
 }
-void journal_start(struct super_block *sb) {
+void __journal_start(struct super_block *sb) {
     struct journal *j = journal_of(sb);
-    if (!logs(j) || current->journal_depth++)
-        return;
     while (READ_ONCE(j->running.nr_pages) > (j->end - j->first) / 4 && !j->aborted) {
         current->journal_depth = 0; /* it has become too large for more */
         journal_commit(sb);
@@ -57,10 +57,8 @@ void journal_start(struct super_block *sb) {
     }
     wait_event(&j->wait, enter(j));
 }
-void journal_stop(struct super_block *sb) {
+void __journal_stop(struct super_block *sb) {
     struct journal *j = journal_of(sb);
-    if (!logs(j) || --current->journal_depth)
-        return;
     u64 irq = spin_lock_irqsave(&j->lock);
     bool last = !--j->handles;
     spin_unlock_irqrestore(&j->lock, irq);
@@ -68,10 +66,8 @@ void journal_stop(struct super_block *sb) {
         wake_up_all(&j->wait);
 }
 
-void journal_access(struct super_block *sb, struct page *p, u64 block, bool locked) {
+void __journal_access(struct super_block *sb, struct page *p, u64 block, bool locked) {
     struct journal *j = journal_of(sb);
-    if (!logs(j) || page_test(p, PG_JOURNAL))
-        return;
     DEBUG_ON(!current->journal_depth);
     struct changed_page *c;
     while (!(c = kmem_cache_alloc(changed_cache, GFP_KERNEL)))
@@ -83,8 +79,11 @@ void journal_access(struct super_block *sb, struct page *p, u64 block, bool lock
     u64 irq = spin_lock_irqsave(&j->lock);
     bool was = page_set(p, PG_JOURNAL);
     if (!was) {
+        struct inode *host = p->mapping->host;
         get_page(p);
-        *c = (struct changed_page){.page = p, .block = block};
+        *c = (struct changed_page){.page = p, .block = block, .inode = S_ISDIR(host->i_mode) ? host : NULL};
+        if (c->inode)
+            ihold(host);
         list_add_tail(&c->link, &j->running.pages);
         j->running.nr_pages++;
         radix_delete(&j->running.revoked, block); /* it is metadata again */
@@ -94,12 +93,6 @@ void journal_access(struct super_block *sb, struct page *p, u64 block, bool lock
         unlock_page(p);
     if (was)
         kmem_cache_free(changed_cache, c);
-}
-void journal_dirty(struct super_block *sb, struct page *p) {
-    if (!logs(journal_of(sb)))
-        set_page_dirty(p);
-    else
-        page_set(p, PG_UPTODATE);
 }
 static void remember(struct journal *j, struct radix_tree *t, u64 block) {
     for (int r = -ENOMEM; r == -ENOMEM;) {
@@ -112,16 +105,14 @@ static void remember(struct journal *j, struct radix_tree *t, u64 block) {
 }
 void journal_freed(struct super_block *sb, u64 block, bool metadata) {
     struct journal *j = journal_of(sb);
-    if (!logs(j))
+    if (!sb->journaled)
         return;
     remember(j, &j->running.freed, block);
     if (metadata)
         remember(j, &j->running.revoked, block);
 }
-bool journal_may_take(struct super_block *sb, u64 block) {
+bool __journal_may_take(struct super_block *sb, u64 block) {
     struct journal *j = journal_of(sb);
-    if (!logs(j))
-        return true;
     u64 irq = spin_lock_irqsave(&j->lock);
     bool held = (j->running.freed.count && radix_lookup(&j->running.freed, block)) ||
                 (j->committing.freed.count && radix_lookup(&j->committing.freed, block));
@@ -130,7 +121,7 @@ bool journal_may_take(struct super_block *sb, u64 block) {
 }
 bool journal_more_space(struct super_block *sb) {
     struct journal *j = journal_of(sb);
-    return logs(j) && !current->journal_depth &&
+    return sb->journaled && !current->journal_depth &&
            (READ_ONCE(j->running.freed.count) || READ_ONCE(j->committing.freed.count)) && !journal_commit(sb);
 }
 
@@ -154,7 +145,9 @@ struct log_write {
     u32 at;                 /* the next block of the log */
     int error;
 };
-static u32 next_block(const struct journal *j, u32 block) { return block + 1 < j->end ? block + 1 : j->first; }
+static u32 next_block(const struct journal *j, u32 block) {
+    return block + 1 < j->end ? block + 1 : j->first;
+}
 static struct page *log_next(struct log_write *w) {
     struct page *p = log_page(w->j, w->at);
     w->at = next_block(w->j, w->at);
@@ -211,21 +204,17 @@ static void write_revokes(struct log_write *w, struct transaction *t) {
         log_submit(w, p);
     }
 }
-/* Copies of the transaction's pages, each run of them behind a block that says where they belong. No handle is
- * open. */
+/* Copies of the transaction's pages, each run of them behind a block that says where they belong. No handle
+ * is open. */
 static void freeze(struct log_write *w, struct transaction *t) {
     struct page *descriptor = NULL;
     struct jbd2_tag *tag = NULL, *last = NULL;
-    struct changed_page *c, *next;
+    struct changed_page *c;
     u32 n = 0;
-    list_for_each_entry_safe(c, next, &t->pages, link) {
+    list_for_each_entry(c, &t->pages, link) {
         page_clear(c->page, PG_JOURNAL);
-        if (!READ_ONCE(c->page->mapping) || w->error) { /* its block is free again */
-            list_del(&c->link);
-            put_page(c->page);
-            kmem_cache_free(changed_cache, c);
+        if (!READ_ONCE(c->page->mapping) || w->error) /* its block is free again: release_pages */
             continue;
-        }
         if (!descriptor || n == TAGS) {
             if (descriptor) {
                 last->flags |= __builtin_bswap16(JBD2_FLAG_LAST);
@@ -319,8 +308,9 @@ static void reopen(struct journal *j) {
     spin_unlock_irqrestore(&j->lock, irq);
     wake_up_all(&j->wait);
 }
-/* The pages of a transaction that is in the log are dirty as any, but for those that the next one has. */
-static void release_pages(struct transaction *t, bool ok) {
+/* The pages of a transaction that is in the log are dirty as any, but for those that the next one has.
+ * Directories are left in `dirs`, to be put where that may need a handle. */
+static void release_pages(struct transaction *t, bool ok, struct list_head *dirs) {
     struct changed_page *c, *n;
     list_for_each_entry_safe(c, n, &t->pages, link) {
         lock_page(c->page);
@@ -328,14 +318,25 @@ static void release_pages(struct transaction *t, bool ok) {
             set_page_dirty(c->page);
         unlock_page(c->page);
         put_page(c->page);
+        list_del(&c->link);
+        if (c->inode)
+            list_add(&c->link, dirs);
+        else
+            kmem_cache_free(changed_cache, c);
+    }
+}
+static void put_dirs(struct list_head *dirs) {
+    struct changed_page *c, *n;
+    list_for_each_entry_safe(c, n, dirs, link) {
+        iput(c->inode);
         kmem_cache_free(changed_cache, c);
     }
-    INIT_LIST_HEAD(&t->pages);
 }
 
 /* commit_mutex held. all_in_place: and a checkpoint. */
 static int commit_locked(struct journal *j, bool all_in_place) {
     LIST_HEAD(dirty);
+    LIST_HEAD(dirs);
     write_inodes(j->sb, &dirty, false);
     shut(j);
     current->journal_depth = 1; /* what we change now is this transaction's */
@@ -345,7 +346,8 @@ static int commit_locked(struct journal *j, bool all_in_place) {
     u32 needed = blocks_needed(&j->running);
     bool empty = !j->running.nr_pages && !j->running.revoked.count;
     int r = 0;
-    if (!empty && needed > log_free(j)) { /* what is in the log is older than any change here: put it in place */
+    if (!empty &&
+        needed > log_free(j)) { /* what is in the log is older than any change here: put it in place */
         printk("ext2 on %s: the log is full\n", j->sb->bdev->name);
         r = -EIO;
     }
@@ -390,7 +392,7 @@ static int commit_locked(struct journal *j, bool all_in_place) {
         abort_journal(j);
     else if (!empty)
         WRITE_ONCE(j->committed, t->tid);
-    release_pages(t, !w.error);
+    release_pages(t, !w.error, &dirs);
     irq = spin_lock_irqsave(&j->lock);
     struct radix_tree freed = t->freed, revoked = t->revoked;
     t->freed = t->revoked = (struct radix_tree){0};
@@ -404,6 +406,7 @@ static int commit_locked(struct journal *j, bool all_in_place) {
         }
         reopen(j);
     }
+    put_dirs(&dirs);
     release_dirty_inodes(&dirty); /* after: their last use may need a handle */
     return w.error;
 }
@@ -474,18 +477,17 @@ int journal_begin(struct super_block *sb) {
     j->super->feature_incompat = be32_of(be32_get(j->super->feature_incompat) | JBD2_INCOMPAT_REVOKE);
     if (journal_write_super(j, tid, j->first))
         return -EIO;
-    j->handles_on = true;
+    sb->journaled = true;
     return 0;
 }
 int journal_end(struct super_block *sb) {
     struct journal *j = journal_of(sb);
-    if (!logs(j))
+    if (!sb->journaled)
         return 0;
     int r = commit(j, true);
     if (!r)
         r = journal_write_super(j, j->running.tid, 0);
-    if (!r)
-        j->handles_on = false;
+    sb->journaled = false;
     return r;
 }
 void journal_close(struct super_block *sb) {
@@ -497,9 +499,11 @@ void journal_close(struct super_block *sb) {
     if (j->inode && !IS_ERR(j->inode))
         iput(j->inode);
     if (j->aborted) {
+        LIST_HEAD(dirs);
         struct changed_page *c;
         list_for_each_entry(c, &j->running.pages, link) page_clear(c->page, PG_JOURNAL);
-        release_pages(&j->running, false);
+        release_pages(&j->running, false, &dirs);
+        put_dirs(&dirs);
     }
     radix_clear(&j->running.freed);
     radix_clear(&j->running.revoked);

@@ -1,8 +1,9 @@
-/* The journal of ext3: changes of metadata reach their places on the disk only after all that belongs together
- * is in the log, so that a power cut leaves all of it or nothing (journal.c). Log and recovery are in jbd2's
- * format (recovery.c).
+/* The journal of ext3: changes of metadata reach their places on the disk only after all that belongs
+ * together is in the log, so that a power cut leaves all of it or nothing (journal.c). Log and recovery are
+ * in jbd2's format (recovery.c).
  *
- * Lock order: a handle, then the file system's lock, then pages. Nobody begins a handle with a page locked. */
+ * Lock order: a handle, then the file system's lock, then pages. Nobody begins a handle with a page locked.
+ */
 #pragma once
 #include "ext2.h"
 
@@ -50,8 +51,8 @@ struct transaction {
     u32 tid;
     struct list_head pages; /* struct changed_page */
     u32 nr_pages;
-    struct radix_tree revoked; /* blocks that are not metadata any more: what older transactions say of them is
-                                  void */
+    struct radix_tree revoked; /* blocks that are not metadata any more: what older transactions say of them
+                                  is void */
     struct radix_tree freed;   /* blocks that nobody may have before this is on the disk */
 };
 struct journal {
@@ -68,13 +69,12 @@ struct journal {
     struct wait_queue_head wait;
     struct transaction running, committing;
     u32 committed; /* the last tid that is on the disk */
-    bool aborted;     /* the log could not be written */
-    bool handles_on;  /* changes are logged: the file system may be written to */
+    bool aborted;  /* the log could not be written */
 };
 
 void journal_init(void); /* boot */
-/* Open the journal of a file system that has one, and if it was not put away recover what is in the log. 0, or
- * -errno with a line that says why. */
+/* Open the journal of a file system that has one, and if it was not put away recover what is in the log. 0,
+ * or -errno with a line that says why. */
 int journal_open(struct super_block *sb);
 int journal_recover(struct journal *j);
 /* From now on changes are logged. And everything in place, the log empty. 0 or -EIO. */
@@ -84,16 +84,38 @@ void journal_close(struct super_block *sb);
 
 /* A handle: what is changed between the two goes to the disk as a whole, and so it does with what else the
  * task changes inside another. Nothing where there is no journal. May sleep. */
-void journal_start(struct super_block *sb);
-void journal_stop(struct super_block *sb);
+void __journal_start(struct super_block *sb);
+void __journal_stop(struct super_block *sb);
+static inline void journal_start(struct super_block *sb) {
+    if (sb->journaled && !current->journal_depth++)
+        __journal_start(sb);
+}
+static inline void journal_stop(struct super_block *sb) {
+    if (current->journal_depth && !--current->journal_depth)
+        __journal_stop(sb);
+}
 /* A page with metadata is about to change, which lies at that block; it is not locked, or `locked`. May
  * sleep. */
-void journal_access(struct super_block *sb, struct page *p, u64 block, bool locked);
+void __journal_access(struct super_block *sb, struct page *p, u64 block, bool locked);
+static inline void journal_access(struct super_block *sb, struct page *p, u64 block, bool locked) {
+    if (sb->journaled && !page_test(p, PG_JOURNAL))
+        __journal_access(sb, p, block, locked);
+}
 /* The change is made. */
-void journal_dirty(struct super_block *sb, struct page *p);
+static inline void journal_dirty(struct super_block *sb, struct page *p) {
+    if (!sb->journaled)
+        set_page_dirty(p);
+    else if (!page_test(p, PG_UPTODATE))
+        page_set(p, PG_UPTODATE);
+}
 /* That block is free; metadata: what was logged for it is void. And may it be taken? */
 void journal_freed(struct super_block *sb, u64 block, bool metadata);
-bool journal_may_take(struct super_block *sb, u64 block);
+bool __journal_may_take(struct super_block *sb, u64 block);
+static inline bool journal_may_take(struct super_block *sb, u64 block) {
+    const struct journal *j = EXT2_SB(sb)->journal;
+    return !sb->journaled || !(READ_ONCE(j->running.freed.count) || READ_ONCE(j->committing.freed.count)) ||
+           __journal_may_take(sb, block);
+}
 /* ENOSPC: do others' blocks become free when the transaction ends? Then it has ended: try again. No handle is
  * held. */
 bool journal_more_space(struct super_block *sb);

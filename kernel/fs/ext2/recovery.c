@@ -1,15 +1,15 @@
-/* Recovery: what is in the log of a journal and not yet in its place, by jbd2's rules. Transactions follow each
- * other in the log by number; the last that counts is the last with its commit block. First it is found where
- * that is, then which blocks were revoked, and last everything else is copied to its place. Whatever is not as it
- * should be ends the log: nothing in it can lead out of it, or out of the disk. */
+/* Recovery: what is in the log of a journal and not yet in its place, by jbd2's rules. Transactions follow
+ * each other in the log by number; the last that counts is the last with its commit block. First it is found
+ * where that is, then which blocks were revoked, and last everything else is copied to its place. Whatever is
+ * not as it should be ends the log: nothing in it can lead out of it, or out of the disk. */
 #include "journal.h"
 #include <abi/errno.h>
 
 enum pass { SCAN, REVOKE, REPLAY };
 struct recovery {
     struct journal *j;
-    u32 first_tid, end_tid;     /* [first, end) count */
-    struct radix_tree revoked;  /* block to the last tid that revoked it, and one */
+    u32 first_tid, end_tid;    /* [first, end) count */
+    struct radix_tree revoked; /* block to the last tid that revoked it, and one */
     u32 replayed, skipped;
 };
 static u32 wrap(const struct journal *j, u32 block) {

@@ -35,13 +35,10 @@ static int begin(struct super_block *sb) {
     int r = set_state(sb, false);
     if (r || !EXT2_SB(sb)->journal)
         return r;
-    if (!(r = journal_begin(sb)))
-        sb->journaled = true;
-    return r;
+    return journal_begin(sb);
 }
 static int end(struct super_block *sb) {
     int r = journal_end(sb);
-    sb->journaled = false;
     return r ? r : set_state(sb, true);
 }
 static int remount(struct super_block *sb, u32 flags) {
@@ -51,6 +48,7 @@ static int remount(struct super_block *sb, u32 flags) {
     int r = 0;
     if (ro && !was) {
         sb_sync(sb);
+        sb->flags |= MS_RDONLY; /* nobody begins to write from now on */
         r = end(sb);
     } else if (!ro && was) {
         if (EXT2_SB(sb)->journal && EXT2_SB(sb)->journal->aborted)

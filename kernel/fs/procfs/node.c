@@ -7,10 +7,11 @@ int show_zoneinfo(struct seq *s, struct task_struct *t) {
     (void)t;
     for (unsigned int i = 0; i < machine.nr_nodes; i++) {
         get_node_info(i, &n);
-        seq_printf(s,
-                   "Node %u, zone   Normal\n  pages free     %lu\n        low      %lu\n        spanned  %lu\n"
-                   "        managed  %lu\n  start_pfn:           %lu\n",
-                   i, n.free, n.low, n.end_pfn - n.first_pfn, n.total, n.first_pfn);
+        seq_printf(
+            s,
+            "Node %u, zone   Normal\n  pages free     %lu\n        low      %lu\n        spanned  %lu\n"
+            "        managed  %lu\n  start_pfn:           %lu\n",
+            i, n.free, n.low, n.end_pfn - n.first_pfn, n.total, n.first_pfn);
         seq_printf(s, "  distance:           ");
         for (unsigned int to = 0; to < machine.nr_nodes; to++)
             seq_printf(s, " %u", machine.distance[i][to]);

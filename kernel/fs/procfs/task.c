@@ -93,7 +93,9 @@ static int show_pid_status(struct seq *s, struct task_struct *t) {
         "016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nNoNewPrivs:\t%d\nSeccomp:\t%u\nSeccomp_filters:\t%u\n",
         t->signal->nr_threads, t->pending.signal, shared, t->blocked, ign, caught, c->cap_permitted,
         c->cap_effective, t->no_new_privs, t->seccomp.mode, seccomp_filters(t));
-    seq_printf(s, "Cpus_allowed:\t%lx\nMems_allowed:\t%lx\nvoluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n",
+    seq_printf(s,
+               "Cpus_allowed:\t%lx\nMems_allowed:\t%lx\nvoluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_"
+               "switches:\t%lu\n",
                t->se.affinity & online_harts, BIT(machine.nr_nodes) - 1, t->se.nvcsw, t->se.nivcsw);
     return 0;
 }
