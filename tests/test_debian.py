@@ -12,14 +12,16 @@ import pytest
 sys.path.insert(0, os.path.join(conftest.TOP, "scripts"))
 import debian  # noqa: E402
 
-LIBRARIES = {"libc6": ("libc.so.6", "ld-linux-riscv64-lp64d.so.1", "libm.so.6"), "libgcc-s1": ("libgcc_s.so.1",), "libstdc++6": ("libstdc++.so.6",), "libkeyutils1": ("libkeyutils.so.1",)}
+LIBRARIES = {"libc6": ("libc.so.6", "ld-linux-riscv64-lp64d.so.1", "libm.so.6"), "libgcc-s1": ("libgcc_s.so.1",), "libstdc++6": ("libstdc++.so.6",), "libkeyutils1": ("libkeyutils.so.1",),
+             "libext2fs2t64": ("libext2fs.so.2", "libe2p.so.2"), "libcom-err2": ("libcom_err.so.2",), "libss2": ("libss.so.2",),
+             "libblkid1": ("libblkid.so.1",), "libuuid1": ("libuuid.so.1",)}
 
 
 def install(machine, package, *libraries, programs=None):
     """The program of a package of the same name, or others of it, in /bin, with the libraries of these packages."""
     try:
         for name in programs or (package,):
-            machine.add(os.path.join(debian.package(package), "usr/bin", name), "/bin/" + name)
+            machine.add(glob.glob(os.path.join(debian.package(package), "usr/*bin", name))[0], "/bin/" + name)
         for p in libraries:
             for name in LIBRARIES[p]:
                 machine.library(glob.glob(os.path.join(debian.package(p), "usr/lib/**", name), recursive=True)[0], name)
@@ -127,3 +129,16 @@ def test_ipcs_and_ipcrm(machine):
     assert re.search(r"0x\w+ +0 +root +644 +10000 +0", before) and re.search(r"0x\w+ +0 +root +644 +3", before) and re.search(r"0x\w+ +0 +root +644 +0 +0", before), r.text
     assert "max message size" in after or "max size of message" in after, r.text
     assert not re.search(r"^0x", after, re.M), r.text
+
+
+def test_e2fsprogs(machine, tmp_path):
+    """mke2fs, debugfs and e2fsck on a second disk, with tine's own files on what they made; a damage that e2fsck mends."""
+    install(machine, "e2fsprogs", "libc6", "libext2fs2t64", "libcom-err2", "libss2", "libblkid1", "libuuid1", programs=("mke2fs", "debugfs", "e2fsck"))
+    disk = tmp_path / "d"
+    subprocess.run(["truncate", "-s", "24M", str(disk)], check=True)
+    r = machine.run("mke2fs -t ext3 -b 4096 /dev/vdb && mount -t ext2 /dev/vdb /mnt && cp /bin/sh /mnt/sh && mkdir /mnt/d && umount /mnt && "
+                    "debugfs -R 'ls -l /' /dev/vdb && e2fsck -fn /dev/vdb; echo status $?; debugfs -w -R 'clri /sh' /dev/vdb; e2fsck -fy /dev/vdb; echo mended $?; "
+                    "e2fsck -fn /dev/vdb; echo clean $?; mount -t ext2 /dev/vdb /mnt; ls /mnt", timeout=120,
+                    extra=("-drive", f"file={disk},format=raw,if=none,id=second", "-device", "virtio-blk-device,drive=second"))
+    assert "status 0" in r.text and re.search(r" sh\b", r.text) and "mended 1" in r.text and "clean 0" in r.text, r.text
+    assert subprocess.run(["e2fsck", "-fn", str(disk)], capture_output=True).returncode == 0

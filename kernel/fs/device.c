@@ -265,6 +265,10 @@ static int bdev_sync_inode(struct inode *i) {
 }
 static const struct super_operations bdev_sops = {.write_inode = bdev_sync_inode};
 
+void block_invalidate(struct block_device *b) {
+    sync_inode(b->inode, true);
+    truncate_pages(&b->inode->i_data, 0);
+}
 struct page *bread(struct block_device *b, u64 block) {
     if (block >= b->sectors / 8)
         return ERR_PTR(-EIO);
@@ -326,7 +330,8 @@ static ssize_t bdev_write(struct file *f, struct iov_iter *it, loff_t *pos) {
 }
 static int bdev_fsync(struct file *f) {
     struct block_device *b = f->private;
-    int r = writeback_mapping(f->mapping, true), e = block_flush(b);
+    writeback_mapping(f->mapping, true);
+    int e = block_flush(b), r = file_check_error(f);
     return r ? r : e;
 }
 static long bdev_ioctl(struct file *f, u32 cmd, u64 arg) {

@@ -137,6 +137,7 @@ struct file {
     void *private;
     struct list_head epoll_links; /* epoll's own lock */
     pid_t owner;
+    u32 wb_errors; /* so many failed writes of its mapping it has been told of */
 };
 #define FMODE_READ 1u
 #define FMODE_WRITE 2u
@@ -358,6 +359,10 @@ struct block_request {
     void (*done)(struct block_request *r); /* any context */
     void *private;
 };
+struct block_device;
+/* The device's cache is written and forgotten: a file system keeps its files' blocks elsewhere, so who reads the
+ * device before and after it was mounted must not find what was there then. May sleep. */
+void block_invalidate(struct block_device *b);
 void collect_dirty_inodes(struct super_block *sb, struct list_head *out);
 void release_dirty_inodes(struct list_head *list);
 struct block_device {

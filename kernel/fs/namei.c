@@ -318,6 +318,8 @@ static struct file *open_path(const struct path *p, u32 flags) {
         fput(f);
         return ERR_PTR(r);
     }
+    if (f->mapping)
+        f->wb_errors = READ_ONCE(f->mapping->wb_errors);
     return f;
 }
 

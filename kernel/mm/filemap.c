@@ -70,12 +70,23 @@ static void start_writeback(struct address_space *m, struct page *p) {
     get_page(p); /* end_page_writeback's */
     page_set(p, PG_WRITEBACK);
 }
+void mapping_set_error(struct address_space *m, int error) {
+    m->error = m->wb_error = error;
+    __atomic_fetch_add(&m->wb_errors, 1, __ATOMIC_RELEASE);
+}
+int file_check_error(struct file *f) {
+    struct address_space *m = f->mapping;
+    u32 n = smp_load_acquire(&m->wb_errors);
+    if (xchg(&f->wb_errors, n) == n)
+        return 0;
+    return m->wb_error;
+}
 void end_page_writeback(struct page *p, bool ok) {
     struct address_space *m = p->mapping; /* who takes the page out waits for this */
     u64 irq = spin_lock_irqsave(&m->lock);
     m->writeback.n--;
     if (!ok)
-        m->error = -EIO;
+        mapping_set_error(m, -EIO);
     spin_unlock_irqrestore(&m->lock, irq);
     if (!ok)
         page_set(p, PG_ERROR);
@@ -296,7 +307,7 @@ void start_writeback_mapping(struct address_space *m) {
                 start_writeback(m, p);
                 int r = m->ops->writepage(m->host, p);
                 if (r)
-                    m->error = r;
+                    mapping_set_error(m, r);
             } else {
                 unlock_page(p);
             }

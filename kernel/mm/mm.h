@@ -126,7 +126,9 @@ struct address_space {
     struct page_span dirty, writeback;
     struct mutex i_mmap_lock;
     struct list_head i_mmap; /* the VMAs that map it */
-    s32 error;               /* a write that failed, until fsync reports it */
+    s32 error;               /* a write that failed, until who writes all of it is told */
+    s32 wb_error;            /* the last one that failed; */
+    u32 wb_errors;           /* how many did: an open file knows how many it has been told of */
     u64 ahead;               /* the page after the last that was read ahead; a hint */
 };
 void address_space_init(struct address_space *m, struct inode *host, const struct address_space_ops *ops);
@@ -156,6 +158,10 @@ u64 nr_cached_pages(void), nr_dirty_pages(void);
  * pages on their way; and all that are on their way done. Errors stay for fsync. */
 void cancel_dirty_page(struct page *p);
 void write_cached_page(struct page *p);
+/* A write of m failed. And fsync's result: each open file is told once of what has failed since. */
+void mapping_set_error(struct address_space *m, int error);
+struct file;
+int file_check_error(struct file *f);
 void start_writeback_mapping(struct address_space *m), wait_for_mapping(struct address_space *m);
 
 /* --- address spaces --- */

@@ -1,7 +1,9 @@
-/* load SCRIPT... : what powercut.py wrote, each script by a process of its own, in /mnt. One step a line, a
+/* load DISK ACKS SCRIPT... : what powercut.py wrote, each script by a process of its own, in /mnt. One step a line, a
  * system call or two each; what was made durable (f, m) is then acknowledged in a block of the disk behind
- * the file system, so that whoever looks at the disk after a power cut knows what must be there. */
+ * the file system (at byte ACKS), so that whoever looks at the disk after a power cut knows what must be there. As process 1
+ * of Linux it first loads the modules that it finds in /mod, and mounts the disk. */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -9,11 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 static long ack_base;
+static const char *disk;
 static void pattern(unsigned char *b, uint32_t id, uint64_t off, size_t n) { /* as powercut.py has it */
     for (size_t i = 0; i < n; i++)
         b[i] = (id * 37 + (off + i) * 11 + ((off + i) >> 9) * 5 + 1) & 0xff;
@@ -33,7 +38,7 @@ static void run(int worker, const char *script) {
     static char text[1 << 20];
     char dir[64], op, a[64], b[64];
     unsigned long x, y;
-    int fd, step = 0, dev = open("/dev/vdb", O_RDWR), s = open(script, O_RDONLY);
+    int fd, step = 0, dev = open(disk, O_RDWR), s = open(script, O_RDONLY);
     if (dev < 0 || s < 0 || read(s, text, sizeof(text) - 1) <= 0)
         die(script, 0);
     snprintf(dir, sizeof(dir), "/mnt/w%d", worker);
@@ -116,14 +121,37 @@ static void run(int worker, const char *script) {
     }
     _exit(0);
 }
+static void prepare_linux(void) {
+    struct dirent **module;
+    int n = scandir("/mod", &module, NULL, alphasort);
+    for (int i = 0; i < n; i++) {
+        char path[512];
+        snprintf(path, sizeof(path), "/mod/%s", module[i]->d_name);
+        int fd = open(path, O_RDONLY);
+        if (*module[i]->d_name != '.' && syscall(SYS_finit_module, fd, "", 0))
+            printf("load: %s: %s\n", path, strerror(errno));
+        close(fd);
+    }
+    mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
+    for (int i = 0; i < 100 && access(disk, F_OK); i++)
+        usleep(50000);
+    if (mount(disk, "/mnt", "ext3", 0, NULL))
+        printf("load: mount: %s\n", strerror(errno));
+}
 int main(int argc, char **argv) {
     int st, bad = 0;
-    ack_base = strtol(argv[1], 0, 10);
-    for (int i = 2; i < argc; i++)
+    disk = argv[1];
+    ack_base = strtol(argv[2], 0, 10);
+    if (getpid() == 1)
+        prepare_linux();
+    for (int i = 3; i < argc; i++)
         if (!fork())
-            run(i - 2, argv[i]);
+            run(i - 3, argv[i]);
     while (wait(&st) > 0)
         bad |= st;
     printf("load: %s\n", bad ? "FAILED" : "done");
+    fflush(stdout);
+    while (getpid() == 1)
+        sleep(1);
     return bad != 0;
 }

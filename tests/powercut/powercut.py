@@ -189,24 +189,33 @@ def worker_ok(image, ino, lines, acked):
 
 
 # --- recording and cutting ---
-def record(tmp, workers, steps, seed, cpus, journal_mb):
+def prepare(tmp, workers, steps, seed, journal_mb):
+    """A fresh disk and scripts for it."""
     rng = random.Random(seed)
-    disk, log = os.path.join(tmp, "disk"), os.path.join(tmp, "log")
+    disk = os.path.join(tmp, "disk")
     subprocess.run(["truncate", "-s", str(FS_MB * 1024 * 1024 + ACKS), disk], check=True)
-    subprocess.run(["mke2fs", "-q", "-t", "ext3", "-b", "4096", "-J", f"size={journal_mb}", disk, str(FS_MB * 256)], check=True)
+    subprocess.run(["mke2fs", "-q", "-F", "-t", "ext3", "-b", "4096", "-J", f"size={journal_mb}", disk, str(FS_MB * 256)], check=True)
+    return disk, [script(rng, steps) for _ in range(workers)]
+
+
+def acks_of(image):
+    return [struct.unpack_from("<QQ", image, FS_MB * 1024 * 1024 + w * PAGE) for w in range(ACKS // PAGE)]
+
+
+def record(tmp, workers, steps, seed, cpus, journal_mb):
+    disk, scripts = prepare(tmp, workers, steps, seed, journal_mb)
+    log = os.path.join(tmp, "log")
     subprocess.run(["cp", disk, disk + ".before"], check=True)
     open(log, "wb").close()
     m = conftest.Machine(tmp)
     m.add(os.path.join(conftest.BUILD, "tests/powercut-load"), "/load")
-    scripts = []
-    for w in range(workers):
-        scripts.append(script(rng, steps))
+    for w, lines in enumerate(scripts):
         path = os.path.join(tmp, f"s{w}")
-        open(path, "w").write("\n".join(scripts[-1]) + "\n")
+        open(path, "w").write("\n".join(lines) + "\n")
         m.add(path, f"/s{w}", "0100644")
     blockdev = ["-blockdev", f"driver=file,filename={disk},node-name=f", "-blockdev", f"driver=file,filename={log},node-name=l",
                 "-blockdev", "driver=blklogwrites,file=f,log=l,log-sector-size=512,log-super-update-interval=1,node-name=w", "-device", "virtio-blk-device,drive=w"]
-    r = m.run(f"mkdir /mnt; mount -t ext2 /dev/vdb /mnt && /load {FS_MB * 1024 * 1024} {' '.join(f'/s{w}' for w in range(workers))}; umount /mnt",
+    r = m.run(f"mkdir /mnt; mount -t ext2 /dev/vdb /mnt && /load /dev/vdb {FS_MB * 1024 * 1024} {' '.join(f'/s{w}' for w in range(workers))}; umount /mnt",
               timeout=600, cpus=cpus, extra=blockdev)
     if "load: done" not in r.text:
         sys.exit(f"the load failed:\n{r.text[-2000:]}")
@@ -245,7 +254,7 @@ def check(image, scripts, tmp):
     path = os.path.join(tmp, "cut")
     with open(path, "wb") as f:
         f.write(image)
-    acks = [struct.unpack_from("<QQ", image, FS_MB * 1024 * 1024 + w * PAGE) for w in range(len(scripts))]
+    acks = acks_of(image)
     r = subprocess.run(["e2fsck", "-p", path], capture_output=True, text=True)
     if r.returncode > 1:
         return "e2fsck -p: " + r.stdout + r.stderr
@@ -316,7 +325,7 @@ def main():
                     path = os.path.join(tmp, "mine")
                     open(path, "wb").write(image)
                     said = by_tine(path, tmp)
-                    acks = [struct.unpack_from("<QQ", image, FS_MB * 1024 * 1024 + w * PAGE) for w in range(len(scripts))]
+                    acks = acks_of(image)
                     r = subprocess.run(["e2fsck", "-fn", path], capture_output=True, text=True)
                     wrong = f"after tine's replay: {r.stdout}{said}" if r.returncode else state_ok(path, scripts, acks)
                 if wrong:

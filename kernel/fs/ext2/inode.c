@@ -685,9 +685,11 @@ void ext2_evict(struct inode *i) {
 int ext2_fsync(struct file *f) {
     struct block_device *b = f->inode->sb->bdev;
     if (f->inode->sb->journaled) {
-        int r = writeback_mapping(&f->inode->i_data, true), e = journal_commit(f->inode->sb);
+        writeback_mapping(&f->inode->i_data, true);
+        int e = journal_commit(f->inode->sb), r = file_check_error(f);
         return r ? r : e;
     }
-    int r = sync_inode(f->inode, true), e = sync_inode(b->inode, true), k = block_flush(b);
+    sync_inode(f->inode, true);
+    int e = sync_inode(b->inode, true), k = block_flush(b), r = file_check_error(f);
     return r ? r : e ? e : k;
 }

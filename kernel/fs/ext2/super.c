@@ -65,6 +65,7 @@ static void put_super(struct super_block *sb) {
     journal_close(sb);
     put_page(EXT2_SB(sb)->super_page);
     kfree(sb->private);
+    block_invalidate(sb->bdev);
 }
 static const struct super_operations sops = {ext2_write_inode, ext2_evict, statfs,
                                              sync_fs,          put_super,  remount};
@@ -98,6 +99,7 @@ static const char *check_super(const struct ext2_super *d, u64 device_blocks) {
 static int fill_super(struct super_block *sb, const char *options) {
     (void)options;
     struct block_device *b = sb->bdev;
+    block_invalidate(b);
     struct page *p = bread(b, 0);
     if (IS_ERR(p)) {
         printk("ext2: %s cannot be read\n", b->name);

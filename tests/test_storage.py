@@ -1,0 +1,195 @@
+"""Nothing written is lost: power cuts, failing and full disks, damaged images, other systems' journals and tools."""
+import os
+import random
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import BUILD, TOP
+
+sys.path[:0] = [os.path.join(TOP, "scripts"), os.path.join(TOP, "tests/powercut"), os.path.join(TOP, "tests/oracle")]
+import debian  # noqa: E402
+import powercut  # noqa: E402
+
+
+def second_disk(path, *options):
+    return ("-drive", f"file={path},format=raw,if=none,id=second{''.join(',' + o for o in options)}", "-device", "virtio-blk-device,drive=second")
+
+
+def make_fs(path, size="16M", kind="ext3", *options):
+    subprocess.run(["truncate", "-s", size, path], check=True)
+    subprocess.run(["mke2fs", "-q", "-F", "-t", kind, "-b", "4096", *(("-J", "size=4") if kind == "ext3" else ()), *options, path], check=True)
+    return str(path)
+
+
+def clean(path):
+    r = subprocess.run(["e2fsck", "-fn", path], capture_output=True, text=True)
+    assert r.returncode == 0, r.stdout
+    return True
+
+
+@pytest.mark.parametrize("seed, cpus", [(11, 1), (12, 4)])
+def test_power_cuts(seed, cpus):
+    """make test-powercut in short."""
+    r = subprocess.run([sys.executable, os.path.join(TOP, "tests/powercut/powercut.py"), "--seed", str(seed), "--cpus", str(cpus), "--points", "40", "--tine", "2"],
+                       capture_output=True, text=True)
+    assert r.returncode == 0 and "0 wrong" in r.stdout, r.stdout + r.stderr
+
+
+def test_the_checker_sees_what_is_wrong(tmp_path):
+    """A byte that nobody wrote, a file that was synced and is gone, a directory that leads nowhere: each is found."""
+    scripts, before, log = powercut.record(str(tmp_path), 2, 80, 21, 2, 4)
+    image = bytearray(open(before, "rb").read())
+    powercut.apply(image, [op for op in powercut.entries(log) if op[1] is not None])
+    assert powercut.check(image, scripts, str(tmp_path)) is None
+    img = powercut.ext2.Image(image)
+    worker = img.names(2)["w0"]
+    files, _ = powercut.tree(img, worker)
+    name, (ino, size) = max(files.items(), key=lambda f: f[1][1])
+    block = img.map(img.inode(ino)[3], 0)
+    one = bytearray(image)
+    one[block * 4096 + 5] ^= 0x40
+    assert "in no state" in powercut.check(one, scripts, str(tmp_path))
+    two = bytearray(image)
+    d = img.map(img.inode(worker)[3], 0) * 4096
+    at = two.index(max(img.names(worker)).encode(), d)
+    two[at] ^= 1
+    assert powercut.check(two, scripts, str(tmp_path)) is not None
+    three = bytearray(image)
+    three[d:d + 4] = b"\xff\xff\xff\x7f"
+    assert "e2fsck" in powercut.check(three, scripts, str(tmp_path))
+
+
+def test_a_journal_that_linux_left(machine, tmp_path):
+    """Linux's ext4 driver writes to an ext3 disk until the power goes; tine recovers its journal."""
+    import glob
+    import lzma
+    try:
+        kernel = debian.linux()
+    except debian.Unavailable as e:
+        pytest.skip(str(e))
+    disk, scripts = powercut.prepare(str(tmp_path), 3, 400, 31, 4)
+    root = os.path.dirname(os.path.dirname(kernel))
+    tree = {n: (0o40755, b"") for n in ("dev", "mod", "mnt")}
+    tree["load"] = (0o100755, open(os.path.join(BUILD, "tests/powercut-load"), "rb").read())
+    for w, lines in enumerate(scripts):
+        tree[f"s{w}"] = (0o100644, ("\n".join(lines) + "\n").encode())
+    for i, name in enumerate(["virtio_ring", "virtio", "virtio_mmio", "virtio_blk", "crc16", "crc32c_generic", "mbcache", "jbd2", "ext4"]):
+        for path in glob.glob(os.path.join(root, "usr/lib/modules/*/kernel/**", name + ".ko.xz"), recursive=True):
+            tree[f"mod/{i}-{name}.ko"] = (0o100644, lzma.open(path).read())
+    initrd = tmp_path / "initrd"
+    initrd.write_bytes(debian.initramfs(tree))
+    p = subprocess.Popen(["qemu-system-riscv64", "-machine", "virt", "-bios", "default", "-display", "none", "-monitor", "none", "-serial", "stdio", "-smp", "2",
+                          "-m", "512M", "-global", "virtio-mmio.force-legacy=false", "-kernel", kernel, "-initrd", initrd, "-append",
+                          f"console=ttyS0 quiet rdinit=/load -- /dev/vda {powercut.FS_MB << 20} /s0 /s1 /s2", *second_disk(disk)],
+                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    try:
+        for _ in range(600):  # until it has acknowledged something, and a little more
+            time.sleep(0.1)
+            with open(disk, "rb") as f:
+                acks = powercut.acks_of(f.read())
+            if min(a[1] for a in acks[:3]) > 60:
+                break
+    finally:
+        p.kill()
+        p.wait()
+    image = open(disk, "rb").read()
+    acks = powercut.acks_of(image)
+    assert min(a[1] for a in acks[:3]) > 60
+    assert "recovered" in powercut.by_tine(disk, str(tmp_path))
+    assert clean(disk)
+    assert powercut.state_ok(disk, scripts, acks) is None
+
+
+FILL = """mount -t ext2 /dev/vdb /mnt || exit 1
+cd /mnt
+i=0; while cat /bin/sh > f$i 2>/dev/null; do i=$((i+1)); done
+while echo x > g$i 2>/dev/null; do i=$((i+1)); done
+while mkdir d$i 2>/dev/null; do i=$((i+1)); done
+ln -s /aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffgggggggggg long; echo y >> f0; mv f1 f2; mv g* /mnt/d1 2>/dev/null
+cat /bin/ls > f3 2>/dev/null; rm -f f4 f5; cat /bin/sh > f4 && echo again
+cd /; umount /mnt; echo fine"""
+
+
+@pytest.mark.parametrize("kind, options", [("ext3", ()), ("ext2", ()), ("ext3", ("-N", "64"))])
+def test_full(machine, tmp_path, kind, options):
+    """No block, or no inode, is left, at whatever is tried: ENOSPC and nothing damaged; what is removed can be used again."""
+    image = make_fs(tmp_path / "d", "12M" if kind == "ext3" else "4M", kind, *options)
+    r = machine.run(FILL, debug=True, timeout=120, extra=second_disk(image))
+    assert "fine" in r.text and clean(image), r.text
+    assert "again" in r.text
+
+
+def blkdebug(path, *rules):
+    out = []
+    for i, rule in enumerate(rules):
+        out += [f"inject-error.{i}.{k}={v}" for k, v in rule.items()]
+    return ("-blockdev", f"driver=file,filename={path},node-name=bare", "-blockdev", ",".join(["driver=blkdebug,image=bare,node-name=bad", *out]),
+            "-device", "virtio-blk-device,drive=bad")
+
+
+def test_a_write_that_fails_reaches_fsync(machine, tmp_path):
+    """Data blocks that cannot be written: EIO from fsync, once for each open file; the file system goes on."""
+    image = make_fs(tmp_path / "d", "16M")
+    # The first data block of a new file: after the tables, the journal and lost+found.
+    machine.add(os.path.join(BUILD, "tests/linux/disk_errors"), "/t")
+    free = subprocess.run(["debugfs", "-R", "ffb 1", image], capture_output=True, text=True).stdout.split()[-1]
+    r = machine.run("mount -t ext2 /dev/vdb /mnt && /t /mnt; umount /mnt; echo fine", debug=True, timeout=60,
+                    extra=blkdebug(image, {"event": "none", "iotype": "write", "errno": 5, "sector": int(free) * 8, "once": "off"}))
+    assert "not ok" not in r.text and "fine" in r.text and "ok 4" in r.text, r.text
+    assert clean(image)
+
+
+def journal_block(image, n):
+    r = subprocess.run(["debugfs", "-R", f"bmap <8> {n}", image], capture_output=True, text=True)
+    return int(r.stdout.split()[-1])
+
+
+@pytest.mark.parametrize("where", ["journal", "flush", "super"])
+def test_metadata_that_cannot_be_written(machine, tmp_path, where):
+    """The journal, a barrier, or the super block cannot be written: EIO, then a file system that is read-only; no panic, no hang, and what was
+    on the disk before is there."""
+    image = make_fs(tmp_path / "d", "16M")
+    rule = {"journal": {"event": "none", "iotype": "write", "errno": 5, "sector": journal_block(image, 30) * 8, "once": "off"},
+            "flush": {"event": "none", "iotype": "flush", "errno": 5, "once": "off"}, "super": {"event": "none", "iotype": "write", "errno": 5, "sector": 0, "once": "off"}}[where]
+    r = machine.run("mount -t ext2 /dev/vdb /mnt; cd /mnt; i=0; while test $i -lt 60; do i=$((i+1)); echo $i > f$i; sync; done 2>&1 | tail -n 1; echo z > z; "
+                    "echo status $?; cd /; umount /mnt; dmesg | grep ext2; echo fine", debug=True, timeout=120, extra=blkdebug(image, rule))
+    assert "fine" in r.text and "read-only" in r.text.lower(), r.text
+    assert "status 0" not in r.text
+    r = subprocess.run(["e2fsck", "-p", image], capture_output=True, text=True)
+    assert r.returncode <= 1, r.stdout
+    assert clean(image)
+
+
+def test_blocks_that_cannot_be_read(machine, tmp_path):
+    """EIO to who asks for them; the rest can be used."""
+    image = make_fs(tmp_path / "d", "16M")
+    open(tmp_path / "f", "wb").write(os.urandom(200000))
+    subprocess.run(["debugfs", "-w", "-R", f"write {tmp_path}/f bad", image], check=True, capture_output=True)
+    subprocess.run(["debugfs", "-w", "-R", f"write {tmp_path}/f good", image], check=True, capture_output=True)
+    block = int(subprocess.run(["debugfs", "-R", "bmap /bad 20", image], capture_output=True, text=True).stdout.split()[-1])
+    r = machine.run("mount -t ext2 /dev/vdb /mnt; cat /mnt/bad > /dev/null; echo bad $?; cat /mnt/good | wc -c; echo new > /mnt/new; rm /mnt/bad; umount /mnt; echo fine",
+                    debug=True, timeout=60, extra=blkdebug(image, {"event": "none", "iotype": "read", "errno": 5, "sector": block * 8, "once": "off"}))
+    assert "bad 1" in r.text and "200000" in r.text and "fine" in r.text, r.text
+    assert clean(image)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_damaged_journals(machine, tmp_path, seed):
+    """Bits flipped in the super block, the groups, the inodes and the log of a disk whose journal is to be recovered: a message or an errno."""
+    rng = random.Random(seed)
+    scripts, before, log = powercut.record(str(tmp_path), 2, 60, 40 + seed, 2, 4)
+    image = bytearray(open(before, "rb").read())
+    ops = powercut.entries(log)
+    powercut.apply(image, [op for op in ops[:len(ops) * 3 // 4] if op[1] is not None])
+    start = journal_block(before, 0) * 4096
+    for _ in range(30):
+        at = rng.choice([1024 + rng.randrange(300), 4096 + rng.randrange(200), start + rng.randrange(80), start + rng.randrange(60) * 4096 + rng.randrange(40),
+                         start + rng.randrange(400000), rng.randrange(2, 300) * 4096 + rng.randrange(256)])
+        image[at] = rng.randrange(256)
+    bad = tmp_path / "bad"
+    bad.write_bytes(image)
+    r = machine.run("mount -t ext2 /dev/vdb /mnt && { find /mnt | wc -l; cat /mnt/w0/* > /dev/null; cp -r /bin /mnt/new; rm -rf /mnt/w0; sync; umount /mnt; }; echo survived",
+                    debug=True, extra=second_disk(bad), timeout=120)
+    assert "survived" in r.text
