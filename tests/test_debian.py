@@ -136,7 +136,7 @@ def test_e2fsprogs(machine, tmp_path):
     install(machine, "e2fsprogs", "libc6", "libext2fs2t64", "libcom-err2", "libss2", "libblkid1", "libuuid1", programs=("mke2fs", "debugfs", "e2fsck"))
     disk = tmp_path / "d"
     subprocess.run(["truncate", "-s", "24M", str(disk)], check=True)
-    r = machine.run("mke2fs -t ext3 -b 4096 /dev/vdb && mount -t ext2 /dev/vdb /mnt && cp /bin/sh /mnt/sh && mkdir /mnt/d && umount /mnt && "
+    r = machine.run("export PAGER=cat; mke2fs -t ext3 -b 4096 /dev/vdb && mount -t ext2 /dev/vdb /mnt && cp /bin/sh /mnt/sh && mkdir /mnt/d && umount /mnt && "
                     "debugfs -R 'ls -l /' /dev/vdb && e2fsck -fn /dev/vdb; echo status $?; debugfs -w -R 'clri /sh' /dev/vdb; e2fsck -fy /dev/vdb; echo mended $?; "
                     "e2fsck -fn /dev/vdb; echo clean $?; mount -t ext2 /dev/vdb /mnt; ls /mnt", timeout=120,
                     extra=("-drive", f"file={disk},format=raw,if=none,id=second", "-device", "virtio-blk-device,drive=second"))

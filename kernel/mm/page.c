@@ -344,7 +344,7 @@ void buddy_init(void) {
     kasan_init((u8 *)mem_map + map, (u64)__va(low), (max_pfn - min_pfn) << PAGE_SHIFT);
     for (u64 i = 0; i < max_pfn - min_pfn; i++)
         atomic_set(&mem_map[i].refcount, 1);
-    for (unsigned int i = 0; i < machine.nr_mem; i++)
+    for (unsigned int i = 0; i < machine.nr_mem && machine.nr_nodes > 1; i++)
         for (u64 at = machine.mem[i].base >> PAGE_SHIFT;
              at < (machine.mem[i].base + machine.mem[i].size) >> PAGE_SHIFT; at++)
             pfn_to_page(at)->node = machine.mem[i].node;
