@@ -66,6 +66,10 @@ int main(int argc, char **argv) {
     }
     if (!getenv("PATH"))
         setenv("PATH", "/bin:/sbin", 1);
+    if (argc > 3 && !strcmp(argv[1], "-c") && !strcmp(argv[2], "--")) { /* as popen of glibc calls it */
+        argv[2] = argv[1];
+        argv++, argc--;
+    }
     if (argc > 2 && !strcmp(argv[1], "-c")) {
         args = argc > 3 ? argv + 3 : argv;
         nargs = argc > 3 ? argc - 3 : 1;
