@@ -41,6 +41,7 @@ struct inode {
     u32 fs_data[16]; /* ext2: block numbers */
     u32 fs_flags;
     struct list_head orphan; /* ext2: unlinked, and in use */
+    u32 journal_tid;         /* the last transaction that it was changed in */
 };
 
 /* A name in a directory. Negative (inode NULL): known not to exist. A dentry with count 0 stays cached. */
@@ -93,6 +94,7 @@ struct super_block {
 struct super_operations {
     int (*write_inode)(struct inode *inode);  /* attributes to the cache of blocks */
     void (*evict_inode)(struct inode *inode); /* last use ended; nlink 0: free it on disk */
+    void (*dirty_inode)(struct inode *inode); /* journaled: its attributes have changed. May sleep */
     int (*statfs)(struct super_block *sb, struct statfs *st);
     int (*sync_fs)(struct super_block *sb);
     void (*put_super)(struct super_block *sb);
@@ -360,8 +362,8 @@ struct block_request {
     void *private;
 };
 struct block_device;
-/* The device's cache is written and forgotten: a file system keeps its files' blocks elsewhere, so who reads the
- * device before and after it was mounted must not find what was there then. May sleep. */
+/* The device's cache is written and forgotten: a file system keeps its files' blocks elsewhere, so who reads
+ * the device before and after it was mounted must not find what was there then. May sleep. */
 void block_invalidate(struct block_device *b);
 void collect_dirty_inodes(struct super_block *sb, struct list_head *out);
 void release_dirty_inodes(struct list_head *list);

@@ -137,6 +137,8 @@ static void make_dirty(struct inode *i) {
     spin_unlock(&icache_lock);
 }
 void mark_inode_dirty(struct inode *i) {
+    if (i->sb->journaled)
+        i->sb->ops->dirty_inode(i);
     i->dirty = true;
     if (list_empty(&i->dirty_link))
         make_dirty(i);

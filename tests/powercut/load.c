@@ -1,7 +1,7 @@
-/* load DISK ACKS SCRIPT... : what powercut.py wrote, each script by a process of its own, in /mnt. One step a line, a
- * system call or two each; what was made durable (f, m) is then acknowledged in a block of the disk behind
- * the file system (at byte ACKS), so that whoever looks at the disk after a power cut knows what must be there. As process 1
- * of Linux it first loads the modules that it finds in /mod, and mounts the disk. */
+/* load DISK ACKS SCRIPT... : what powercut.py wrote, each script by a process of its own, in /mnt. One step a
+ * line, a system call or two each; what was made durable (f, m) is then acknowledged in a block of the disk
+ * behind the file system (at byte ACKS), so that whoever looks at the disk after a power cut knows what must
+ * be there. As process 1 of Linux it first loads the modules that it finds in /mod, and mounts the disk. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -55,7 +55,7 @@ static void run(int worker, const char *script) {
                 die(line, step);
             close(fd);
             break;
-        case 'a': { /* append NAME ID FROM-TO */
+        case 'a': { /* append NAME ID FROM TO */
             unsigned long from, to;
             sscanf(line, "%*c %*s %lu %lu %lu", &x, &from, &to);
             unsigned char *data = malloc(to - from);
@@ -96,12 +96,18 @@ static void run(int worker, const char *script) {
             if (truncate(a, x))
                 die(line, step);
             break;
-        case 'o': /* unlink NAME while it is open, and write more to it */
-            if ((fd = open(a, O_RDWR | O_APPEND)) < 0 || unlink(a) || write(fd, text, 5000) != 5000)
+        case 'o': { /* unlink NAME while it is open, and append more to it, as a */
+            unsigned long from, to;
+            unsigned char data[5000];
+            sscanf(line, "%*c %*s %lu %lu %lu", &x, &from, &to);
+            pattern(data, x, from, sizeof(data));
+            if ((fd = open(a, O_RDWR | O_APPEND)) < 0 || unlink(a) ||
+                write(fd, data, sizeof(data)) != sizeof(data))
                 die(line, step);
             usleep(1000);
             close(fd);
             break;
+        }
         case 'm': { /* store page Y of NAME with the pattern of ID X through a mapping, and msync */
             unsigned char *p;
             if ((fd = open(a, O_RDWR)) < 0 ||

@@ -52,8 +52,8 @@ def script(rng, steps):
             lines.append(f"u {name}")
             del files[name]
         elif kind == "o":
-            lines.append(f"o {name}")
-            if sum(f is files[name] for f in files.values()) > 1:  # it is written to: only where nobody sees it
+            lines.append(f"o {name} {files[name][0]} {files[name][1]} {files[name][1] + 5000}")
+            if sum(f is files[name] for f in files.values()) > 1:  # it grows: only where nobody sees it
                 lines.pop()
             else:
                 del files[name]

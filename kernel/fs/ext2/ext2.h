@@ -74,6 +74,7 @@ struct ext2_group *ext2_group(struct ext2_sb *s, u32 g, struct page **page);
 s64 ext2_map(struct inode *inode, u64 index, bool create, bool *fresh);
 struct inode *ext2_iget(struct super_block *sb, u32 ino);
 struct inode *ext2_iget_reserved(struct super_block *sb, u32 ino); /* the journal's; or an orphan */
+void ext2_reserve_inode(struct inode *inode); /* its page joins the transaction. In a handle */
 /* The inode has no name any more but is in use: if the power goes it is to be freed. In a handle. And after a
  * power cut: free those that the list on the disk names. */
 void ext2_orphan_add(struct inode *inode);

@@ -511,6 +511,13 @@ void ext2_orphan_cleanup(struct super_block *sb) {
         printk("ext2: %s: %u files without a name are gone\n", sb->bdev->name, n);
 }
 
+void ext2_reserve_inode(struct inode *i) {
+    struct page *p;
+    if (i->i_mode && i->i_ino && disk_inode(i->sb, i->i_ino, &p)) {
+        will_change(i->sb, p);
+        put_page(p);
+    }
+}
 static int write_inode(struct inode *i) {
     struct page *p;
     if (!i->i_mode)
@@ -686,6 +693,8 @@ int ext2_fsync(struct file *f) {
     struct block_device *b = f->inode->sb->bdev;
     if (f->inode->sb->journaled) {
         writeback_mapping(&f->inode->i_data, true);
+        if (f->inode->dirty)
+            ext2_write_inode(f->inode);
         int e = journal_commit(f->inode->sb), r = file_check_error(f);
         return r ? r : e;
     }

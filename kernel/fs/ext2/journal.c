@@ -94,6 +94,13 @@ void __journal_access(struct super_block *sb, struct page *p, u64 block, bool lo
     if (was)
         kmem_cache_free(changed_cache, c);
 }
+void journal_inode(struct inode *i) {
+    struct journal *j = journal_of(i->sb);
+    if (!current->journal_depth || i->journal_tid == j->running.tid)
+        return;
+    i->journal_tid = j->running.tid;
+    ext2_reserve_inode(i);
+}
 static void remember(struct journal *j, struct radix_tree *t, u64 block) {
     for (int r = -ENOMEM; r == -ENOMEM;) {
         u64 irq = spin_lock_irqsave(&j->lock);
@@ -213,7 +220,7 @@ static void freeze(struct log_write *w, struct transaction *t) {
     u32 n = 0;
     list_for_each_entry(c, &t->pages, link) {
         page_clear(c->page, PG_JOURNAL);
-        if (!READ_ONCE(c->page->mapping) || w->error) /* its block is free again: release_pages */
+        if (w->error)
             continue;
         if (!descriptor || n == TAGS) {
             if (descriptor) {
@@ -273,15 +280,22 @@ static void abort_journal(struct journal *j) {
 }
 
 /* --- commit --- */
-/* The data of all inodes that are dirty; and their attributes into their pages. */
+/* The data of all inodes that are dirty; and their attributes into their pages: of those that the transaction
+ * has changed, and of the others as long as there is room. */
 static void write_inodes(struct super_block *sb, struct list_head *dirty, bool attributes) {
+    struct journal *j = journal_of(sb);
     struct inode *i, *n;
+    j->left_over = false;
     collect_dirty_inodes(sb, dirty);
     list_for_each_entry(i, dirty, dirty_link) start_writeback_mapping(&i->i_data);
     list_for_each_entry_safe(i, n, dirty, dirty_link) {
         wait_for_mapping(&i->i_data);
-        if (attributes && i->dirty)
+        if (!attributes || !i->dirty)
+            continue;
+        if (i->journal_tid == j->running.tid || j->running.nr_pages < (j->end - j->first) / 4)
             ext2_write_inode(i);
+        else
+            j->left_over = true;
     }
 }
 /* Everything to its place; no handle is open, and the transaction is empty. */
@@ -333,6 +347,17 @@ static void put_dirs(struct list_head *dirs) {
     }
 }
 
+/* Pages whose blocks are free again are not logged. No handle is open. */
+static void prune(struct transaction *t) {
+    struct changed_page *c, *n;
+    list_for_each_entry_safe(c, n, &t->pages, link) if (!READ_ONCE(c->page->mapping)) {
+        page_clear(c->page, PG_JOURNAL);
+        list_del(&c->link);
+        put_page(c->page);
+        kmem_cache_free(changed_cache, c);
+        t->nr_pages--;
+    }
+}
 /* commit_mutex held. all_in_place: and a checkpoint. */
 static int commit_locked(struct journal *j, bool all_in_place) {
     LIST_HEAD(dirty);
@@ -343,14 +368,12 @@ static int commit_locked(struct journal *j, bool all_in_place) {
     write_inodes(j->sb, &dirty, true);
     current->journal_depth = 0;
     struct transaction *t = &j->committing;
+    prune(&j->running);
     u32 needed = blocks_needed(&j->running);
     bool empty = !j->running.nr_pages && !j->running.revoked.count;
     int r = 0;
-    if (!empty &&
-        needed > log_free(j)) { /* what is in the log is older than any change here: put it in place */
-        printk("ext2 on %s: the log is full\n", j->sb->bdev->name);
+    if (WARN_ON(!empty && needed > log_free(j))) /* journal_start and checkpoints see to it */
         r = -EIO;
-    }
     struct log_write w = {.j = j, .at = j->head, .error = r};
     INIT_LIST_HEAD(&w.pages);
     *t = j->running;
@@ -421,6 +444,13 @@ static int commit(struct journal *j, bool all_in_place) {
     return r;
 }
 int journal_commit(struct super_block *sb) { return commit(journal_of(sb), false); }
+int journal_commit_all(struct super_block *sb) {
+    int r;
+    do
+        r = commit(journal_of(sb), true);
+    while (!r && journal_of(sb)->left_over);
+    return r;
+}
 
 /* --- opening and closing --- */
 void journal_init(void) { changed_cache = kmem_cache_create("journal_page", sizeof(struct changed_page)); }
@@ -484,7 +514,7 @@ int journal_end(struct super_block *sb) {
     struct journal *j = journal_of(sb);
     if (!sb->journaled)
         return 0;
-    int r = commit(j, true);
+    int r = journal_commit_all(sb);
     if (!r)
         r = journal_write_super(j, j->running.tid, 0);
     sb->journaled = false;

@@ -68,8 +68,9 @@ struct journal {
     bool shut; /* no new handle: a commit takes the transaction over */
     struct wait_queue_head wait;
     struct transaction running, committing;
-    u32 committed; /* the last tid that is on the disk */
-    bool aborted;  /* the log could not be written */
+    u32 committed;  /* the last tid that is on the disk */
+    bool aborted;   /* the log could not be written */
+    bool left_over; /* the last commit had no room for all inodes: commit_mutex */
 };
 
 void journal_init(void); /* boot */
@@ -108,6 +109,9 @@ static inline void journal_dirty(struct super_block *sb, struct page *p) {
     else if (!page_test(p, PG_UPTODATE))
         page_set(p, PG_UPTODATE);
 }
+/* The inode has changed, in a handle: it will be written in its transaction, where room is kept for it.
+ * (Without one, as by chmod, it is written when there is room.) */
+void journal_inode(struct inode *inode);
 /* That block is free; metadata: what was logged for it is void. And may it be taken? */
 void journal_freed(struct super_block *sb, u64 block, bool metadata);
 bool __journal_may_take(struct super_block *sb, u64 block);
@@ -121,6 +125,7 @@ static inline bool journal_may_take(struct super_block *sb, u64 block) {
 bool journal_more_space(struct super_block *sb);
 /* All that was changed before is on the disk: 0, -EIO, -EROFS. No handle, page or lock is held. */
 int journal_commit(struct super_block *sb);
+int journal_commit_all(struct super_block *sb); /* and in its place */
 /* The disk block of a block of the log. -EIO: it has none. */
 s64 journal_block(struct journal *j, u32 block);
 int journal_write_super(struct journal *j, u32 sequence, u32 start);

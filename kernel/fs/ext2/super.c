@@ -67,7 +67,7 @@ static void put_super(struct super_block *sb) {
     kfree(sb->private);
     block_invalidate(sb->bdev);
 }
-static const struct super_operations sops = {ext2_write_inode, ext2_evict, statfs,
+static const struct super_operations sops = {ext2_write_inode, ext2_evict, journal_inode, statfs,
                                              sync_fs,          put_super,  remount};
 
 static const char *check_super(const struct ext2_super *d, u64 device_blocks) {
