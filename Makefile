@@ -193,7 +193,7 @@ clean:
 	@rm -rf $(B) compile_commands.json
 help:
 	@echo "make [qemu|watch|run CMD=...|qemu-gdb|qemu-record|qemu-replay|qemu-cmd|test [T=name]|bench|fs.img EXTRA=dir|deps|clean]"
-	@echo "     [trace CMD=... EVENTS=fork,sched|ftrace CMD=... FUNC=copy_process|decode LOG=...|oracle|bench-linux|bench-disk|bench-update|profile CMD=... ONLY=function|curve|boots N=500|seeds N=1000|fuzz]"
+	@echo "     [trace CMD=... EVENTS=fork,sched|ftrace CMD=... FUNC=copy_process|decode LOG=...|oracle|bench-linux|bench-disk|bench-update|profile CMD=... ONLY=function|curve|boots N=500|seeds N=1000|fuzz|test-powercut]"
 	@echo "     [lab LAB=cow DIR=folder|grade LAB=cow|repro CHECK=...|gdb CHECK=...|labs-prove|labs-class N=200]"
 	@echo "variables: CPUS= MEM= NODES= ICOUNT=1 IMG= EXTRA= APPEND= DEBUG=1 SEED= DUMP=file BUSYBOX=1 CROSS= V=1"
 

@@ -110,6 +110,28 @@ def test_a_journal_that_linux_left(machine, tmp_path):
     assert contents(disk) == contents(other) != {}
 
 
+def test_times_in_nanoseconds(machine, tmp_path):
+    """Where the inode has room; and e2fsck and debugfs agree on them. Inodes of 128 bytes have seconds."""
+    for size, exact in (("256", True), ("128", False)):
+        image = make_fs(tmp_path / f"d{size}", "16M", "ext3", "-I", size)
+        machine.add(os.path.join(BUILD, "tests/linux/times"), "/t")
+        r = machine.run("mount -t ext2 /dev/vdb /mnt && /t /mnt set; umount /mnt; mount -t ext2 /dev/vdb /mnt && /t /mnt get; umount /mnt", debug=True, timeout=60,
+                        extra=second_disk(image))
+        assert (("2000000000.123456789 4294967296.5" if exact else "2000000000.000000000 0.") in r.text), r.text
+        assert clean(image)
+        seen = subprocess.run(["debugfs", "-R", "stat /f", image], capture_output=True, text=True).stdout
+        assert not exact or f"{123456789 << 2:08x}" in seen, seen
+
+
+def test_a_file_of_more_than_4_gb(machine, tmp_path):
+    """With holes: what is at 5 and at 1,500 GB is there, and the rest is zeros."""
+    image = make_fs(tmp_path / "d", "16M")
+    machine.add(os.path.join(BUILD, "tests/linux/large"), "/t")
+    r = machine.run("mount -t ext2 /dev/vdb /mnt && /t /mnt; umount /mnt; echo fine", debug=True, timeout=60, extra=second_disk(image))
+    assert "not ok" not in r.text and "ok 7" in r.text and "fine" in r.text, r.text
+    assert clean(image)
+
+
 FILL = """mount -t ext2 /dev/vdb /mnt || exit 1
 cd /mnt
 i=0; while cat /bin/sh > f$i 2>/dev/null; do i=$((i+1)); done

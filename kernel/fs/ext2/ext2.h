@@ -47,7 +47,12 @@ struct ext2_inode {
     u32 i_blocks, i_flags, osd1, i_block[15], i_generation, i_file_acl, i_size_high, i_faddr;
     u16 osd2[2], i_uid_high, i_gid_high;
     u32 reserved;
+    /* Where s_inode_size has room, so much of it that i_extra_isize says. */
+    u16 i_extra_isize, i_checksum_high;
+    u32 i_ctime_extra, i_mtime_extra, i_atime_extra; /* nanoseconds << 2, and two bits more of the seconds */
 };
+#define EXT2_OLD_INODE 128u
+#define EXTRA_TIMES 16u /* the least i_extra_isize with these times */
 struct ext2_dirent {
     u32 inode;
     u16 rec_len;

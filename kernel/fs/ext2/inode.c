@@ -309,7 +309,7 @@ static bool has_blocks(struct inode *i) {
     return S_ISREG(i->i_mode) || S_ISDIR(i->i_mode) || (S_ISLNK(i->i_mode) && i->i_size >= 60);
 }
 static int truncate_to(struct inode *i, loff_t size) {
-    if (size > (loff_t)(12 + PTRS + PTRS * PTRS) * EXT2_BLOCK_SIZE)
+    if (size >> 41) /* i_blocks, which counts in 512 bytes, could not say how much it has */
         return -EFBIG;
     if (size < i->i_size) {
         u64 off = size & (PAGE_SIZE - 1);
@@ -376,6 +376,17 @@ static void set_ops(struct inode *i) {
     }
 }
 
+/* Times: seconds as they always were, and where the inode has room nanoseconds and what is after 2038. */
+static bool has_times(struct super_block *sb, const struct ext2_inode *d) {
+    return EXT2_SB(sb)->inode_size >= EXT2_OLD_INODE + EXTRA_TIMES && d->i_extra_isize >= EXTRA_TIMES;
+}
+static struct abi_timespec get_time(u32 seconds, u32 extra) {
+    return (struct abi_timespec){(s64)(s32)seconds + ((s64)(extra & 3) << 32), min(extra >> 2, 999999999u)};
+}
+static u32 time_extra(const struct abi_timespec *t) {
+    return (u32)((t->tv_sec - (s32)t->tv_sec) >> 32 & 3) | (u32)t->tv_nsec << 2;
+}
+
 /* orphan: it may have no name. */
 static struct inode *get_inode(struct super_block *sb, u32 ino, bool orphan) {
     bool is_new;
@@ -393,9 +404,10 @@ static struct inode *get_inode(struct super_block *sb, u32 ino, bool orphan) {
         i->i_gid = d->i_gid | (u32)d->i_gid_high << 16;
         i->i_size = d->i_size | (S_ISREG(d->i_mode) ? (u64)d->i_size_high << 32 : 0);
         i->i_blocks = d->i_blocks;
-        i->i_atime = (struct abi_timespec){(s32)d->i_atime, 0};
-        i->i_mtime = (struct abi_timespec){(s32)d->i_mtime, 0};
-        i->i_ctime = (struct abi_timespec){(s32)d->i_ctime, 0};
+        bool extra = has_times(i->sb, d);
+        i->i_atime = get_time(d->i_atime, extra ? d->i_atime_extra : 0);
+        i->i_mtime = get_time(d->i_mtime, extra ? d->i_mtime_extra : 0);
+        i->i_ctime = get_time(d->i_ctime, extra ? d->i_ctime_extra : 0);
         i->fs_flags = d->i_flags;
         memcpy(i->fs_data, d->i_block, sizeof(d->i_block));
         if (S_ISCHR(i->i_mode) || S_ISBLK(i->i_mode)) {
@@ -537,6 +549,11 @@ static int write_inode(struct inode *i) {
     d->i_atime = i->i_atime.tv_sec;
     d->i_mtime = i->i_mtime.tv_sec;
     d->i_ctime = i->i_ctime.tv_sec;
+    if (has_times(i->sb, d)) {
+        d->i_atime_extra = time_extra(&i->i_atime);
+        d->i_mtime_extra = time_extra(&i->i_mtime);
+        d->i_ctime_extra = time_extra(&i->i_ctime);
+    }
     d->i_flags = i->fs_flags;
     if (list_empty(&i->orphan)) {
         d->i_dtime = i->i_nlink ? 0 : current_time().tv_sec;
@@ -650,6 +667,8 @@ struct inode *ext2_new_inode(struct inode *dir, u32 mode, u64 rdev) {
     if (d) {
         will_change(sb, p);
         memset(d, 0, s->inode_size);
+        if (s->inode_size >= EXT2_OLD_INODE + 32)
+            d->i_extra_isize = 32;
         dirty_put(sb, p);
     }
     set_ops(i);
