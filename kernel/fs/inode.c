@@ -168,11 +168,6 @@ int sync_inode(struct inode *i, bool wait) {
     list_del_init(&i->dirty_link);
     spin_unlock(&icache_lock);
     int r = writeback_mapping(&i->i_data, wait);
-    if (i->sb->journaled) { /* its attributes are for a commit */
-        if (i->dirty || READ_ONCE(i->i_data.dirty.n))
-            make_dirty(i);
-        return r;
-    }
     if (i->dirty && i->sb->ops && i->sb->ops->write_inode) {
         i->dirty = false;
         int e = i->sb->ops->write_inode(i);
@@ -220,7 +215,7 @@ static void flush_inodes(struct super_block *sb, bool wait) {
             if (i) {
                 list_del_init(&i->dirty_link);
                 bool skip = (sb && i->sb != sb && !S_ISBLK(i->i_mode)) || (pass == 0 && S_ISBLK(i->i_mode)) ||
-                            (i->sb->journaled && i->dirty); /* a commit does that */
+                            i->sb->journaled; /* a commit does that, and knows when it is done */
                 if (skip || !atomic_inc_not_zero(&i->refcount)) {
                     if (skip)
                         list_add_tail(&i->dirty_link, &dirty_list);
@@ -252,8 +247,9 @@ void sync_all(bool wait) {
         list_for_each_entry(b, &block_devices, link) block_flush(b);
 }
 
+/* Twice: the second commit writes what the first has left to be put in its place. */
 static void sync_journaled(struct super_block *sb) {
-    if (sb->journaled)
+    for (int i = 0; i < 2 && sb->journaled; i++)
         sync_super(sb);
 }
 static int flusher(void *arg) {

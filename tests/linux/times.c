@@ -16,6 +16,7 @@ int main(int argc, char **argv) {
     }
     if (stat(name, &st))
         return 1;
-    printf("%ld.%09ld %ld.%ld\n", st.st_mtim.tv_sec, st.st_mtim.tv_nsec, st.st_atim.tv_sec, st.st_atim.tv_nsec / 100000000);
+    printf("%ld.%09ld %ld.%ld\n", st.st_mtim.tv_sec, st.st_mtim.tv_nsec, st.st_atim.tv_sec,
+           st.st_atim.tv_nsec / 100000000);
     return 0;
 }
