@@ -236,7 +236,7 @@ static void limit(void) {
     usleep(50000);
     kill(p, SIGKILL);
     since = now(CLOCK_MONOTONIC);
-    OK(child_ends(p) == 1000 + SIGKILL && now(CLOCK_MONOTONIC) - since < 1.5, "one that waits can be killed");
+    OK(child_ends(p) == 1000 + SIGKILL && now(CLOCK_MONOTONIC) - since < 5, "one that waits can be killed");
     if (!(p = child_in("c"))) {
         spin(0.2);
         _exit(0);
