@@ -9,47 +9,22 @@
 #define TOP "/tmp/cl"
 #define MB (1UL << 20)
 
-static int put(const char *file, const char *text) {
-    char path[64];
+static const char *in_top(const char *file) {
+    static char path[64];
     snprintf(path, sizeof(path), TOP "/%s", file);
-    int fd = open(path, O_WRONLY);
-    if (fd < 0)
-        return -1;
-    int r = write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : -1, e = errno;
-    close(fd);
-    errno = e;
-    return r;
+    return path;
 }
-static char text[4096];
-static const char *get(const char *file) {
-    char path[64];
-    snprintf(path, sizeof(path), TOP "/%s", file);
-    memset(text, 0, sizeof(text));
-    int fd = open(path, O_RDONLY);
-    if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
-        strcpy(text, "?");
-    close(fd);
-    return text;
-}
+static int put(const char *file, const char *text) { return put_text(in_top(file), text); }
+static const char *get(const char *file) { return get_text(in_top(file)); }
 static int is(const char *file, const char *want) { return !strcmp(get(file), want); }
 static long field(const char *file, const char *name) {
     const char *at = strstr(get(file), name);
     return at ? strtol(at + strlen(name), 0, 10) : -1;
 }
-static int there(const char *file) {
-    char path[64];
-    snprintf(path, sizeof(path), TOP "/%s", file);
-    return !access(path, F_OK);
-}
-static void make(const char *group) {
-    char path[64];
-    snprintf(path, sizeof(path), TOP "/%s", group);
-    mkdir(path, 0755);
-}
+static int there(const char *file) { return !access(in_top(file), F_OK); }
+static void make(const char *group) { mkdir(in_top(group), 0755); }
 static void gone(const char *group) {
-    char path[64];
-    snprintf(path, sizeof(path), TOP "/%s", group);
-    for (int i = 0; i < 200 && rmdir(path) && errno == EBUSY; i++)
+    for (int i = 0; i < 200 && rmdir(in_top(group)) && errno == EBUSY; i++)
         usleep(10000);
 }
 static pid_t child_in(const char *group) {
@@ -153,7 +128,8 @@ static void memory(void) {
         _exit(0);
     }
     close(up[1]);
-    read(up[0], text, 1);
+    char byte;
+    read(up[0], &byte, 1);
     OK(!put("m/memory.max", "2M"), "less than it has");
     OK(child_ends(p) == 1000 + SIGKILL, "then somebody ends");
     put("m/memory.max", "8M");

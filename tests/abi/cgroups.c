@@ -7,34 +7,16 @@
 #include <sys/prctl.h>
 #define TOP "/tmp/cg"
 
-static int put(const char *file, const char *text) {
-    int fd = open(file, O_WRONLY);
-    if (fd < 0)
-        return -1;
-    int r = write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : -1, e = errno;
-    close(fd);
-    errno = e;
-    return r;
-}
-static char text[4096];
-static const char *get(const char *file) {
-    memset(text, 0, sizeof(text));
-    int fd = open(file, O_RDONLY);
-    if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
-        strcpy(text, "?");
-    close(fd);
-    return text;
-}
 static int waits(void) {
     while (pause())
         ;
     return 0;
 }
-static int is(const char *file, const char *want) { return !strcmp(get(file), want); }
+static int is(const char *file, const char *want) { return !strcmp(get_text(file), want); }
 static void enter(const char *group) {
     char b[64];
     snprintf(b, sizeof(b), TOP "/%s/cgroup.procs", group);
-    put(b, "0");
+    put_text(b, "0");
 }
 static void *thread(void *a) {
     usleep(100000);
@@ -47,19 +29,19 @@ int main(void) {
     prctl(PR_SET_CHILD_SUBREAPER, 1); /* so that what is left behind can be waited for */
     mkdir("/tmp", 0777), mkdir(TOP, 0755);
     OK(!mount("none", TOP, "cgroup2", 0, NULL), "mount cgroup2");
-    OK(strstr(get(TOP "/cgroup.controllers"), "pids") != NULL, "the pids controller is there");
-    OK(!put(TOP "/cgroup.subtree_control", "+pids"), "for the children of the root");
-    FAILS(put(TOP "/cgroup.subtree_control", "+nonsense"), EINVAL, "one that is not there: EINVAL");
+    OK(strstr(get_text(TOP "/cgroup.controllers"), "pids") != NULL, "the pids controller is there");
+    OK(!put_text(TOP "/cgroup.subtree_control", "+pids"), "for the children of the root");
+    FAILS(put_text(TOP "/cgroup.subtree_control", "+nonsense"), EINVAL, "one that is not there: EINVAL");
     OK(!mkdir(TOP "/a", 0755) && !access(TOP "/a/pids.max", F_OK) && access(TOP "/pids.max", F_OK),
        "a group, with its limit; the root has none");
     FAILS(mkdir(TOP "/a", 0755), EEXIST, "twice: EEXIST");
     OK(is(TOP "/a/pids.max", "max\n") && is(TOP "/a/pids.current", "0\n") &&
            is(TOP "/a/cgroup.events", "populated 0\nfrozen 0\n"),
        "it is empty, and has no limit");
-    OK(!put(TOP "/a/pids.max", "5") && is(TOP "/a/pids.max", "5\n"), "pids.max");
-    FAILS(put(TOP "/a/pids.max", "-5"), EINVAL, "less than none: EINVAL");
-    FAILS(put(TOP "/a/cgroup.procs", "x"), EINVAL, "no number: EINVAL");
-    FAILS(put(TOP "/a/cgroup.procs", "4194000"), ESRCH, "nobody: ESRCH");
+    OK(!put_text(TOP "/a/pids.max", "5") && is(TOP "/a/pids.max", "5\n"), "pids.max");
+    FAILS(put_text(TOP "/a/pids.max", "-5"), EINVAL, "less than none: EINVAL");
+    FAILS(put_text(TOP "/a/cgroup.procs", "x"), EINVAL, "no number: EINVAL");
+    FAILS(put_text(TOP "/a/cgroup.procs", "4194000"), ESRCH, "nobody: ESRCH");
     pid_t p = fork();
     if (!p) {
         enter("a");
@@ -82,10 +64,10 @@ int main(void) {
     }
     OK(child_ends(p) == 4,
        "five tasks and no more: EAGAIN, for threads too; and when one has gone, one more");
-    OK(is(TOP "/a/pids.current", "0\n") && strcmp(get(TOP "/a/pids.events"), "max 0\n"),
+    OK(is(TOP "/a/pids.current", "0\n") && strcmp(get_text(TOP "/a/pids.events"), "max 0\n"),
        "all are uncounted, and the refusals counted");
-    OK(!put(TOP "/a/cgroup.subtree_control", "+pids") && !mkdir(TOP "/a/b", 0755) &&
-           !put(TOP "/a/b/pids.max", "100"),
+    OK(!put_text(TOP "/a/cgroup.subtree_control", "+pids") && !mkdir(TOP "/a/b", 0755) &&
+           !put_text(TOP "/a/b/pids.max", "100"),
        "a group in a group");
     p = fork();
     if (!p) {
@@ -101,9 +83,9 @@ int main(void) {
            is(TOP "/a/cgroup.events", "populated 1\nfrozen 0\n"),
        "its children are there still, in both");
     FAILS(rmdir(TOP "/a/b"), EBUSY, "a group with tasks is not removed: EBUSY");
-    FAILS(put(TOP "/a/cgroup.procs", "0"), EBUSY, "nor may tasks be where controllers share out: EBUSY");
-    FAILS(put(TOP "/a/cgroup.kill", "2"), ERANGE, "cgroup.kill wants 1: ERANGE");
-    OK(!put(TOP "/a/cgroup.kill", "1"), "cgroup.kill");
+    FAILS(put_text(TOP "/a/cgroup.procs", "0"), EBUSY, "nor may tasks be where controllers share out: EBUSY");
+    FAILS(put_text(TOP "/a/cgroup.kill", "2"), ERANGE, "cgroup.kill wants 1: ERANGE");
+    OK(!put_text(TOP "/a/cgroup.kill", "1"), "cgroup.kill");
     for (int i = 0; i < 200 && !is(TOP "/a/cgroup.events", "populated 0\nfrozen 0\n"); i++)
         usleep(10000);
     OK(is(TOP "/a/cgroup.events", "populated 0\nfrozen 0\n"), "ends all of them");
@@ -119,9 +101,9 @@ int main(void) {
     a.cgroup = open(TOP "/a/b", O_RDONLY | O_DIRECTORY);
     p = syscall(SYS_clone3, &a, sizeof(a));
     if (!p)
-        _exit(strcmp(get("/proc/self/cgroup"), "0::/a/b\n") ? 1 : 7);
+        _exit(strcmp(get_text("/proc/self/cgroup"), "0::/a/b\n") ? 1 : 7);
     OK(child_ends(p) == 7, "CLONE_INTO_CGROUP: the child begins there; /proc/PID/cgroup");
-    put(TOP "/a/b/pids.max", "0");
+    put_text(TOP "/a/b/pids.max", "0");
     FAILS(syscall(SYS_clone3, &a, sizeof(a)), EAGAIN, "and its limit counts: EAGAIN");
     close(a.cgroup);
     a.cgroup = open("/tmp", O_RDONLY | O_DIRECTORY);
@@ -130,14 +112,14 @@ int main(void) {
     FAILS(syscall(SYS_clone3, &a, sizeof(a)), EBADF, "a descriptor that is none: EBADF");
 
     /* A bomb: every process makes others as fast as it can. */
-    put(TOP "/a/pids.max", "30"), put(TOP "/a/b/pids.max", "max");
+    put_text(TOP "/a/pids.max", "30"), put_text(TOP "/a/b/pids.max", "max");
     p = fork();
     if (!p) {
         enter("a/b");
         for (;;)
             fork();
     }
-    for (int i = 0; i < 2000 && atoi(get(TOP "/a/pids.current")) < 30; i++)
+    for (int i = 0; i < 2000 && atoi(get_text(TOP "/a/pids.current")) < 30; i++)
         usleep(5000);
     int calm = 0;
     for (int i = 0; i < 20; i++) {
@@ -146,9 +128,9 @@ int main(void) {
             _exit(3);
         calm += child_ends(c) == 3;
     }
-    int n = atoi(get(TOP "/a/pids.current"));
+    int n = atoi(get_text(TOP "/a/pids.current"));
     OK(calm == 20 && n <= 30 && n > 20, "a fork bomb stays inside, and we go on");
-    put(TOP "/a/cgroup.kill", "1");
+    put_text(TOP "/a/cgroup.kill", "1");
     child_ends(p);
     for (int i = 0; i < 500 && !is(TOP "/a/pids.current", "0\n"); i++) {
         while (waitpid(-1, NULL, WNOHANG) > 0)
@@ -169,9 +151,10 @@ int main(void) {
     FAILS(rmdir(TOP "/a"), EBUSY, "a group with groups: EBUSY");
     int fd = open(TOP "/a/b/pids.max", O_RDONLY);
     OK(!rmdir(TOP "/a/b") && !rmdir(TOP "/a"), "rmdir");
+    char text[10];
     FAILS(read(fd, text, 10), ENODEV, "a file of what is gone: ENODEV");
     close(fd);
-    put(TOP "/cgroup.subtree_control", "-pids");
+    put_text(TOP "/cgroup.subtree_control", "-pids");
     OK(!umount(TOP), "umount");
     rmdir(TOP);
     return ktap_done();

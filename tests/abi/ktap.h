@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 static int ktap_n, ktap_failed;
-static void ktap_result(int ok, const char *what, int line) {
+__attribute__((unused)) static void ktap_result(int ok, const char *what, int line) {
     printf("%sok %d %s", ok ? "" : "not ", ++ktap_n, what);
     if (!ok)
         printf(" # line %d, errno %d (%s)", line, errno, strerror(errno)), ktap_failed++;
@@ -35,6 +35,26 @@ static int ktap_done(void) {
 __attribute__((unused)) static long raw_clone(unsigned long flags, void *sp, void *ptid, void *tls,
                                               void *ctid) {
     return syscall(SYS_clone, flags, sp, ptid, tls, ctid);
+}
+/* Write a text to a file: 0 or -1. And what a file says, up to 4 KB; "?": it cannot be read. */
+__attribute__((unused)) static int put_text(const char *path, const char *text) {
+    int fd = open(path, O_WRONLY);
+    if (fd < 0)
+        return -1;
+    int r = write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : -1, e = errno;
+    close(fd);
+    errno = e;
+    return r;
+}
+__attribute__((unused)) static const char *get_text(const char *path) {
+    static char text[4096];
+    memset(text, 0, sizeof(text));
+    int fd = open(path, O_RDONLY);
+    if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
+        strcpy(text, "?");
+    if (fd >= 0)
+        close(fd);
+    return text;
 }
 /* What a child ends with: its exit status, 1000 + the signal, -1: there is none. */
 __attribute__((unused)) static int child_ends(pid_t p) {

@@ -8,28 +8,10 @@
 #include <sys/ptrace.h>
 #include <sys/utsname.h>
 
-static int put(const char *path, const char *text) {
-    int fd = open(path, O_WRONLY);
-    if (fd < 0)
-        return -1;
-    int r = write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : -1, e = errno;
-    close(fd);
-    errno = e;
-    return r;
-}
 static int put_of(pid_t p, const char *file, const char *text) {
     char path[64];
     snprintf(path, sizeof(path), "/proc/%d/%s", p, file);
-    return put(path, text);
-}
-static const char *get(const char *path) {
-    static char text[4096];
-    memset(text, 0, sizeof(text));
-    int fd = open(path, O_RDONLY);
-    if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
-        strcpy(text, "?");
-    close(fd);
-    return text;
+    return put_text(path, text);
 }
 /* call gives -1 and that errno. */
 #define DENIED(call, e) (errno = 0, (long)(call) == -1 && errno == (e))
@@ -51,8 +33,8 @@ static int as_user(int (*fn)(void)) {
     return child_ends(p);
 }
 static int become_root(void) {
-    return unshare(CLONE_NEWUSER) || put("/proc/self/uid_map", "0 1000 1") ||
-           put("/proc/self/setgroups", "deny") || put("/proc/self/gid_map", "0 1000 1");
+    return unshare(CLONE_NEWUSER) || put_text("/proc/self/uid_map", "0 1000 1") ||
+           put_text("/proc/self/setgroups", "deny") || put_text("/proc/self/gid_map", "0 1000 1");
 }
 static int caps(void) {
     struct __user_cap_header_struct h = {_LINUX_CAPABILITY_VERSION_3, 0};
@@ -64,25 +46,26 @@ static int nobody_at_first(void) {
     MUST(getuid() == 1000 && caps() == 0);
     MUST(!unshare(CLONE_NEWUSER));
     MUST(getuid() == 65534 && geteuid() == 65534 && getgid() == 65534 && caps() == 1);
-    MUST(!strcmp(get("/proc/self/uid_map"), "") && !strcmp(get("/proc/self/setgroups"), "allow\n"));
+    MUST(!strcmp(get_text("/proc/self/uid_map"), "") && !strcmp(get_text("/proc/self/setgroups"), "allow\n"));
     return 0;
 }
 static int maps_itself(void) {
     MUST(!unshare(CLONE_NEWUSER));
-    MUST(DENIED(put("/proc/self/uid_map", "0 1001 1"), EPERM));
-    MUST(DENIED(put("/proc/self/uid_map", "0 1000 2"), EPERM));
-    MUST(DENIED(put("/proc/self/uid_map", "0 1000 0"), EINVAL));
-    MUST(DENIED(put("/proc/self/uid_map", "0 1000"), EINVAL));
-    MUST(DENIED(put("/proc/self/uid_map", "a b c"), EINVAL));
-    MUST(DENIED(put("/proc/self/uid_map", "4294967295 1000 1"), EINVAL));
-    MUST(DENIED(put("/proc/self/uid_map", "0 1000 1 1"), EINVAL));
-    MUST(!put("/proc/self/uid_map", "0 1000 1\n") && getuid() == 0 && geteuid() == 0);
-    MUST(DENIED(put("/proc/self/uid_map", "0 1000 1"), EPERM)); /* once */
-    MUST(!strcmp(get("/proc/self/uid_map"), "         0       1000          1\n"));
+    MUST(DENIED(put_text("/proc/self/uid_map", "0 1001 1"), EPERM));
+    MUST(DENIED(put_text("/proc/self/uid_map", "0 1000 2"), EPERM));
+    MUST(DENIED(put_text("/proc/self/uid_map", "0 1000 0"), EINVAL));
+    MUST(DENIED(put_text("/proc/self/uid_map", "0 1000"), EINVAL));
+    MUST(DENIED(put_text("/proc/self/uid_map", "a b c"), EINVAL));
+    MUST(DENIED(put_text("/proc/self/uid_map", "4294967295 1000 1"), EINVAL));
+    MUST(DENIED(put_text("/proc/self/uid_map", "0 1000 1 1"), EINVAL));
+    MUST(!put_text("/proc/self/uid_map", "0 1000 1\n") && getuid() == 0 && geteuid() == 0);
+    MUST(DENIED(put_text("/proc/self/uid_map", "0 1000 1"), EPERM)); /* once */
+    MUST(!strcmp(get_text("/proc/self/uid_map"), "         0       1000          1\n"));
     MUST(DENIED(setgroups(0, 0), EPERM)); /* not before there is a map */
-    MUST(DENIED(put("/proc/self/gid_map", "0 1000 1"), EPERM));
-    MUST(!put("/proc/self/setgroups", "deny") && !put("/proc/self/gid_map", "0 1000 1") && getgid() == 0);
-    MUST(DENIED(setgroups(0, 0), EPERM) && DENIED(put("/proc/self/setgroups", "allow"), EPERM));
+    MUST(DENIED(put_text("/proc/self/gid_map", "0 1000 1"), EPERM));
+    MUST(!put_text("/proc/self/setgroups", "deny") && !put_text("/proc/self/gid_map", "0 1000 1") &&
+         getgid() == 0);
+    MUST(DENIED(setgroups(0, 0), EPERM) && DENIED(put_text("/proc/self/setgroups", "allow"), EPERM));
     MUST(DENIED(setuid(1), EINVAL) && !setuid(0));
     return 0;
 }
@@ -154,9 +137,9 @@ static int levels(void) {
     int n = 0;
     while (!unshare(CLONE_NEWUSER)) {
         MUST(++n < 100);
-        MUST(!put("/proc/self/uid_map", n == 1 ? "0 1000 1" : "0 0 1"));
-        MUST(!put("/proc/self/setgroups", "deny") &&
-             !put("/proc/self/gid_map", n == 1 ? "0 1000 1" : "0 0 1"));
+        MUST(!put_text("/proc/self/uid_map", n == 1 ? "0 1000 1" : "0 0 1"));
+        MUST(!put_text("/proc/self/setgroups", "deny") &&
+             !put_text("/proc/self/gid_map", n == 1 ? "0 1000 1" : "0 0 1"));
     }
     MUST(errno == ENOSPC && n == 33);
     return 0;
