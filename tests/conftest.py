@@ -49,6 +49,11 @@ def what_hangs(socket, debug):
         return seen + "gdb did not answer within a minute: many tasks?"
 
 
+def second_disk(path):
+    """QEMU's options for /dev/vdb."""
+    return ("-drive", f"file={path},format=raw,if=none,id=second", "-device", "virtio-blk-device,drive=second")
+
+
 class Machine:
     """One test's machines: files to add to the image, then run() or shell()."""
 

@@ -139,6 +139,6 @@ def test_e2fsprogs(machine, tmp_path):
     r = machine.run("export PAGER=cat; mke2fs -t ext3 -b 4096 /dev/vdb && mount -t ext2 /dev/vdb /mnt && cp /bin/sh /mnt/sh && mkdir /mnt/d && umount /mnt && "
                     "debugfs -R 'ls -l /' /dev/vdb && e2fsck -fn /dev/vdb; echo status $?; debugfs -w -R 'clri /sh' /dev/vdb; e2fsck -fy /dev/vdb; echo mended $?; "
                     "e2fsck -fn /dev/vdb; echo clean $?; mount -t ext2 /dev/vdb /mnt; ls /mnt", timeout=120,
-                    extra=("-drive", f"file={disk},format=raw,if=none,id=second", "-device", "virtio-blk-device,drive=second"))
+                    extra=conftest.second_disk(disk))
     assert "status 0" in r.text and re.search(r" sh\b", r.text) and "mended 1" in r.text and "clean 0" in r.text, r.text
     assert subprocess.run(["e2fsck", "-fn", str(disk)], capture_output=True).returncode == 0

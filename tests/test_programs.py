@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import BUILD, TOP, check_ktap, tail
+from conftest import BUILD, TOP, check_ktap, second_disk, tail
 
 ABI = sorted(os.path.basename(p)[:-2] for p in glob.glob(os.path.join(TOP, "tests/abi/*.c")))
 sys.path.insert(0, os.path.join(TOP, "scripts"))
@@ -236,7 +236,7 @@ def test_damaged_images(machine, seed):
             where = rnd.choice([1024 + rnd.randrange(1024), 4096 + rnd.randrange(4096), rnd.randrange(8, 500) * 4096 + rnd.randrange(4096)])
             f.seek(where)
             f.write(bytes([rnd.randrange(256)]))
-    disk = ("-drive", f"file={bad},format=raw,if=none,id=bad", "-device", "virtio-blk-device,drive=bad")
+    disk = second_disk(bad)
     r = machine.run("mount -t ext2 /dev/vdb /mnt && { find /mnt | wc -l; ls -lR /mnt > /dev/null; cat /mnt/bin/* > /dev/null; "
                     "rm -rf /mnt/bin; cp -r /bin /mnt/new; echo x > /mnt/y; umount /mnt; }; echo survived", debug=True, extra=disk, timeout=120)
     assert "survived" in r.text
@@ -245,7 +245,7 @@ def test_damaged_images(machine, seed):
 def test_not_an_ext2_image_is_refused_with_words(machine, tmp_path):
     junk = tmp_path / "junk"
     junk.write_bytes(os.urandom(1 << 20))
-    disk = ("-drive", f"file={junk},format=raw,if=none,id=bad", "-device", "virtio-blk-device,drive=bad")
+    disk = second_disk(junk)
     r = machine.run("mount -t ext2 /dev/vdb /mnt; echo $?; dmesg | tail -n 1", extra=disk)
     assert "not an ext2 file system" in r.text and "\n1\n" in r.text
 

@@ -6,15 +6,11 @@ import sys
 import time
 
 import pytest
-from conftest import BUILD, TOP
+from conftest import BUILD, TOP, second_disk
 
 sys.path[:0] = [os.path.join(TOP, "scripts"), os.path.join(TOP, "tests/powercut"), os.path.join(TOP, "tests/oracle")]
 import debian  # noqa: E402
 import powercut  # noqa: E402
-
-
-def second_disk(path, *options):
-    return ("-drive", f"file={path},format=raw,if=none,id=second{''.join(',' + o for o in options)}", "-device", "virtio-blk-device,drive=second")
 
 
 def make_fs(path, size="16M", kind="ext3", *options):

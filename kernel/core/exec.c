@@ -469,8 +469,7 @@ static struct cred *exec_cred(struct file *f, bool *secure) {
     if (!(f->path.mnt->flags & MS_NOSUID) && !current->no_new_privs && ptracer_capable()) {
         /* Only somebody that the namespace knows, and in what its own users, or those above, have mounted. */
         struct mnt_namespace *ns = f->path.mnt->ns;
-        if (c->user_ns != &init_user_ns && (from_kuid(c->user_ns, f->inode->i_uid) == INVALID_ID ||
-                                            from_kgid(c->user_ns, f->inode->i_gid) == INVALID_ID))
+        if (!ids_mapped(c->user_ns, f->inode->i_uid, f->inode->i_gid))
             mode = 0;
         if (ns && !in_user_ns(c->user_ns, ns->user_ns))
             mode = 0;

@@ -23,13 +23,6 @@ void put_user_ns(struct user_namespace *ns) {
 }
 
 /* --- ids --- */
-u32 map_id_down(const struct id_map *map, u32 id) {
-    u32 n = smp_load_acquire(&map->n);
-    for (u32 i = 0; i < n; i++)
-        if (id - map->extent[i].first < map->extent[i].count)
-            return id - map->extent[i].first + map->extent[i].lower;
-    return INVALID_ID;
-}
 u32 map_id_up(const struct id_map *map, u32 id) {
     u32 n = smp_load_acquire(&map->n);
     for (u32 i = 0; i < n; i++)
@@ -39,13 +32,15 @@ u32 map_id_up(const struct id_map *map, u32 id) {
 }
 /* [first, first + count) of a namespace, which must be in one piece. */
 static u32 map_range_down(const struct id_map *map, u32 first, u32 count) {
-    for (u32 i = 0; i < map->n; i++) {
+    u32 n = smp_load_acquire(&map->n);
+    for (u32 i = 0; i < n; i++) {
         const struct id_extent *e = &map->extent[i];
         if (first - e->first < e->count && count <= e->count - (first - e->first))
             return first - e->first + e->lower;
     }
     return INVALID_ID;
 }
+u32 map_id_down(const struct id_map *map, u32 id) { return map_range_down(map, id, 1); }
 
 /* --- capabilities --- */
 bool in_user_ns(const struct user_namespace *ns, const struct user_namespace *above) {
@@ -82,7 +77,7 @@ int create_user_ns(struct cred *c) {
     struct user_namespace *up = c->user_ns;
     if (up->level > MAX_LEVEL)
         return -ENOSPC;
-    if (current_chrooted() || from_kuid(up, c->euid) == INVALID_ID || from_kgid(up, c->egid) == INVALID_ID)
+    if (current_chrooted() || !ids_mapped(up, c->euid, c->egid))
         return -EPERM; /* nobody gets out of a chroot so, and the owner must be somebody */
     struct user_namespace *ns = kzalloc(sizeof(*ns), GFP_KERNEL);
     if (!ns)

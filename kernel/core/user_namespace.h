@@ -59,6 +59,12 @@ static inline u32 from_kgid_munged(const struct user_namespace *ns, gid_t id) {
     return likely(ns == &init_user_ns) ? id : munged(map_id_up(&ns->gid_map, id));
 }
 
+/* Are both somebody there? */
+static inline bool ids_mapped(const struct user_namespace *ns, uid_t uid, gid_t gid) {
+    return likely(ns == &init_user_ns) ||
+           (map_id_up(&ns->uid_map, uid) != INVALID_ID && map_id_up(&ns->gid_map, gid) != INVALID_ID);
+}
+
 /* Do these credentials have the capability in ns? */
 bool cred_capable(const struct cred *c, const struct user_namespace *ns, int cap);
 bool ns_capable(const struct user_namespace *ns, int cap); /* current's; and it counts as use of it */

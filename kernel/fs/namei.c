@@ -34,14 +34,8 @@ char *getname(u64 uname) {
     return s;
 }
 
-/* Are the inode's owner and group somebody in current's namespace? */
-static bool ids_known(const struct inode *i) {
-    const struct user_namespace *ns = current_user_ns();
-    return likely(ns == &init_user_ns) ||
-           (from_kuid(ns, i->i_uid) != INVALID_ID && from_kgid(ns, i->i_gid) != INVALID_ID);
-}
 bool capable_wrt_inode(const struct inode *i, int cap) {
-    return ids_known(i) && ns_capable(current_user_ns(), cap);
+    return ids_mapped(current_user_ns(), i->i_uid, i->i_gid) && ns_capable(current_user_ns(), cap);
 }
 int permission_as(struct inode *i, u32 mask, bool real) {
     const struct cred *c = current->cred;
@@ -56,7 +50,7 @@ int permission_as(struct inode *i, u32 mask, bool real) {
         mode >>= 3;
     if (!(mask & ~mode & 7))
         return 0;
-    if ((caps & BIT(CAP_DAC_OVERRIDE)) && ids_known(i) &&
+    if ((caps & BIT(CAP_DAC_OVERRIDE)) && ids_mapped(c->user_ns, i->i_uid, i->i_gid) &&
         (!(mask & MAY_EXEC) || S_ISDIR(i->i_mode) || (i->i_mode & 0111)))
         return 0;
     return -EACCES;

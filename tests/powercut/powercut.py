@@ -280,7 +280,7 @@ def by_tine(path, tmp):
     """tine itself replays the journal."""
     m = conftest.Machine(tmp)
     r = m.run("mkdir /mnt; mount -t ext2 /dev/vdb /mnt && umount /mnt; dmesg | grep ext2", timeout=60,
-              extra=["-drive", f"file={path},format=raw,if=none,id=b", "-device", "virtio-blk-device,drive=b"], debug=True)
+              extra=conftest.second_disk(path), debug=True)
     return r.text
 
 

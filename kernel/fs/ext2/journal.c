@@ -258,6 +258,20 @@ static void freeze(struct log_write *w, struct transaction *t) {
     }
 }
 
+/* What makes the transaction count. */
+static void write_commit_block(struct log_write *w, u32 tid) {
+    struct page *p = log_next(w);
+    if (!p)
+        return;
+    memset(page_address(p), 0, EXT2_BLOCK_SIZE);
+    set_header(page_address(p), JBD2_COMMIT, tid);
+    struct abi_timespec now = current_time();
+    struct be32 *time = page_address(p) + 48; /* seconds in 8 bytes, nanoseconds */
+    time[1] = be32_of(now.tv_sec), time[2] = be32_of(now.tv_nsec);
+    log_submit(w, p);
+    log_wait(w);
+}
+
 int journal_write_super(struct journal *j, u32 sequence, u32 start) {
     struct page *p = j->super_page;
     lock_page(p);
@@ -396,16 +410,7 @@ static int commit_locked(struct journal *j, bool all_in_place) {
     if (!w.error && block_flush(j->sb->bdev))
         w.error = -EIO;
     if (!empty && !w.error) {
-        struct page *p = log_next(&w);
-        if (p) {
-            memset(page_address(p), 0, EXT2_BLOCK_SIZE);
-            set_header(page_address(p), JBD2_COMMIT, t->tid);
-            struct abi_timespec now = current_time();
-            struct be32 *time = page_address(p) + 48; /* seconds in 8 bytes, nanoseconds */
-            time[1] = be32_of(now.tv_sec), time[2] = be32_of(now.tv_nsec);
-            log_submit(&w, p);
-            log_wait(&w);
-        }
+        write_commit_block(&w, t->tid);
         if (!w.error && block_flush(j->sb->bdev))
             w.error = -EIO;
         if (!w.error)
@@ -444,11 +449,12 @@ static int commit(struct journal *j, bool all_in_place) {
     return r;
 }
 int journal_commit(struct super_block *sb) { return commit(journal_of(sb), false); }
-int journal_commit_all(struct super_block *sb) {
+/* All of it, and in its place. */
+static int commit_all(struct journal *j) {
     int r;
     do
-        r = commit(journal_of(sb), true);
-    while (!r && journal_of(sb)->left_over);
+        r = commit(j, true);
+    while (!r && j->left_over);
     return r;
 }
 
@@ -514,7 +520,7 @@ int journal_end(struct super_block *sb) {
     struct journal *j = journal_of(sb);
     if (!sb->journaled)
         return 0;
-    int r = journal_commit_all(sb);
+    int r = commit_all(j);
     if (!r)
         r = journal_write_super(j, j->running.tid, 0);
     sb->journaled = false;

@@ -125,7 +125,6 @@ static inline bool journal_may_take(struct super_block *sb, u64 block) {
 bool journal_more_space(struct super_block *sb);
 /* All that was changed before is on the disk: 0, -EIO, -EROFS. No handle, page or lock is held. */
 int journal_commit(struct super_block *sb);
-int journal_commit_all(struct super_block *sb); /* and in its place */
 /* The disk block of a block of the log. -EIO: it has none. */
 s64 journal_block(struct journal *j, u32 block);
 int journal_write_super(struct journal *j, u32 sequence, u32 start);
