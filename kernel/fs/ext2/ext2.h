@@ -85,6 +85,11 @@ void ext2_reserve_inode(struct inode *inode); /* its page joins the transaction.
 void ext2_orphan_add(struct inode *inode);
 void ext2_orphan_del(struct inode *inode);
 void ext2_orphan_cleanup(struct super_block *sb);
+u32 ext2_next_orphan(struct inode *inode); /* of one in the list: what i_dtime says. lock held */
+/* An inode on the disk; *page is to be put. NULL: there is none, or it cannot be read. */
+struct ext2_inode *ext2_disk_inode(struct super_block *sb, u32 ino, struct page **page);
+/* Free the file's blocks from that one on. In a handle. */
+void ext2_free_blocks_from(struct inode *inode, u64 first);
 struct inode *ext2_new_inode(struct inode *dir, u32 mode, u64 rdev);
 int ext2_truncate(struct inode *inode, loff_t size);
 int ext2_write_inode(struct inode *inode);

@@ -16,13 +16,6 @@ struct ext2_group *ext2_group(struct ext2_sb *s, u32 g, struct page **page) {
     *page = bread(s->bdev, s->first_data_block + 1 + g / per);
     return IS_ERR(*page) ? NULL : (struct ext2_group *)page_address(*page) + g % per;
 }
-/* A page of the device's cache is about to change; and has. */
-static void will_change(struct super_block *sb, struct page *p) { journal_access(sb, p, p->index, false); }
-static void dirty_put(struct super_block *sb, struct page *p) {
-    journal_dirty(sb, p);
-    put_page(p);
-}
-
 /* Find and set a clear bit among the first n, from `from` on; of blocks, bit 0 is block `base`, those that
  * may be taken. -1: none. */
 static s64 take_bit(u8 *map, u32 n, u32 from, struct super_block *sb, u64 base) {
@@ -63,9 +56,9 @@ static s64 alloc_block(struct super_block *sb) {
         }
         u32 n = min(s->blocks_per_group, s->blocks_count - s->first_data_block - g * s->blocks_per_group);
         u64 base = s->first_data_block + (u64)g * s->blocks_per_group;
-        will_change(sb, bp);
-        will_change(sb, gp);
-        will_change(sb, s->super_page);
+        ext2_will_change(sb, bp);
+        ext2_will_change(sb, gp);
+        ext2_will_change(sb, s->super_page);
         s64 bit = take_bit(page_address(bp), n, k ? 0 : s->next_block % s->blocks_per_group, sb, base);
         if (bit < 0) {
             put_page(bp);
@@ -77,8 +70,8 @@ static s64 alloc_block(struct super_block *sb) {
         }
         gd->bg_free_blocks_count--;
         s->super->s_free_blocks_count--;
-        dirty_put(sb, bp);
-        dirty_put(sb, gp);
+        ext2_dirty_put(sb, bp);
+        ext2_dirty_put(sb, gp);
         journal_dirty(sb, s->super_page);
         u64 block = base + bit;
         u64 table_end = (u64)gd->bg_inode_table + s->inodes_per_group * s->inode_size / EXT2_BLOCK_SIZE;
@@ -116,9 +109,9 @@ static void free_block(struct super_block *sb, u32 block, bool metadata) {
     if (!(map[bit / 8] >> bit % 8 & 1)) {
         ext2_error(sb, "a block freed twice:", block);
     } else {
-        will_change(sb, bp);
-        will_change(sb, gp);
-        will_change(sb, s->super_page);
+        ext2_will_change(sb, bp);
+        ext2_will_change(sb, gp);
+        ext2_will_change(sb, s->super_page);
         map[bit / 8] &= ~(1u << bit % 8);
         gd->bg_free_blocks_count++;
         s->super->s_free_blocks_count++;
@@ -183,7 +176,7 @@ static s64 map_locked(struct inode *i, u64 index, bool create, bool *fresh) {
                 *fresh = true;
             }
             if (holder)
-                will_change(i->sb, holder);
+                ext2_will_change(i->sb, holder);
             *slot = block;
             if (holder)
                 journal_dirty(i->sb, holder);
@@ -278,7 +271,7 @@ static void free_branch(struct inode *i, u32 *slot, u64 at, u64 span, int depth,
         struct page *p = bread(s->bdev, block);
         if (IS_ERR(p))
             return;
-        will_change(i->sb, p);
+        ext2_will_change(i->sb, p);
         u64 each = span / PTRS;
         for (u32 k = 0; k < PTRS; k++)
             free_branch(i, (u32 *)page_address(p) + k, at + k * each, each, depth - 1, first);
@@ -294,7 +287,7 @@ static void free_branch(struct inode *i, u32 *slot, u64 at, u64 span, int depth,
     i->i_blocks -= min(i->i_blocks, (u64)EXT2_BLOCK_SIZE / 512);
     *slot = 0;
 }
-static void free_blocks_from(struct inode *i, u64 first) {
+void ext2_free_blocks_from(struct inode *i, u64 first) {
     u64 span[4] = {1, PTRS, (u64)PTRS * PTRS, (u64)PTRS * PTRS * PTRS}, at = 0;
     mutex_lock(&EXT2_SB(i->sb)->lock);
     for (int k = 0; k < 15; k++) {
@@ -327,7 +320,7 @@ static int truncate_to(struct inode *i, loff_t size) {
             put_page(p);
         }
         truncate_pages(&i->i_data, DIV_ROUND_UP((u64)size, PAGE_SIZE));
-        free_blocks_from(i, DIV_ROUND_UP((u64)size, PAGE_SIZE));
+        ext2_free_blocks_from(i, DIV_ROUND_UP((u64)size, PAGE_SIZE));
     }
     WRITE_ONCE(i->i_size, size);
     mark_inode_dirty(i);
@@ -344,7 +337,7 @@ int ext2_truncate(struct inode *i, loff_t size) {
 }
 
 /* --- inodes --- */
-static struct ext2_inode *disk_inode(struct super_block *sb, u32 ino, struct page **page) {
+struct ext2_inode *ext2_disk_inode(struct super_block *sb, u32 ino, struct page **page) {
     struct ext2_sb *s = EXT2_SB(sb);
     struct page *gp;
     if (!ino || ino > s->inodes_count)
@@ -396,7 +389,7 @@ static struct inode *get_inode(struct super_block *sb, u32 ino, bool orphan) {
     if (!is_new)
         return i->i_mode ? i : (iput(i), ERR_PTR(-EIO));
     struct page *p;
-    struct ext2_inode *d = disk_inode(sb, ino, &p);
+    struct ext2_inode *d = ext2_disk_inode(sb, ino, &p);
     if (d) {
         i->i_mode = d->i_mode;
         i->i_nlink = d->i_links_count;
@@ -445,88 +438,10 @@ struct inode *ext2_iget_reserved(struct super_block *sb, u32 ino) {
     return !ino || ino > EXT2_SB(sb)->inodes_count ? ERR_PTR(-EUCLEAN) : get_inode(sb, ino, true);
 }
 
-/* --- inodes without a name: a list on the disk, through i_dtime --- */
-static u32 next_orphan(struct inode *i) {
-    struct list_head *n = i->orphan.next;
-    return n == &EXT2_SB(i->sb)->orphans ? 0 : container_of(n, struct inode, orphan)->i_ino;
-}
-/* lock held: the list on the disk says what follows i, or what is first (NULL). */
-static void write_orphan_link(struct super_block *sb, struct inode *i, u32 next) {
-    struct page *p;
-    if (!i) {
-        will_change(sb, EXT2_SB(sb)->super_page);
-        EXT2_SB(sb)->super->s_last_orphan = next;
-        journal_dirty(sb, EXT2_SB(sb)->super_page);
-        return;
-    }
-    struct ext2_inode *d = disk_inode(sb, i->i_ino, &p);
-    if (d) {
-        will_change(sb, p);
-        d->i_dtime = next;
-        dirty_put(sb, p);
-    }
-}
-void ext2_orphan_add(struct inode *i) {
-    struct ext2_sb *s = EXT2_SB(i->sb);
-    if (!s->journal || !list_empty(&i->orphan))
-        return;
-    mutex_lock(&s->lock);
-    list_add(&i->orphan, &s->orphans);
-    write_orphan_link(i->sb, i, next_orphan(i));
-    write_orphan_link(i->sb, NULL, i->i_ino);
-    mutex_unlock(&s->lock);
-}
-void ext2_orphan_del(struct inode *i) {
-    struct ext2_sb *s = EXT2_SB(i->sb);
-    if (list_empty(&i->orphan))
-        return;
-    mutex_lock(&s->lock);
-    u32 next = next_orphan(i);
-    struct inode *before =
-        i->orphan.prev == &s->orphans ? NULL : container_of(i->orphan.prev, struct inode, orphan);
-    list_del_init(&i->orphan);
-    write_orphan_link(i->sb, before, next);
-    mutex_unlock(&s->lock);
-}
-void ext2_orphan_cleanup(struct super_block *sb) {
-    struct ext2_sb *s = EXT2_SB(sb);
-    struct page *p;
-    u32 n = 0;
-    for (u32 ino = s->super->s_last_orphan; ino;) {
-        struct inode *i = ino < s->first_ino ? ERR_PTR(-EUCLEAN) : ext2_iget_reserved(sb, ino);
-        struct ext2_inode *d = IS_ERR(i) ? NULL : disk_inode(sb, ino, &p);
-        if (!d || !list_empty(&i->orphan) || n++ > s->inodes_count) {
-            if (d)
-                put_page(p);
-            if (!IS_ERR(i) && list_empty(&i->orphan))
-                iput(i);
-            ext2_error(sb, "the list of inodes without a name is wrong at inode", ino);
-            break;
-        }
-        list_add_tail(&i->orphan, &s->orphans);
-        ino = d->i_dtime;
-        put_page(p);
-    }
-    while (!list_empty(&s->orphans)) {
-        struct inode *i = list_first_entry(&s->orphans, struct inode, orphan);
-        if (i->i_nlink && !(sb->flags & MS_RDONLY)) { /* a truncation that did not come to its end */
-            journal_start(sb);
-            free_blocks_from(i, DIV_ROUND_UP((u64)i->i_size, PAGE_SIZE));
-            ext2_orphan_del(i);
-            journal_stop(sb);
-        }
-        if (sb->flags & MS_RDONLY)
-            list_del_init(&i->orphan);
-        iput(i); /* without a name: it is free then */
-    }
-    if (n)
-        printk("ext2: %s: %u files without a name are gone\n", sb->bdev->name, n);
-}
-
 void ext2_reserve_inode(struct inode *i) {
     struct page *p;
-    if (i->i_mode && i->i_ino && disk_inode(i->sb, i->i_ino, &p)) {
-        will_change(i->sb, p);
+    if (i->i_mode && i->i_ino && ext2_disk_inode(i->sb, i->i_ino, &p)) {
+        ext2_will_change(i->sb, p);
         put_page(p);
     }
 }
@@ -534,10 +449,10 @@ static int write_inode(struct inode *i) {
     struct page *p;
     if (!i->i_mode)
         return 0;
-    struct ext2_inode *d = disk_inode(i->sb, i->i_ino, &p);
+    struct ext2_inode *d = ext2_disk_inode(i->sb, i->i_ino, &p);
     if (!d)
         return -EIO;
-    will_change(i->sb, p);
+    ext2_will_change(i->sb, p);
     d->i_mode = i->i_mode;
     d->i_links_count = i->i_nlink;
     d->i_uid = i->i_uid, d->i_uid_high = i->i_uid >> 16;
@@ -559,7 +474,7 @@ static int write_inode(struct inode *i) {
         d->i_dtime = i->i_nlink ? 0 : current_time().tv_sec;
     } else { /* others come and go in the list meanwhile */
         mutex_lock(&EXT2_SB(i->sb)->lock);
-        d->i_dtime = next_orphan(i);
+        d->i_dtime = ext2_next_orphan(i);
         mutex_unlock(&EXT2_SB(i->sb)->lock);
     }
     if (S_ISCHR(i->i_mode) || S_ISBLK(i->i_mode)) {
@@ -570,7 +485,7 @@ static int write_inode(struct inode *i) {
     } else {
         memcpy(d->i_block, i->fs_data, sizeof(d->i_block));
     }
-    dirty_put(i->sb, p);
+    ext2_dirty_put(i->sb, p);
     return 0;
 }
 int ext2_write_inode(struct inode *i) {
@@ -594,9 +509,9 @@ static s64 take_inode(struct super_block *sb, bool dir, u32 parent_group) {
             put_page(gp);
             continue;
         }
-        will_change(sb, bp);
-        will_change(sb, gp);
-        will_change(sb, s->super_page);
+        ext2_will_change(sb, bp);
+        ext2_will_change(sb, gp);
+        ext2_will_change(sb, s->super_page);
         s64 bit = take_bit(page_address(bp), s->inodes_per_group, g ? 0 : s->first_ino - 1, NULL, 0);
         u32 ino = g * s->inodes_per_group + bit + 1;
         if (bit < 0 || ino < s->first_ino) {
@@ -608,8 +523,8 @@ static s64 take_inode(struct super_block *sb, bool dir, u32 parent_group) {
         gd->bg_free_inodes_count--;
         gd->bg_used_dirs_count += dir;
         s->super->s_free_inodes_count--;
-        dirty_put(sb, bp);
-        dirty_put(sb, gp);
+        ext2_dirty_put(sb, bp);
+        ext2_dirty_put(sb, gp);
         journal_dirty(sb, s->super_page);
         return ino;
     }
@@ -622,14 +537,14 @@ static void give_inode(struct super_block *sb, u32 ino, bool dir) {
     mutex_lock(&s->lock);
     struct ext2_group *gd = ext2_group(s, g, &gp);
     if (gd && !IS_ERR(bp = bread(s->bdev, gd->bg_inode_bitmap))) {
-        will_change(sb, bp);
-        will_change(sb, gp);
-        will_change(sb, s->super_page);
+        ext2_will_change(sb, bp);
+        ext2_will_change(sb, gp);
+        ext2_will_change(sb, s->super_page);
         ((u8 *)page_address(bp))[bit / 8] &= ~(1u << bit % 8);
         gd->bg_free_inodes_count++;
         gd->bg_used_dirs_count -= dir;
         s->super->s_free_inodes_count++;
-        dirty_put(sb, bp);
+        ext2_dirty_put(sb, bp);
         journal_dirty(sb, gp);
         journal_dirty(sb, s->super_page);
     }
@@ -663,13 +578,13 @@ struct inode *ext2_new_inode(struct inode *dir, u32 mode, u64 rdev) {
     }
     /* Clear what an earlier file left in the disk inode. */
     struct page *p;
-    struct ext2_inode *d = disk_inode(sb, ino, &p);
+    struct ext2_inode *d = ext2_disk_inode(sb, ino, &p);
     if (d) {
-        will_change(sb, p);
+        ext2_will_change(sb, p);
         memset(d, 0, s->inode_size);
         if (s->inode_size >= EXT2_OLD_INODE + 32)
             d->i_extra_isize = 32;
-        dirty_put(sb, p);
+        ext2_dirty_put(sb, p);
     }
     set_ops(i);
     insert_inode_hash(i);

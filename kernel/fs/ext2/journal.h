@@ -109,6 +109,14 @@ static inline void journal_dirty(struct super_block *sb, struct page *p) {
     else if (!page_test(p, PG_UPTODATE))
         page_set(p, PG_UPTODATE);
 }
+/* The same for a page of the device's cache; and it is put. */
+static inline void ext2_will_change(struct super_block *sb, struct page *p) {
+    journal_access(sb, p, p->index, false);
+}
+static inline void ext2_dirty_put(struct super_block *sb, struct page *p) {
+    journal_dirty(sb, p);
+    put_page(p);
+}
 /* The inode has changed, in a handle: it will be written in its transaction, where room is kept for it.
  * (Without one, as by chmod, it is written when there is room.) */
 void journal_inode(struct inode *inode);
