@@ -145,9 +145,10 @@ ifeq ($(findstring n,$(firstword -$(MAKEFLAGS))),)
 -load $(B)/make_exit.so
 endif
 endif
+# Whole when it appears: two makes may build it side by side.
 $(B)/make_exit.so: scripts/make_exit.c
 	@mkdir -p $(@D)
-	$(Q)gcc -shared -fPIC -O1 -Wall -Wextra -Werror -o $@ $<
+	$(Q)gcc -shared -fPIC -O1 -Wall -Wextra -Werror -o $@.$$$$ $< && mv $@.$$$$ $@
 run: all
 	@$(run-and-exit $(RUN_LINE))$(RUN_LINE)
 # What happened while a command ran, as text, for Perfetto, and as a picture: build/trace.
