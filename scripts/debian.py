@@ -2,6 +2,7 @@
 Unavailable is raised when the archive cannot be reached."""
 import fcntl
 import glob
+import lzma
 import os
 import re
 import subprocess
@@ -54,6 +55,15 @@ def download(name, target):
         os.rename(target + ".new", target)
     except (subprocess.SubprocessError, IndexError, OSError) as e:
         raise Unavailable(f"Debian's riscv64 archive cannot be reached: {getattr(e, 'stderr', None) or e}") from e
+
+
+def disk_modules():
+    """What Linux loads for a virtio disk with ext3 or ext4, in order, as files of an initramfs."""
+    root, tree = os.path.dirname(os.path.dirname(linux())), {"mod": (0o40755, b"")}
+    for i, name in enumerate(["virtio_ring", "virtio", "virtio_mmio", "virtio_blk", "crc16", "crc32c_generic", "mbcache", "jbd2", "ext4"]):
+        for path in glob.glob(os.path.join(root, "usr/lib/modules/*/kernel/**", name + ".ko.xz"), recursive=True):
+            tree[f"mod/{i}-{name}.ko"] = (0o100644, lzma.open(path).read())
+    return tree
 
 
 def busybox():

@@ -82,7 +82,7 @@ test-powercut: test-programs all
 	@$(MAKE) DEBUG=1 all
 	@for s in $(or $(SEED),1 2 3 4); do $(PY) tests/powercut/powercut.py --seed $$s --points $(or $(POINTS),400) || exit 1; done
 .PHONY: test-powercut
-fuzz-images: test-programs
+fuzz-images: test-programs all
 	@$(MAKE) DEBUG=1 all
 	@$(PY) tests/powercut/images.py $(N) $(or $(SEED),1)
 .PHONY: fuzz-images

@@ -33,6 +33,7 @@ struct user_struct {
 };
 #define CAP_CHOWN 0
 #define CAP_DAC_OVERRIDE 1
+#define CAP_DAC_READ_SEARCH 2
 #define CAP_FOWNER 3
 #define CAP_FSETID 4
 #define CAP_KILL 5

@@ -73,7 +73,7 @@ static int changed(struct inode *i) {
     mark_inode_dirty(i);
     return i->i_op && i->i_op->setattr ? i->i_op->setattr(i) : 0;
 }
-static bool owner_or_capable(struct inode *i) {
+bool owner_or_capable(const struct inode *i) {
     return current->cred->fsuid == i->i_uid || capable_wrt_inode(i, CAP_FOWNER);
 }
 static int do_chmod(struct inode *i, u32 mode) {

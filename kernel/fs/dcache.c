@@ -56,6 +56,7 @@ struct dentry *d_alloc_root(struct inode *inode) {
     struct dentry *d = d_alloc(NULL, "/", 1);
     if (d) {
         d->inode = inode;
+        inode->i_dentry = d;
         d->sb = inode->sb;
     }
     return d;
@@ -65,6 +66,8 @@ struct dentry *d_alloc_root(struct inode *inode) {
 void d_add(struct dentry *d, struct inode *inode) {
     spin_lock(&dcache_lock);
     d->inode = inode;
+    if (inode && S_ISDIR(inode->i_mode))
+        inode->i_dentry = d;
     if (d->unhashed) {
         d->unhashed = false;
         list_add(&d->hash, &table[d->hash_value % BUCKETS]);
@@ -107,6 +110,8 @@ static void unhash(struct dentry *d) {
 /* lock held, count 0: off all lists; the caller frees it without the lock. */
 static void detach(struct dentry *d) {
     unhash(d);
+    if (d->inode && d->inode->i_dentry == d)
+        d->inode->i_dentry = NULL;
     if (!list_empty(&d->lru)) {
         list_del_init(&d->lru);
         nr_unused--;
@@ -154,6 +159,7 @@ void d_delete(struct dentry *d) {
     spin_lock(&dcache_lock);
     if (atomic_read(&d->refcount) == 1 && list_empty(&d->children)) {
         gone = d->inode;
+        gone->i_dentry = NULL;
         d->inode = NULL;
     } else {
         unhash(d);
@@ -168,12 +174,14 @@ void d_drop(struct dentry *d) {
     spin_unlock(&dcache_lock);
 }
 
-/* Rename: d takes target's name and place; target leaves the table. Both directories are locked. */
-void d_move(struct dentry *d, struct dentry *target) {
+static void rehash(struct dentry *d) { /* lock held */
+    d->unhashed = false;
+    list_add(&d->hash, &table[d->hash_value % BUCKETS]);
+    list_add(&d->child, &d->parent->children);
+}
+/* Names and places of two that are not in the table; lock held. */
+static void swap_places(struct dentry *d, struct dentry *target) {
     struct dentry *old_parent = d->parent;
-    spin_lock(&dcache_lock);
-    unhash(target);
-    unhash(d);
     char *name = target->name, *own = d->name, tmp[sizeof(d->short_name)];
     bool own_short = own == d->short_name, t_short = name == target->short_name;
     memcpy(tmp, d->short_name, sizeof(tmp));
@@ -181,15 +189,30 @@ void d_move(struct dentry *d, struct dentry *target) {
     memcpy(target->short_name, tmp, sizeof(tmp));
     d->name = t_short ? d->short_name : name;
     target->name = own_short ? target->short_name : own;
-    u32 len = d->len;
+    u32 len = d->len, hash = d->hash_value;
     d->len = target->len;
     target->len = len;
     d->hash_value = target->hash_value;
+    target->hash_value = hash;
     d->parent = target->parent;
     target->parent = old_parent;
-    d->unhashed = false;
-    list_add(&d->hash, &table[d->hash_value % BUCKETS]);
-    list_add(&d->child, &d->parent->children);
+}
+/* Rename: d takes target's name and place; target leaves the table. Both directories are locked. */
+void d_move(struct dentry *d, struct dentry *target) {
+    spin_lock(&dcache_lock);
+    unhash(target);
+    unhash(d);
+    swap_places(d, target);
+    rehash(d);
+    spin_unlock(&dcache_lock);
+}
+void d_exchange(struct dentry *a, struct dentry *b) {
+    spin_lock(&dcache_lock);
+    unhash(a);
+    unhash(b);
+    swap_places(a, b);
+    rehash(a);
+    rehash(b);
     spin_unlock(&dcache_lock);
 }
 

@@ -25,6 +25,14 @@ static u32 make_right(u32 mode) {
         return LANDLOCK_ACCESS_FS_MAKE_REG;
     }
 }
+static int link_locked(struct inode *dir, struct dentry *d, struct inode *from) {
+    if (from->sb != dir->sb)
+        return -EXDEV;
+    mutex_lock(&from->lock); /* for its count of names */
+    int r = !dir->i_op->link ? -EPERM : !from->i_nlink && !from->linkable ? -ENOENT : dir->i_op->link(dir, d, from);
+    mutex_unlock(&from->lock);
+    return r;
+}
 static int make_at(int dfd, u64 uname, enum make what, u32 mode, u64 rdev, const char *target,
                    const struct path *link) {
     struct inode *from = link ? link->dentry->inode : NULL;
@@ -67,7 +75,7 @@ static int make_at(int dfd, u64 uname, enum make what, u32 mode, u64 rdev, const
             r = op->symlink ? op->symlink(dir, d, target) : -EPERM;
             break;
         case MAKE_LINK:
-            r = from->sb != dir->sb ? -EXDEV : op->link ? op->link(dir, d, from) : -EPERM;
+            r = link_locked(dir, d, from);
         }
     mutex_unlock(&dir->lock);
     if (!IS_ERR(d))
@@ -100,7 +108,10 @@ long sys_linkat(u64 odfd, u64 oname, u64 ndfd, u64 nname, u64 flags) {
     struct path p;
     if (flags & ~(u64)(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
         return -EINVAL;
-    long r = user_path((s32)odfd, oname, flags & AT_SYMLINK_FOLLOW ? LOOKUP_FOLLOW : 0, &p);
+    if ((flags & AT_EMPTY_PATH) && !capable(CAP_DAC_READ_SEARCH))
+        return -ENOENT;
+    long r = user_path((s32)odfd, oname,
+                       (flags & AT_SYMLINK_FOLLOW ? LOOKUP_FOLLOW : 0) | (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0), &p);
     if (r)
         return r;
     if (S_ISDIR(p.dentry->inode->i_mode))
@@ -123,6 +134,13 @@ static int may_delete(struct inode *dir, struct inode *victim) {
     return 0;
 }
 
+static long unlink_locked(struct inode *dir, struct dentry *d) {
+    struct inode *i = d->inode;
+    mutex_lock(&i->lock); /* for its count of names */
+    long r = dir->i_op->unlink ? dir->i_op->unlink(dir, d) : -EPERM;
+    mutex_unlock(&i->lock);
+    return r;
+}
 long do_unlink(int dfd, const char *name, bool rmdir) {
     char last[NAME_MAX + 1];
     struct path parent;
@@ -155,10 +173,7 @@ long do_unlink(int dfd, const char *name, bool rmdir) {
         else if (rmdir)
             r = !S_ISDIR(i->i_mode) ? -ENOTDIR : dir->i_op->rmdir ? dir->i_op->rmdir(dir, d) : -EPERM;
         else
-            r = S_ISDIR(i->i_mode)  ? -EISDIR
-                : trailing          ? -ENOTDIR
-                : dir->i_op->unlink ? dir->i_op->unlink(dir, d)
-                                    : -EPERM;
+            r = S_ISDIR(i->i_mode) ? -EISDIR : trailing ? -ENOTDIR : unlink_locked(dir, d);
         if (!r) {
             dir->i_mtime = dir->i_ctime = current_time();
             mark_inode_dirty(dir);
@@ -190,7 +205,7 @@ static bool is_below(struct dentry *d, struct dentry *top) {
 }
 
 static long rename_locked(struct path *op, const char *olast, struct path *np, const char *nlast, u64 flags,
-                          bool slash) {
+                          bool slash, bool to_slash) {
     struct inode *od = op->dentry->inode, *nd = np->dentry->inode;
     struct dentry *o = lookup_locked(op->dentry, olast), *n;
     if (IS_ERR(o))
@@ -201,10 +216,11 @@ static long rename_locked(struct path *op, const char *olast, struct path *np, c
         return PTR_ERR(n);
     }
     struct inode *oi = o->inode, *ni = n->inode;
+    bool exchange = flags & RENAME_EXCHANGE;
     long r;
-    if (!oi)
+    if (!oi || (exchange && !ni))
         r = -ENOENT;
-    else if ((slash && !S_ISDIR(oi->i_mode)))
+    else if ((slash && !S_ISDIR(oi->i_mode)) || (to_slash && !S_ISDIR(exchange ? ni->i_mode : oi->i_mode)))
         r = -ENOTDIR;
     else if ((flags & RENAME_NOREPLACE) && ni)
         r = -EEXIST;
@@ -215,28 +231,38 @@ static long rename_locked(struct path *op, const char *olast, struct path *np, c
     else if (is_below(np->dentry, o))
         r = -EINVAL;
     else if (ni && is_below(op->dentry, n))
-        r = -ENOTEMPTY;
-    else if (ni && S_ISDIR(oi->i_mode) && !S_ISDIR(ni->i_mode))
+        r = exchange ? -EINVAL : -ENOTEMPTY;
+    else if (!exchange && ni && S_ISDIR(oi->i_mode) && !S_ISDIR(ni->i_mode))
         r = -ENOTDIR;
-    else if (ni && !S_ISDIR(oi->i_mode) && S_ISDIR(ni->i_mode))
+    else if (!exchange && ni && !S_ISDIR(oi->i_mode) && S_ISDIR(ni->i_mode))
         r = -EISDIR;
     else if ((r = may_delete(od, oi)) || (r = ni ? may_delete(nd, ni) : may_create(nd)))
         ;
-    else if ((r = security_across(op, np)) ||
+    else if ((r = security_across(op, np)) || (exchange && (r = security_across(np, op))) ||
+             (exchange && (r = security_path(op, make_right(ni->i_mode)))) ||
              (r = security_path(op, S_ISDIR(oi->i_mode) ? LANDLOCK_ACCESS_FS_REMOVE_DIR
                                                         : LANDLOCK_ACCESS_FS_REMOVE_FILE)) ||
              (r = security_path(np, make_right(oi->i_mode))) ||
              (ni && (r = security_path(np, S_ISDIR(ni->i_mode) ? LANDLOCK_ACCESS_FS_REMOVE_DIR
                                                                : LANDLOCK_ACCESS_FS_REMOVE_FILE))))
         ;
-    else
-        r = od->i_op->rename ? od->i_op->rename(od, o, nd, n) : -EPERM;
+    else {
+        bool loses = ni && !exchange && !S_ISDIR(ni->i_mode); /* a name: its count of them */
+        if (loses)
+            mutex_lock(&ni->lock);
+        r = od->i_op->rename ? od->i_op->rename(od, o, nd, n, flags & RENAME_EXCHANGE) : -EPERM;
+        if (loses)
+            mutex_unlock(&ni->lock);
+    }
     if (!r) {
         od->i_mtime = od->i_ctime = nd->i_mtime = nd->i_ctime = oi->i_ctime = current_time();
         mark_inode_dirty(od);
         mark_inode_dirty(nd);
         mark_inode_dirty(oi);
-        d_move(o, n);
+        if (exchange)
+            d_exchange(o, n);
+        else
+            d_move(o, n);
     }
     dput(o);
     dput(n);
@@ -247,7 +273,7 @@ long sys_renameat2(u64 odfd, u64 uold, u64 ndfd, u64 unew, u64 flags) {
     char olast[NAME_MAX + 1], nlast[NAME_MAX + 1];
     struct path op, np;
     u32 t1 = 0, t2 = 0;
-    if (flags & ~(u64)RENAME_NOREPLACE)
+    if ((flags & ~(u64)(RENAME_NOREPLACE | RENAME_EXCHANGE)) || flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
         return -EINVAL;
     char *old = getname(uold), *new;
     if (IS_ERR(old))
@@ -274,7 +300,7 @@ long sys_renameat2(u64 odfd, u64 uold, u64 ndfd, u64 unew, u64 flags) {
                     mutex_lock(&a->lock);
                     mutex_lock(&b->lock);
                 }
-                r = rename_locked(&op, olast, &np, nlast, flags, t1 || t2);
+                r = rename_locked(&op, olast, &np, nlast, flags, t1, t2);
                 mutex_unlock(&a->lock);
                 if (a != b)
                     mutex_unlock(&b->lock);

@@ -36,6 +36,9 @@ struct inode {
     atomic_t refcount;
     bool dirty; /* attributes differ from the disk */
     bool hashed;
+    bool fresh;              /* iget's caller has yet to fill it: unlock_new_inode */
+    bool linkable;           /* made by O_TMPFILE: it may get a name */
+    struct dentry *i_dentry; /* a directory's one name in the cache: dcache_lock */
     struct list_head hash, sb_list, dirty_link; /* icache_lock */
     void *private;   /* the file system's: a FIFO's pipe, a device, an ext2 directory's filters */
     u32 fs_data[16]; /* ext2: block numbers */
@@ -90,6 +93,7 @@ struct super_block {
     const struct super_operations *ops;
     void *private;
     u64 next_ino;
+    u64 max_bytes; /* a file's greatest length */
 };
 struct super_operations {
     int (*write_inode)(struct inode *inode);  /* attributes to the cache of blocks */
@@ -116,7 +120,8 @@ struct inode_operations {
     int (*link)(struct inode *dir, struct dentry *d, struct inode *inode);
     int (*unlink)(struct inode *dir, struct dentry *d);
     int (*rmdir)(struct inode *dir, struct dentry *d);
-    int (*rename)(struct inode *od, struct dentry *o, struct inode *nd, struct dentry *n);
+    /* flags: 0 or RENAME_EXCHANGE. */
+    int (*rename)(struct inode *od, struct dentry *o, struct inode *nd, struct dentry *n, u32 flags);
     /* The target into buf (PATH_MAX); its length. */
     ssize_t (*readlink)(struct inode *inode, char *buf);
     /* procfs: jump straight to an object. */
@@ -164,6 +169,7 @@ struct file_operations {
 };
 
 #define PATH_MAX 4096
+#define MAX_LFS_FILESIZE 0x7fffffffffffffffUL
 #define NAME_MAX 255
 
 /* --- namei.c --- */
@@ -180,6 +186,7 @@ struct file *file_open(int dfd, const char *name, u32 flags, u32 mode);
  * -ETXTBSY when it is a program that runs. */
 int do_truncate(struct inode *i, loff_t size);
 int truncate_path(struct inode *i, u64 size);
+int may_grow(struct inode *i, u64 size);
 /* A file is written or run, not both: -ETXTBSY when the other is the case. get and put, deny and allow come
  * in pairs. */
 int get_write_access(struct inode *i);
@@ -192,6 +199,7 @@ int permission_as(struct inode *i, u32 mask, bool real); /* real: by the real id
 bool dot_name(const char *s);                            /* "." or ".." */
 /* The entry `last` of dir, maybe negative, counted, or an error. dir's inode is locked. */
 struct dentry *lookup_locked(struct dentry *dir, const char *last);
+bool owner_or_capable(const struct inode *i); /* the caller may change its attributes */
 int may_create(struct inode *dir); /* 0, -EACCES, -EROFS, or -ENOENT when dir is gone */
 #define MAY_EXEC 1u
 #define MAY_WRITE 2u
@@ -208,6 +216,7 @@ void d_add(struct dentry *d, struct inode *inode);                         /* ta
 struct dentry *d_lookup(struct dentry *parent, const char *name, u32 len); /* counted or NULL */
 void d_delete(struct dentry *d); /* the name is gone: negative or unhashed */
 void d_move(struct dentry *d, struct dentry *target);
+void d_exchange(struct dentry *a, struct dentry *b); /* rename: each takes the other's name and place */
 void d_drop(struct dentry *d);
 void dget(struct dentry *d);
 void dput(struct dentry *d);
@@ -220,7 +229,13 @@ void d_release_tree(struct super_block *sb);
 
 /* --- inode.c --- */
 struct inode *new_inode(struct super_block *sb); /* counted, not hashed */
-/* The inode with that number, from the cache or new (*is_new, locked against others by the caller). */
+/* A new inode's mode, and whose it is: the caller's, and of the directory's group where that has the set-group-id bit. */
+void inode_init_owner(struct inode *i, const struct inode *dir, u32 mode);
+/* The caller changes what is in a file: who may not keep the set-id bits loses them. i->lock held; the inode is to be
+ * marked dirty afterwards. */
+void file_remove_privs(struct inode *i);
+/* The inode with that number, from the cache or new: *is_new, and others wait until the caller has filled it and
+ * says so (unlock_new_inode). NULL: no memory. May sleep. */
 struct inode *iget(struct super_block *sb, u64 ino, bool *is_new);
 void unlock_new_inode(struct inode *inode);
 void iput(struct inode *inode);

@@ -14,6 +14,7 @@ static LIST_HEAD(dirty_list);
 static struct kmem_cache *inode_cache;
 static struct wait_queue_head flusher_wait = WAIT_QUEUE_INIT(flusher_wait);
 static bool flush_now;
+static struct wait_queue_head fresh_wait = WAIT_QUEUE_INIT(fresh_wait);
 
 void inode_init(void) {
     for (int i = 0; i < BUCKETS; i++)
@@ -47,12 +48,29 @@ struct inode *new_inode(struct super_block *sb) {
     return i;
 }
 
+void inode_init_owner(struct inode *i, const struct inode *dir, u32 mode) {
+    i->i_uid = current->cred->fsuid;
+    i->i_gid = current->cred->fsgid;
+    if (dir && (dir->i_mode & S_ISGID)) {
+        i->i_gid = dir->i_gid;
+        if (S_ISDIR(mode))
+            mode |= S_ISGID;
+        else if ((mode & (S_ISGID | 0010)) == (S_ISGID | 0010) && !in_group(current->cred, i->i_gid) &&
+                 !capable_wrt_inode(dir, CAP_FSETID))
+            mode &= ~S_ISGID;
+    }
+    i->i_mode = mode;
+}
+void file_remove_privs(struct inode *i) {
+    if ((i->i_mode & (S_ISUID | S_ISGID)) && !capable(CAP_FSETID))
+        i->i_mode &= ~(S_ISUID | (i->i_mode & 0010 ? S_ISGID : 0));
+}
+
 static void destroy(struct inode *i) {
     radix_destroy(&i->i_data.pages);
     kmem_cache_free(inode_cache, i);
 }
 
-/* A new inode comes locked: the caller fills it and calls unlock_new_inode. */
 struct inode *iget(struct super_block *sb, u64 ino, bool *is_new) {
     struct inode *i, *fresh = NULL;
     struct list_head *b = bucket(sb, ino);
@@ -65,11 +83,10 @@ struct inode *iget(struct super_block *sb, u64 ino, bool *is_new) {
                 spin_lock(&icache_lock);
                 list_del(&fresh->sb_list);
                 spin_unlock(&icache_lock);
-                mutex_unlock(&fresh->lock);
                 destroy(fresh);
             }
-            mutex_lock(&i->lock); /* until its reader has filled it */
-            mutex_unlock(&i->lock);
+            if (unlikely(smp_load_acquire(&i->fresh)))
+                wait_event(&fresh_wait, !smp_load_acquire(&i->fresh));
             *is_new = false;
             return i;
         }
@@ -84,10 +101,13 @@ struct inode *iget(struct super_block *sb, u64 ino, bool *is_new) {
         if (!(fresh = new_inode(sb)))
             return NULL;
         fresh->i_ino = ino;
-        mutex_lock(&fresh->lock);
+        fresh->fresh = true;
     }
 }
-void unlock_new_inode(struct inode *i) { mutex_unlock(&i->lock); }
+void unlock_new_inode(struct inode *i) {
+    smp_store_release(&i->fresh, false);
+    wake_up_all(&fresh_wait);
+}
 
 /* Make an inode that was created, not read, findable. */
 void insert_inode_hash(struct inode *i) {

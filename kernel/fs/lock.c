@@ -179,9 +179,11 @@ long sys_fcntl(u64 fd, u64 cmd, u64 arg) {
         r = f->flags | O_LARGEFILE;
         break;
     case F_SETFL:
+        r = (arg & ~(u64)f->flags & O_NOATIME) && !owner_or_capable(f->inode) ? -EPERM : 0;
+        if (r)
+            break;
         f->flags = (f->flags & ~(u32)(O_APPEND | O_NONBLOCK | O_NOATIME)) |
                    (arg & (O_APPEND | O_NONBLOCK | O_NOATIME));
-        r = 0;
         break;
     case F_GETLK:
     case F_SETLK:

@@ -317,14 +317,24 @@ static struct file *open_path(const struct path *p, u32 flags) {
     return f;
 }
 
+/* How long a file may become: 0, or -EFBIG, with a signal if it is the caller's own limit. */
+int may_grow(struct inode *i, u64 size) {
+    if (size > rlimit(RLIMIT_FSIZE)) {
+        send_signal(SIGXFSZ, NULL, current, false);
+        return -EFBIG;
+    }
+    return size > i->sb->max_bytes ? -EFBIG : 0;
+}
 int do_truncate(struct inode *i, loff_t size) {
     if (size < 0)
         return -EINVAL;
     if (!S_ISREG(i->i_mode) || !i->i_op || !i->i_op->truncate)
         return -EINVAL;
     mutex_lock(&i->lock);
-    int r = i->i_op->truncate(i, size);
+    int r = size > i->i_size ? may_grow(i, size) : 0;
+    r = r ? r : i->i_op->truncate(i, size);
     if (!r) {
+        file_remove_privs(i);
         i->i_mtime = i->i_ctime = current_time();
         mark_inode_dirty(i);
     }
@@ -348,7 +358,7 @@ static u32 open_access(u32 flags) {
 }
 static int may_open(const struct path *p, u32 flags) {
     struct inode *i = p->dentry->inode;
-    u32 acc = flags & O_ACCMODE, mask = (acc != O_WRONLY ? MAY_READ : 0) | (acc != O_RDONLY ? MAY_WRITE : 0);
+    u32 acc = flags & O_ACCMODE, mask = (acc != O_WRONLY ? MAY_READ : 0) | (acc != O_RDONLY || (flags & O_TRUNC) ? MAY_WRITE : 0);
     if (S_ISLNK(i->i_mode))
         return -ELOOP;
     if (S_ISDIR(i->i_mode) && ((mask & MAY_WRITE) || (flags & O_CREAT)))
@@ -357,8 +367,8 @@ static int may_open(const struct path *p, u32 flags) {
         return -ENOTDIR;
     if ((S_ISCHR(i->i_mode) || S_ISBLK(i->i_mode)) && (p->mnt->flags & MS_NODEV))
         return -EACCES;
-    if (flags & O_TRUNC)
-        mask |= MAY_WRITE;
+    if ((flags & O_NOATIME) && !owner_or_capable(i))
+        return -EPERM;
     int r = permission(i, mask);
     return r ? r
              : security_path(p, S_ISDIR(i->i_mode)
@@ -380,6 +390,8 @@ struct file *file_open(int dfd, const char *name, u32 flags, u32 mode) {
     int r;
     if (flags & O_PATH)
         flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    if ((flags & (O_DIRECTORY | O_CREAT)) == (O_DIRECTORY | O_CREAT))
+        return ERR_PTR(-EINVAL);
     if (!(flags & O_CREAT)) {
         u32 lf = (flags & O_NOFOLLOW ? 0 : LOOKUP_FOLLOW) | (flags & O_DIRECTORY ? LOOKUP_DIRECTORY : 0);
         if ((r = path_lookup(dfd, name, lf, &p)))
@@ -510,8 +522,10 @@ static struct file *open_tmpfile(const struct path *dirp, u32 flags, u32 mode) {
     if (!r) {
         struct path p = {dirp->mnt, d};
         f = open_path(&p, flags & ~O_DIRECTORY);
-        if (!dir->i_op->unlink(dir, d))
+        if (!dir->i_op->unlink(dir, d)) {
+            d->inode->linkable = !(flags & O_EXCL);
             d_delete(d);
+        }
     }
     mutex_unlock(&dir->lock);
     if (!IS_ERR(d))

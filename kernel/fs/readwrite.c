@@ -23,15 +23,11 @@ ssize_t vfs_write(struct file *f, struct iov_iter *it, loff_t *pos) {
     mutex_lock(&i->lock);
     if (f->flags & O_APPEND)
         *pos = i->i_size;
-    ssize_t r = -EFBIG;
-    u64 limit = min(rlimit(RLIMIT_FSIZE), 1UL << 42);
-    if (*pos >= 0 && (u64)*pos < limit) {
-        it->count = min(it->count, limit - *pos);
-        if (i->i_mode & (S_ISUID | S_ISGID) && !capable(CAP_FSETID))
-            i->i_mode &= ~(S_ISUID | (i->i_mode & 0010 ? S_ISGID : 0));
+    ssize_t r = may_grow(i, (u64)*pos + 1);
+    if (!r) {
+        it->count = min(it->count, min(rlimit(RLIMIT_FSIZE), i->sb->max_bytes) - *pos);
+        file_remove_privs(i);
         r = f->f_op->write(f, it, pos);
-    } else if (rlimit(RLIMIT_FSIZE) != RLIM_INFINITY) {
-        send_signal(SIGXFSZ, NULL, current, false);
     }
     mutex_unlock(&i->lock);
     if (r > 0 && (f->flags & O_DSYNC)) {
@@ -225,7 +221,7 @@ long sys_getdents64(u64 fd, u64 buf, u64 n) {
         mutex_lock(&f->pos_lock);
         mutex_lock(&f->inode->lock);
         struct getdents g = {{f->pos, emit_dirent}, buf, (u32)n, 0, 0};
-        r = f->f_op->iterate(f, &g.ctx);
+        r = f->inode->i_nlink ? f->f_op->iterate(f, &g.ctx) : -ENOENT; /* a directory that was removed */
         f->pos = g.ctx.pos;
         mutex_unlock(&f->inode->lock);
         mutex_unlock(&f->pos_lock);

@@ -32,6 +32,7 @@ struct super_block *make_super(const struct file_system_type *t, struct block_de
     sb->type = t;
     sb->bdev = b;
     sb->flags = flags;
+    sb->max_bytes = MAX_LFS_FILESIZE;
     u64 minor = next_dev++;
     sb->dev = b ? b->dev : makedev(0, minor);
     mutex_init(&sb->rename_lock);

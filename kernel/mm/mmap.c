@@ -290,7 +290,7 @@ long do_mmap(struct mm_struct *mm, struct file *file, u64 addr, u64 len, u32 pro
                 return -EACCES;
             vm &= ~VM_MAYWRITE;
         }
-        if (!file->mapping)
+        if (!file->mapping || S_ISDIR(file->inode->i_mode))
             return -ENODEV;
         if ((vm & VM_EXEC) && (file->path.mnt && (file->path.mnt->flags & MS_NOEXEC)))
             return -EPERM;

@@ -1,8 +1,6 @@
 #!/usr/bin/python3
 """make bench-disk: one static Linux program on a virtio disk of Debian's Linux (its ext4 driver, on ext4 and on ext3) and of tine
 (ext3 and ext2), one hart of the same QEMU machine, in microseconds of wall time, the best of three."""
-import glob
-import lzma
 import os
 import re
 import subprocess
@@ -15,7 +13,6 @@ import conftest  # noqa: E402
 import debian  # noqa: E402
 
 PROGRAM = os.path.join(conftest.BUILD, "tests/oracle-disk")
-MODULES = ["virtio_ring", "virtio", "virtio_mmio", "virtio_blk", "crc16", "crc32c_generic", "mbcache", "jbd2", "ext4"]
 
 
 def disk(tmp, kind):
@@ -32,11 +29,7 @@ def rows(text):
 
 def on_linux(tmp, kind):
     kernel = debian.linux()
-    root = os.path.dirname(os.path.dirname(kernel))
-    tree = {"dev": (0o40755, b""), "proc": (0o40755, b""), "mod": (0o40755, b""), "init": (0o100755, open(PROGRAM, "rb").read())}
-    for i, name in enumerate(MODULES):
-        for path in glob.glob(os.path.join(root, "usr/lib/modules/*/kernel/**", name + ".ko.xz"), recursive=True):
-            tree[f"mod/{i}-{name}.ko"] = (0o100644, lzma.open(path).read())
+    tree = {"dev": (0o40755, b""), "proc": (0o40755, b""), "init": (0o100755, open(PROGRAM, "rb").read()), **debian.disk_modules()}
     initrd = os.path.join(tmp, "initrd")
     open(initrd, "wb").write(debian.initramfs(tree))
     r = subprocess.run(["qemu-system-riscv64", "-machine", "virt", "-bios", "default", "-display", "none", "-monitor", "none", "-serial", "stdio",

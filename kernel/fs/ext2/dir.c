@@ -57,6 +57,11 @@ static int lookup(struct inode *dir, struct dentry *d) {
         i = ext2_iget(dir->sb, ino);
         if (IS_ERR(i))
             return PTR_ERR(i);
+        if (S_ISDIR(i->i_mode) && READ_ONCE(i->i_dentry)) { /* a way around: names would have no end */
+            iput(i);
+            ext2_error(dir->sb, "a directory with two names: inode", ino);
+            return -EUCLEAN;
+        }
     }
     d_add(d, i);
     return 0;
@@ -243,11 +248,11 @@ static ssize_t readlink(struct inode *i, char *buf) {
 static int link(struct inode *dir, struct dentry *d, struct inode *i) {
     if (i->i_nlink >= 32000)
         return -EMLINK;
-    if (!i->i_nlink)
-        return -ENOENT;
     int r = add(dir, d->name, d->len, i);
     if (r)
         return r;
+    if (!i->i_nlink) /* made without a name */
+        ext2_orphan_del(i);
     i->i_nlink++;
     i->i_ctime = current_time();
     mark_inode_dirty(i);
@@ -310,22 +315,45 @@ static int set_dotdot(struct inode *i, struct inode *parent) {
     put_page(p);
     return 0;
 }
-static int rename(struct inode *od, struct dentry *o, struct inode *nd, struct dentry *n) {
+/* A name gets another file, in one store. */
+static int change_entry(struct inode *dir, struct dentry *d, struct inode *to) {
+    struct page *p;
+    struct ext2_dirent *e = find(dir, d->name, d->len, &p, NULL);
+    if (!e || IS_ERR(e))
+        return -EUCLEAN;
+    will_change(dir, p);
+    e->inode = to->i_ino;
+    e->file_type = type_of[IFTODT(to->i_mode)];
+    changed(dir, p);
+    put_page(p);
+    return 0;
+}
+static int exchange(struct inode *od, struct dentry *o, struct inode *nd, struct dentry *n) {
+    struct inode *oi = o->inode, *ni = n->inode;
+    int more = S_ISDIR(oi->i_mode) - S_ISDIR(ni->i_mode), r = change_entry(od, o, ni);
+    if (r || (r = change_entry(nd, n, oi)))
+        return r;
+    ni->i_ctime = current_time();
+    mark_inode_dirty(ni);
+    if (od == nd)
+        return 0;
+    od->i_nlink -= more;
+    nd->i_nlink += more;
+    if (S_ISDIR(oi->i_mode))
+        r = set_dotdot(oi, nd);
+    return !r && S_ISDIR(ni->i_mode) ? set_dotdot(ni, od) : r;
+}
+static int rename(struct inode *od, struct dentry *o, struct inode *nd, struct dentry *n, u32 flags) {
+    if (flags & RENAME_EXCHANGE)
+        return exchange(od, o, nd, n);
     struct inode *oi = o->inode, *ni = n->inode;
     bool is_dir = S_ISDIR(oi->i_mode);
     int r;
     if (ni) {
         if (is_dir && (r = is_empty(ni)) != 1)
             return r ? r : -ENOTEMPTY;
-        struct page *p;
-        struct ext2_dirent *e = find(nd, n->name, n->len, &p, NULL);
-        if (!e || IS_ERR(e))
-            return -EUCLEAN;
-        will_change(nd, p);
-        e->inode = oi->i_ino; /* the name changes its file in one store */
-        e->file_type = type_of[IFTODT(oi->i_mode)];
-        changed(nd, p);
-        put_page(p);
+        if ((r = change_entry(nd, n, oi)))
+            return r;
         drop_link(ni, is_dir ? ni->i_nlink : 1);
         if (is_dir)
             drop_link(nd, 1);
@@ -393,8 +421,8 @@ IN_HANDLE(symlink, dir, (struct inode * dir, struct dentry *d, const char *targe
 IN_HANDLE(link, dir, (struct inode * dir, struct dentry *d, struct inode *i), (dir, d, i))
 IN_HANDLE(unlink, dir, (struct inode * dir, struct dentry *d), (dir, d))
 IN_HANDLE(rmdir, dir, (struct inode * dir, struct dentry *d), (dir, d))
-IN_HANDLE(rename, od, (struct inode * od, struct dentry *o, struct inode *nd, struct dentry *n),
-          (od, o, nd, n))
+IN_HANDLE(rename, od, (struct inode * od, struct dentry *o, struct inode *nd, struct dentry *n, u32 flags),
+          (od, o, nd, n, flags))
 const struct inode_operations ext2_dir_iops = {.lookup = lookup,
                                                .create = create_in_handle,
                                                .mkdir = mkdir_in_handle,

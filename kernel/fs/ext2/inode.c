@@ -302,8 +302,6 @@ static bool has_blocks(struct inode *i) {
     return S_ISREG(i->i_mode) || S_ISDIR(i->i_mode) || (S_ISLNK(i->i_mode) && i->i_size >= 60);
 }
 static int truncate_to(struct inode *i, loff_t size) {
-    if (size >> 41) /* i_blocks, which counts in 512 bytes, could not say how much it has */
-        return -EFBIG;
     if (size < i->i_size) {
         u64 off = size & (PAGE_SIZE - 1);
         struct page *p = off ? read_mapping_page(&i->i_data, size >> PAGE_SHIFT) : NULL;
@@ -567,15 +565,8 @@ struct inode *ext2_new_inode(struct inode *dir, u32 mode, u64 rdev) {
         return ERR_PTR(ino);
     }
     i->i_ino = ino;
-    i->i_mode = mode;
+    inode_init_owner(i, dir, mode);
     i->i_rdev = rdev;
-    i->i_uid = current->cred->fsuid;
-    i->i_gid = current->cred->fsgid;
-    if (dir->i_mode & S_ISGID) {
-        i->i_gid = dir->i_gid;
-        if (S_ISDIR(mode))
-            i->i_mode |= S_ISGID;
-    }
     /* Clear what an earlier file left in the disk inode. */
     struct page *p;
     struct ext2_inode *d = ext2_disk_inode(sb, ino, &p);

@@ -91,7 +91,7 @@ static const char *check_super(const struct ext2_super *d, u64 device_blocks) {
         return "its inode size makes no sense";
     u64 groups = DIV_ROUND_UP((u64)d->s_blocks_count, d->s_blocks_per_group);
     if (d->s_inodes_count != groups * d->s_inodes_per_group || d->s_free_blocks_count > d->s_blocks_count ||
-        d->s_free_inodes_count > d->s_inodes_count)
+        d->s_free_inodes_count > d->s_inodes_count || (d->s_rev_level && d->s_first_ino > d->s_inodes_per_group))
         return "its counts make no sense";
     return NULL;
 }
@@ -128,6 +128,7 @@ static int fill_super(struct super_block *sb, const char *options) {
     INIT_LIST_HEAD(&s->orphans);
     sb->private = s;
     sb->ops = &sops;
+    sb->max_bytes = 1UL << 41; /* i_blocks, which counts in 512 bytes, cannot say more */
     if (b->read_only || (d->s_feature_ro_compat & ~(RO_COMPAT_SPARSE_SUPER | RO_COMPAT_LARGE_FILE)))
         sb->flags |= MS_RDONLY;
     int r = 0;

@@ -26,15 +26,13 @@ static int prepare_write(struct inode *i, struct page *p, unsigned int from, uns
 /* No writepage: the cache is the only copy, and reclaim leaves it. */
 static const struct address_space_ops aops = {.readpage = readpage, .prepare_write = prepare_write};
 
-static struct inode *make(struct super_block *sb, u32 mode, u64 rdev) {
+static struct inode *make(struct super_block *sb, const struct inode *dir, u32 mode, u64 rdev) {
     struct inode *i = new_inode(sb);
     if (!i)
         return NULL;
     i->i_ino = __atomic_add_fetch(&sb->next_ino, 1, __ATOMIC_RELAXED);
-    i->i_mode = mode;
+    inode_init_owner(i, dir, mode);
     i->i_rdev = rdev;
-    i->i_uid = current->cred->fsuid;
-    i->i_gid = current->cred->fsgid;
     if (S_ISREG(mode)) {
         i->i_op = &file_iops;
         i->i_fop = &file_fops;
@@ -62,26 +60,21 @@ static void touch(struct inode *dir) { dir->i_mtime = dir->i_ctime = current_tim
 static int instantiate(struct inode *dir, struct dentry *d, struct inode *i) {
     if (!i)
         return -ENOMEM;
-    if (dir->i_mode & S_ISGID) {
-        i->i_gid = dir->i_gid;
-        if (S_ISDIR(i->i_mode))
-            i->i_mode |= S_ISGID;
-    }
     d_add(d, i);
     dget(d);
     touch(dir);
     return 0;
 }
 static int create(struct inode *dir, struct dentry *d, u32 mode, u64 rdev) {
-    return instantiate(dir, d, make(dir->sb, mode, rdev));
+    return instantiate(dir, d, make(dir->sb, dir, mode, rdev));
 }
 static int mkdir(struct inode *dir, struct dentry *d, u32 mode) {
-    int r = instantiate(dir, d, make(dir->sb, S_IFDIR | mode, 0));
+    int r = instantiate(dir, d, make(dir->sb, dir, S_IFDIR | mode, 0));
     dir->i_nlink += !r;
     return r;
 }
 static int symlink(struct inode *dir, struct dentry *d, const char *target) {
-    struct inode *i = make(dir->sb, S_IFLNK | 0777, 0);
+    struct inode *i = make(dir->sb, dir, S_IFLNK | 0777, 0);
     if (i && !(i->private = kstrdup(target))) {
         iput(i);
         i = NULL;
@@ -119,8 +112,15 @@ static int rmdir(struct inode *dir, struct dentry *d) {
     dput(d);
     return 0;
 }
-static int rename(struct inode *od, struct dentry *o, struct inode *nd, struct dentry *n) {
+static int rename(struct inode *od, struct dentry *o, struct inode *nd, struct dentry *n, u32 flags) {
     bool is_dir = S_ISDIR(o->inode->i_mode);
+    if (flags & RENAME_EXCHANGE) {
+        int more = is_dir - S_ISDIR(n->inode->i_mode);
+        od->i_nlink -= more;
+        nd->i_nlink += more;
+        n->inode->i_ctime = current_time();
+        return 0;
+    }
     if (n->inode) {
         int r = S_ISDIR(n->inode->i_mode) ? rmdir(nd, n) : unlink(nd, n);
         if (r)
@@ -201,7 +201,7 @@ static const struct super_operations sops = {.evict_inode = evict, .statfs = sta
 
 static int fill(struct super_block *sb, u32 mode) {
     sb->ops = &sops;
-    struct inode *i = make(sb, S_IFDIR | mode, 0);
+    struct inode *i = make(sb, NULL, S_IFDIR | mode, 0);
     if (!i || !(sb->root = d_alloc_root(i)))
         return -ENOMEM;
     return 0;
@@ -213,7 +213,7 @@ static int tmpfs_fill(struct super_block *sb, const char *options) {
 
 static struct super_block *shm_sb;
 struct file *shmem_file(u64 size) {
-    struct inode *i = make(shm_sb, S_IFREG | 0600, 0);
+    struct inode *i = make(shm_sb, NULL, S_IFREG | 0600, 0);
     struct file *f = i ? alloc_file(&file_fops, O_RDWR) : NULL;
     if (!f) {
         if (i)
@@ -269,6 +269,7 @@ void tmpfs_init(void) {
     register_filesystem(&tmpfs);
     shm_sb = kzalloc(sizeof(*shm_sb), GFP_KERNEL);
     shm_sb->type = &tmpfs;
+    shm_sb->max_bytes = MAX_LFS_FILESIZE;
     shm_sb->dev = makedev(0, 254);
     mutex_init(&shm_sb->rename_lock);
     INIT_LIST_HEAD(&shm_sb->inodes);
