@@ -53,6 +53,8 @@ static int make_at(int dfd, u64 uname, enum make what, u32 mode, u64 rdev, const
         : d->inode                     ? -EEXIST
         : trailing && what != MAKE_DIR ? -ENOENT
                                        : may_create(dir);
+    if (!r && what == MAKE_NODE && (S_ISCHR(mode) || S_ISBLK(mode)) && !capable(CAP_MKNOD))
+        r = -EPERM;
     if (!r && link) {
         struct path up = {link->mnt, link->dentry->parent};
         r = security_across(&up, &parent);
@@ -92,8 +94,6 @@ long sys_mknodat(u64 dfd, u64 name, u64 mode, u64 dev) {
         m |= type = S_IFREG;
     if (type != S_IFREG && type != S_IFIFO && type != S_IFCHR && type != S_IFBLK && type != S_IFSOCK)
         return type == S_IFDIR ? -EPERM : -EINVAL;
-    if ((type == S_IFCHR || type == S_IFBLK) && !capable(CAP_MKNOD))
-        return -EPERM;
     return make_at((s32)dfd, name, MAKE_NODE, m, dev, NULL, NULL);
 }
 long sys_symlinkat(u64 utarget, u64 dfd, u64 name) {

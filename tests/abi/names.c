@@ -258,7 +258,7 @@ static int cannot(void) {
          : !NO(utimensat(AT_FDCWD, "secret", NULL, 0), EACCES) ? 7 : !NO(unlink("secret"), EACCES) ? 8 : !NO(rename("secret", "x"), EACCES) ? 9
          : !NO(mkdir("x", 0700), EACCES) ? 10 : !NO(symlink("x", "x"), EACCES) ? 11 : link("public", "x") != -1 || (errno != EACCES && errno != EPERM) ? 12
          : !NO(open("x", O_CREAT | O_WRONLY, 0600), EACCES) ? 13 : !NO(open("closed/f", O_RDONLY), EACCES) ? 14 : !NO(access("closed/nothing", F_OK), EACCES) ? 15
-         : !NO(open("public", O_RDWR), EACCES) ? 16 : !NO(open("public", O_RDONLY | O_TRUNC), EACCES) ? 17 : !NO(mknod("x", S_IFCHR | 0600, 0x103), EPERM) ? 18 : 0;
+         : !NO(open("public", O_RDWR), EACCES) ? 16 : !NO(open("public", O_RDONLY | O_TRUNC), EACCES) ? 17 : !NO(mknod("x", S_IFCHR | 0600, 0x103), EACCES) ? 18 : 0;
 }
 static int can(void) {
     int fd = open("public", O_RDONLY);
@@ -273,7 +273,7 @@ static int owner(void) { /* who owns and has no bits is refused, though all othe
 }
 static int group(void) { return !NO(open("ours", O_WRONLY), EACCES) ? 1 : open("ours", O_RDONLY) < 0 ? 2 : 0; }
 static int sticky(void) {
-    return !NO(unlink("sticky/root"), EPERM) ? 1 : !NO(rename("sticky/root", "sticky/x"), EPERM) ? 2 : touch("sticky/mine", 0600) ? 3 : rename("sticky/mine", "sticky/mine2") ? 4
+    return !NO(unlink("sticky/root"), EPERM) ? 1 : !NO(rename("sticky/root", "sticky/x"), EPERM) ? 2 : !NO(mknod("sticky/dev", S_IFCHR | 0600, 0x103), EPERM) ? 10 : touch("sticky/mine", 0600) ? 3 : rename("sticky/mine", "sticky/mine2") ? 4
          : !NO(rename("sticky/mine2", "sticky/root"), EPERM) ? 5 : unlink("sticky/mine2") ? 6 : !NO(rmdir("sticky/dir"), EPERM) ? 7 : 0;
 }
 static int sticky_owner(void) { return unlink("sticky/root"); }

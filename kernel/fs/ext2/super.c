@@ -91,7 +91,7 @@ static const char *check_super(const struct ext2_super *d, u64 device_blocks) {
         return "its inode size makes no sense";
     u64 groups = DIV_ROUND_UP((u64)d->s_blocks_count, d->s_blocks_per_group);
     if (d->s_inodes_count != groups * d->s_inodes_per_group || d->s_free_blocks_count > d->s_blocks_count ||
-        d->s_free_inodes_count > d->s_inodes_count || (d->s_rev_level && d->s_first_ino > d->s_inodes_per_group))
+        d->s_free_inodes_count > d->s_inodes_count || (d->s_rev_level && (d->s_first_ino < 11 || d->s_first_ino > d->s_inodes_per_group)))
         return "its counts make no sense";
     return NULL;
 }
