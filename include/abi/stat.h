@@ -47,6 +47,10 @@ struct statx {
     uint64_t stx_mnt_id, __spare2, __spare3[12];
 };
 #define STATX_BASIC_STATS 0x7ffu
+#define STATX_BTIME 0x800u
+#define STATX_MNT_ID 0x1000u
+#define STATX_ATTR_MOUNT_ROOT 0x2000u
+#define AT_STATX_SYNC_TYPE 0x6000
 
 struct statfs {
     uint64_t f_type, f_bsize, f_blocks, f_bfree, f_bavail, f_files, f_ffree;

@@ -4,8 +4,25 @@
 #include "../debug/debug.h"
 #include "fs.h"
 
-static int stat_at(s32 dfd, u64 name, u64 flags, struct stat *st) {
-    if (flags & ~(u64)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT | 0x6000))
+/* x, or NULL: what statx says beyond stat. */
+static void fill_stat(struct inode *i, const struct path *p, struct stat *st, struct statx *x) {
+    generic_fillattr(i, st);
+    if (!x)
+        return;
+    if (i->i_btime.tv_sec || i->i_btime.tv_nsec) {
+        x->stx_mask |= STATX_BTIME;
+        x->stx_btime = (struct statx_timestamp){i->i_btime.tv_sec, i->i_btime.tv_nsec, 0};
+    }
+    x->stx_attributes_mask = STATX_ATTR_MOUNT_ROOT;
+    if (p && p->mnt) {
+        x->stx_mask |= STATX_MNT_ID;
+        x->stx_mnt_id = p->mnt->id;
+        x->stx_attributes = p->dentry == p->mnt->root ? STATX_ATTR_MOUNT_ROOT : 0;
+    }
+}
+static int stat_at(s32 dfd, u64 name, u64 flags, struct stat *st, struct statx *x) {
+    if ((flags & ~(u64)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT | AT_STATX_SYNC_TYPE)) ||
+        (flags & AT_STATX_SYNC_TYPE) == AT_STATX_SYNC_TYPE)
         return -EINVAL;
     if (flags & AT_EMPTY_PATH) {
         char c = 0;
@@ -15,7 +32,7 @@ static int stat_at(s32 dfd, u64 name, u64 flags, struct stat *st) {
             struct file *f = fget_raw(dfd);
             if (!f)
                 return -EBADF;
-            generic_fillattr(f->inode, st);
+            fill_stat(f->inode, &f->path, st, x);
             fput(f);
             return 0;
         }
@@ -26,13 +43,13 @@ static int stat_at(s32 dfd, u64 name, u64 flags, struct stat *st) {
         (flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) | (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0), &p);
     if (r)
         return r;
-    generic_fillattr(p.dentry->inode, st);
+    fill_stat(p.dentry->inode, &p, st, x);
     path_put(&p);
     return 0;
 }
 long sys_newfstatat(u64 dfd, u64 name, u64 buf, u64 flags) {
     struct stat st;
-    int r = stat_at(dfd, name, flags, &st);
+    int r = stat_at(dfd, name, flags, &st, NULL);
     return r ? r : copy_to_user(buf, &st, sizeof(st));
 }
 long sys_fstat(u64 fd, u64 buf) {
@@ -46,20 +63,19 @@ long sys_fstat(u64 fd, u64 buf) {
 }
 long sys_statx(u64 dfd, u64 name, u64 flags, u64 mask, u64 buf) {
     struct stat s;
+    struct statx x = {0};
     if (mask & 0x80000000u)
         return -EINVAL;
-    int r = stat_at(dfd, name, flags, &s);
+    int r = stat_at(dfd, name, flags, &s, &x);
     if (r)
         return r;
-    struct statx x = {.stx_mask = STATX_BASIC_STATS,
-                      .stx_blksize = s.st_blksize,
-                      .stx_nlink = s.st_nlink,
-                      .stx_uid = s.st_uid,
-                      .stx_gid = s.st_gid,
-                      .stx_mode = s.st_mode,
-                      .stx_ino = s.st_ino,
-                      .stx_size = s.st_size,
-                      .stx_blocks = s.st_blocks};
+    x.stx_mask |= STATX_BASIC_STATS;
+    x.stx_blksize = s.st_blksize;
+    x.stx_nlink = s.st_nlink;
+    x.stx_uid = s.st_uid, x.stx_gid = s.st_gid;
+    x.stx_mode = s.st_mode;
+    x.stx_ino = s.st_ino;
+    x.stx_size = s.st_size, x.stx_blocks = s.st_blocks;
     x.stx_atime = (struct statx_timestamp){s.st_atime, s.st_atime_nsec, 0};
     x.stx_mtime = (struct statx_timestamp){s.st_mtime, s.st_mtime_nsec, 0};
     x.stx_ctime = (struct statx_timestamp){s.st_ctime, s.st_ctime_nsec, 0};
@@ -97,7 +113,7 @@ static int do_chown(struct inode *i, u32 uid, u32 gid) {
         return -EINVAL;
     if (gid != ~0u && (gid = make_kgid(c->user_ns, gid)) == INVALID_ID)
         return -EINVAL;
-    bool ok = capable_wrt_inode(i, CAP_CHOWN) ||
+    bool ok = (uid == ~0u && gid == ~0u) || capable_wrt_inode(i, CAP_CHOWN) ||
               (c->fsuid == i->i_uid && (uid == ~0u || uid == i->i_uid) && (gid == ~0u || in_group(c, gid)));
     if (!ok)
         return -EPERM;
@@ -163,6 +179,8 @@ long sys_utimensat(u64 dfd, u64 name, u64 uts, u64 flags) {
     if (uts) {
         if (copy_from_user(ts, uts, sizeof(ts)))
             return -EFAULT;
+        if (ts[0].tv_nsec == UTIME_OMIT && ts[1].tv_nsec == UTIME_OMIT)
+            return 0;
         for (int k = 0; k < 2; k++)
             if ((u64)ts[k].tv_nsec >= 1000000000 && ts[k].tv_nsec != UTIME_NOW && ts[k].tv_nsec != UTIME_OMIT)
                 return -EINVAL;

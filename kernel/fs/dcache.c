@@ -9,7 +9,7 @@
 static spinlock_t dcache_lock = SPINLOCK_INIT(RANK_DCACHE);
 static struct list_head table[BUCKETS];
 static LIST_HEAD(unused);
-static u64 nr_unused;
+static u64 nr_unused, next_pos;
 static struct kmem_cache *dentry_cache;
 
 void dcache_init(void) {
@@ -62,17 +62,20 @@ struct dentry *d_alloc_root(struct inode *inode) {
     return d;
 }
 
+static void rehash(struct dentry *d) { /* lock held */
+    d->unhashed = false;
+    d->pos = next_pos++;
+    list_add(&d->hash, &table[d->hash_value % BUCKETS]);
+    list_add_tail(&d->child, &d->parent->children);
+}
 /* Give a new dentry its inode (NULL: negative) and make it findable. */
 void d_add(struct dentry *d, struct inode *inode) {
     spin_lock(&dcache_lock);
     d->inode = inode;
     if (inode && S_ISDIR(inode->i_mode))
         inode->i_dentry = d;
-    if (d->unhashed) {
-        d->unhashed = false;
-        list_add(&d->hash, &table[d->hash_value % BUCKETS]);
-        list_add(&d->child, &d->parent->children);
-    }
+    if (d->unhashed)
+        rehash(d);
     spin_unlock(&dcache_lock);
 }
 
@@ -174,11 +177,6 @@ void d_drop(struct dentry *d) {
     spin_unlock(&dcache_lock);
 }
 
-static void rehash(struct dentry *d) { /* lock held */
-    d->unhashed = false;
-    list_add(&d->hash, &table[d->hash_value % BUCKETS]);
-    list_add(&d->child, &d->parent->children);
-}
 /* Names and places of two that are not in the table; lock held. */
 static void swap_places(struct dentry *d, struct dentry *target) {
     struct dentry *old_parent = d->parent;
@@ -314,17 +312,23 @@ char *d_path(const struct path *p, char *buf, size_t n) {
     return at;
 }
 
-/* tmpfs: the child with the lowest inode number >= from, counted. */
-struct dentry *d_next_child(struct dentry *dir, u64 from) {
-    struct dentry *d, *best = NULL;
+struct dentry *d_next_child(struct dentry *dir, struct dentry *prev, u64 from) {
+    struct dentry *found = NULL;
     spin_lock(&dcache_lock);
-    list_for_each_entry(d, &dir->children, child) if (d->inode && d->inode->i_ino >= from &&
-                                                      (!best || d->inode->i_ino < best->inode->i_ino)) best =
-        d;
-    if (best)
-        atomic_inc(&best->refcount);
+    bool follows = prev && !prev->unhashed && prev->parent == dir && prev->pos < from;
+    struct list_head *at = follows ? prev->child.next : dir->children.next;
+    for (; !found && at != &dir->children; at = at->next) {
+        struct dentry *d = container_of(at, struct dentry, child);
+        if (d->inode && d->pos >= from)
+            found = d;
+    }
+    if (found && atomic_add_return(&found->refcount, 1) == 1 && !list_empty(&found->lru)) {
+        list_del_init(&found->lru);
+        nr_unused--;
+    }
     spin_unlock(&dcache_lock);
-    return best;
+    dput(prev);
+    return found;
 }
 
 /* tmpfs is unmounted: drop the count that each name held, leaves first. */

@@ -28,7 +28,7 @@ struct inode {
     u64 i_rdev;
     loff_t i_size;
     u64 i_blocks; /* of 512 bytes */
-    struct abi_timespec i_atime, i_mtime, i_ctime;
+    struct abi_timespec i_atime, i_mtime, i_ctime, i_btime; /* i_btime, of birth: all 0: not known */
     const struct inode_operations *i_op;
     const struct file_operations *i_fop;
     struct address_space i_data, *i_mapping;
@@ -55,6 +55,7 @@ struct dentry {
     struct super_block *sb;
     char *name;
     u32 hash_value, len;
+    u64 pos; /* among the children: later ones have greater */
     u32 mountpoints; /* how many mounts have it as their mountpoint: mounts_lock */
     bool unhashed;
     struct list_head hash, child, children, lru;
@@ -101,7 +102,8 @@ struct super_operations {
     void (*dirty_inode)(struct inode *inode); /* journaled: its attributes have changed. May sleep */
     int (*statfs)(struct super_block *sb, struct statfs *st);
     int (*sync_fs)(struct super_block *sb);
-    void (*put_super)(struct super_block *sb);
+    void (*put_super)(struct super_block *sb);  /* after the last inode has gone */
+    void (*drop_names)(struct super_block *sb); /* before: those that are nowhere but in dentries. Or NULL */
     int (*remount)(struct super_block *sb, u32 flags);
 };
 struct file_system_type {
@@ -128,6 +130,11 @@ struct inode_operations {
     int (*get_link)(struct dentry *d, struct path *out);
     int (*truncate)(struct inode *inode, loff_t size); /* caller holds inode->lock */
     int (*setattr)(struct inode *inode);
+    /* The first block (of 4 KB) from `index` on that has data, or that has none; ~0: there is no more. -errno. Or NULL:
+     * all of it has. i->lock held. */
+    s64 (*next_block)(struct inode *inode, u64 index, bool data);
+    /* Room for, or (FALLOC_FL_PUNCH_HOLE) without, [off, off + len): 0 or -errno. i->lock held. */
+    int (*fallocate)(struct inode *inode, u32 mode, u64 off, u64 len);
 };
 
 struct poll_table;
@@ -224,7 +231,9 @@ u64 shrink_dentries(u64 want);
 void drop_caches(void); /* write everything back, then give up what can be read again. May sleep. */
 void dcache_init(void);
 bool d_has_children(struct dentry *d);
-struct dentry *d_next_child(struct dentry *dir, u64 from);
+/* The child, with an inode, at position `from` or the first one behind it, counted; NULL: none. prev, or NULL, is what
+ * the caller had from the last call, and is put. */
+struct dentry *d_next_child(struct dentry *dir, struct dentry *prev, u64 from);
 void d_release_tree(struct super_block *sb);
 
 /* --- inode.c --- */

@@ -38,7 +38,7 @@ struct inode *new_inode(struct super_block *sb) {
     mutex_init(&i->lock);
     address_space_init(&i->i_data, i, NULL);
     i->i_mapping = &i->i_data;
-    i->i_atime = i->i_mtime = i->i_ctime = current_time();
+    i->i_atime = i->i_mtime = i->i_ctime = i->i_btime = current_time();
     INIT_LIST_HEAD(&i->hash);
     INIT_LIST_HEAD(&i->dirty_link);
     INIT_LIST_HEAD(&i->orphan);
@@ -168,18 +168,19 @@ void inode_update_mtime(struct inode *i) {
     i->i_mtime = i->i_ctime = current_time();
     mark_inode_dirty(i);
 }
+static bool before(const struct abi_timespec *a, const struct abi_timespec *b) {
+    return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
+}
 /* relatime: access times move only past the modification's, or once a day. */
 void file_accessed(struct file *f) {
     struct inode *i = f->inode;
-    if ((f->flags & O_NOATIME) || (i->sb->flags & MS_RDONLY) || !i->sb->bdev)
+    if ((f->flags & O_NOATIME) || (i->sb->flags & MS_RDONLY))
         return;
-    if (i->i_atime.tv_sec <= i->i_mtime.tv_sec) {
-        struct abi_timespec now = current_time();
-        if (i->i_atime.tv_sec < now.tv_sec) {
-            i->i_atime = now;
-            mark_inode_dirty(i);
-        }
-    }
+    struct abi_timespec now = current_time();
+    if (before(&i->i_mtime, &i->i_atime) && before(&i->i_ctime, &i->i_atime) && now.tv_sec - i->i_atime.tv_sec < 86400)
+        return;
+    i->i_atime = now;
+    mark_inode_dirty(i);
 }
 
 /* Data, then attributes. */

@@ -46,12 +46,11 @@ static void drop_super(struct super_block *sb) {
     list_del(&sb->link);
     shrink_dentries(~0UL);
     sb_sync(sb);
-    if (!sb->bdev && sb->ops &&
-        sb->ops->put_super) /* names that are nowhere but in dentries: it ends them, then the root */
-        sb->ops->put_super(sb);
+    if (sb->ops && sb->ops->drop_names)
+        sb->ops->drop_names(sb);
     d_drop(sb->root);
     dput(sb->root);
-    if (sb->bdev && sb->ops && sb->ops->put_super) /* the last inode, which is written, has to come before */
+    if (sb->ops && sb->ops->put_super)
         sb->ops->put_super(sb);
     if (sb->bdev)
         sync_inode(sb->bdev->inode, true);

@@ -70,6 +70,8 @@ static int make_writable(struct address_space *m, struct page *p) {
     if (!r)
         set_page_dirty(p);
     unlock_page(p);
+    if (!r)
+        inode_update_mtime(m->host);
     if (m->ops->end_write && m->ops->end_write(m->host, r))
         return -EAGAIN;
     return r;
@@ -255,6 +257,17 @@ void unmap_mapping_pages(struct address_space *m, u64 first) {
             start += (first - v->pgoff) << PAGE_SHIFT;
         if (start < v->end && (first <= v->pgoff || start > v->start))
             zap_page_range(v->mm, start, v->end, false);
+    }
+    mutex_unlock(&m->i_mmap_lock);
+}
+
+void unmap_mapping_page(struct address_space *m, struct page *p) {
+    struct vm_area *v;
+    mutex_lock(&m->i_mmap_lock);
+    list_for_each_entry(v, &m->i_mmap, map_link) {
+        u64 va = v->start + ((p->index - v->pgoff) << PAGE_SHIFT);
+        if (p->index >= v->pgoff && va < v->end)
+            zap_page(v->mm, va, p);
     }
     mutex_unlock(&m->i_mmap_lock);
 }

@@ -250,7 +250,7 @@ static void remove_page(struct address_space *m, struct page *p) {
     put_page(p);
 }
 
-static struct page *next_page(struct address_space *m, u64 *index) {
+struct page *next_cached_page(struct address_space *m, u64 *index) {
     u64 irq = spin_lock_irqsave(&m->lock);
     struct page *p = radix_next(&m->pages, index);
     if (p)
@@ -259,20 +259,32 @@ static struct page *next_page(struct address_space *m, u64 *index) {
     return p;
 }
 
-void truncate_pages(struct address_space *m, u64 first) {
+void drop_page_range(struct address_space *m, u64 first, u64 end) {
     struct page *p;
-    if (!list_empty(&m->i_mmap))
-        unmap_mapping_pages(m, first);
-    for (u64 i = first; (p = next_page(m, &i)); i++) {
+    for (u64 i = first; (p = next_cached_page(m, &i)); i++) {
+        if (i >= end) {
+            put_page(p);
+            break;
+        }
         lock_page(p);
         wait_on_page(p, PG_WRITEBACK);
-        if (p->mapping == m) {
+        bool ours = p->mapping == m;
+        if (ours) {
+            if (m->ops->dropped && page_test(p, PG_DIRTY))
+                m->ops->dropped(m->host);
             clear_dirty(m, p);
             remove_page(m, p);
         }
         unlock_page(p);
+        if (ours && end != ~0UL && !list_empty(&m->i_mmap)) /* from now on it is mapped nowhere anew */
+            unmap_mapping_page(m, p);
         put_page(p);
     }
+}
+void truncate_pages(struct address_space *m, u64 first) {
+    if (!list_empty(&m->i_mmap))
+        unmap_mapping_pages(m, first);
+    drop_page_range(m, first, ~0UL);
     if (!list_empty(&m->i_mmap))
         unmap_mapping_pages(m, first);
 }
@@ -296,7 +308,7 @@ void start_writeback_mapping(struct address_space *m) {
         return;
     blk_start_plug(&plug);
     for (u64 i = READ_ONCE(m->dirty.low);
-         READ_ONCE(m->dirty.n) && i <= READ_ONCE(m->dirty.high) && (p = next_page(m, &i)); i++) {
+         READ_ONCE(m->dirty.n) && i <= READ_ONCE(m->dirty.high) && (p = next_cached_page(m, &i)); i++) {
         if (page_test(p, PG_DIRTY)) {
             lock_page(p);
             wait_on_page(p, PG_WRITEBACK);
@@ -319,7 +331,7 @@ void start_writeback_mapping(struct address_space *m) {
 void wait_for_mapping(struct address_space *m) {
     struct page *p;
     for (u64 i = READ_ONCE(m->writeback.low);
-         READ_ONCE(m->writeback.n) && i <= READ_ONCE(m->writeback.high) && (p = next_page(m, &i)); i++) {
+         READ_ONCE(m->writeback.n) && i <= READ_ONCE(m->writeback.high) && (p = next_cached_page(m, &i)); i++) {
         wait_on_page(p, PG_WRITEBACK);
         put_page(p);
     }
@@ -358,7 +370,7 @@ u64 reclaim_pages(u64 want, struct cgroup *of, u64 *in_work) {
         }
         struct address_space *m = p->mapping;
         bool ours = false;
-        if (m && m->ops->writepage && !(p->flags & (PG_DIRTY | PG_WRITEBACK))) {
+        if (m && !(p->flags & (PG_DIRTY | PG_WRITEBACK))) { /* one without data in it, if this is the only copy */
             irq = spin_lock_irqsave(&m->lock); /* no new reference can come from the tree now */
             ours = atomic_read(&p->refcount) == 2 && !(p->flags & PG_DIRTY);
             if (ours)

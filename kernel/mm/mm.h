@@ -113,6 +113,8 @@ struct address_space_ops {
      * second is true where -ENOSPC is worth another try. */
     void (*begin_write)(struct inode *inode);
     bool (*end_write)(struct inode *inode, int r);
+    /* Of a cache that is the only copy (no writepage), or NULL: a page with data in it is gone. */
+    void (*dropped)(struct inode *inode);
 };
 /* So many pages, and indices between which they lie. */
 struct page_span {
@@ -135,6 +137,8 @@ void address_space_init(struct address_space *m, struct inode *host, const struc
 /* A referenced page or NULL. */
 struct page *find_get_page(struct address_space *m, u64 index);
 /* A referenced, locked page, made if missing; NULL: no memory. */
+/* The first page at *index, which is moved to it, or behind, counted; NULL: none. */
+struct page *next_cached_page(struct address_space *m, u64 *index);
 struct page *grab_page(struct address_space *m, u64 index);
 /* A referenced, up-to-date page, read if needed, or ERR_PTR. */
 struct page *read_mapping_page(struct address_space *m, u64 index);
@@ -145,7 +149,10 @@ void end_page_read(struct page *p, bool ok);
 void end_page_writeback(struct page *p, bool ok);
 void set_page_dirty(struct page *p);
 /* Drop the cached pages from index first on, dirty or not. Caller holds the inode's lock. */
+/* Take the pages from `first` on, or those before `end` too, out of a cache, unwritten. truncate_pages takes them out of
+ * all mappings too, with what was copied of them; drop_page_range out of all mappings unless end is ~0. May sleep. */
 void truncate_pages(struct address_space *m, u64 first);
+void drop_page_range(struct address_space *m, u64 first, u64 end);
 /* Write dirty pages; wait: until they are on the device. First error or 0. */
 int writeback_mapping(struct address_space *m, bool wait);
 /* Free up to `want` clean, unused, unmapped pages, of a control group and those below it, or (NULL) of all:
@@ -261,6 +268,9 @@ u64 unmapped_area(struct mm_struct *mm, u64 len);
 long do_brk_area(struct mm_struct *mm, u64 addr, u64 len, u32 flags);
 /* Take pages [first, ...) of a truncated file out of every address space. */
 void unmap_mapping_pages(struct address_space *m, u64 first);
+/* Take a page that has left m, where it was at p->index, out of every address space; what a private mapping has
+ * copied of it stays. */
+void unmap_mapping_page(struct address_space *m, struct page *p);
 
 extern struct page *zero_page; /* what a load of untouched memory finds */
 /* 0 served; -EFAULT no mapping, -EACCES wrong permission, -ENOMEM, -EIO past the file's end. `access` is
@@ -302,6 +312,7 @@ extern u32
  * copied and memory is out it waits; who can fail calls zap_prepare before, with mmap_lock held for writing.
  * exiting: the mm will not run again. */
 void zap_page_range(struct mm_struct *mm, u64 start, u64 end, bool exiting);
+void zap_page(struct mm_struct *mm, u64 va, struct page *p); /* if it is p that is mapped there */
 int zap_prepare(struct mm_struct *mm, u64 start, u64 end);
 /* A VMA is to end at va: if a 2 MB page lies across, it is split. 0 or -ENOMEM. Caller holds mmap_lock for
  * writing. */

@@ -184,6 +184,7 @@ struct gather {
     } table[GATHER + 1];
     u32 pages, tables;
     s64 rss, files;
+    struct page *only; /* or NULL: all that is mapped */
 };
 static void gather_table(struct gather *g, pte_t *slot, int level) {
     g->table[g->tables].table = table_page(*slot);
@@ -199,6 +200,8 @@ static u64 zap_leaf(struct gather *g, struct page *leaf, u64 va, u64 stop) {
             continue;
         //@sol sv39 zap-entry
         struct page *p = pa_to_page(pte_pa(*e));
+        if (g->only && p != g->only)
+            continue;
         g->files += p->mapping != NULL;
         g->rss++;
         *e = 0;
@@ -226,7 +229,7 @@ static bool zap_step(struct mm_struct *mm, struct gather *g, u64 *va, u64 end, b
     }
     if (is_shared(*s2)) {
         *want = REACH_MID;
-        if (!exiting && ((at & (MID_SPAN - 1)) || mid_next - at < MID_SPAN))
+        if (!exiting && (g->only || (at & (MID_SPAN - 1)) || mid_next - at < MID_SPAN))
             return true;
         if (!exiting)
             count_table(table_page(*s2), 1, &g->rss, &g->files);
@@ -236,7 +239,9 @@ static bool zap_step(struct mm_struct *mm, struct gather *g, u64 *va, u64 end, b
     }
     pte_t *s1 = &next_table(*s2)[va_index(at, 1)];
     *va = next;
-    if (is_huge(*s1)) {
+    if (is_huge(*s1) && g->only) {
+        /* no file's page */
+    } else if (is_huge(*s1)) {
         *want = REACH_OWN;
         if (!exiting && ((at & (LEAF_SPAN - 1)) || next - at < LEAF_SPAN)) { /* a part: split it */
             *va = at;
@@ -265,8 +270,9 @@ static bool zap_step(struct mm_struct *mm, struct gather *g, u64 *va, u64 end, b
     return false;
 }
 
-void zap_page_range(struct mm_struct *mm, u64 start, u64 end, bool exiting) {
+static void zap(struct mm_struct *mm, u64 start, u64 end, bool exiting, struct page *only) {
     struct gather g;
+    g.only = only;
     for (u64 va = start; va < end;) {
         u64 from = va;
         enum reach want;
@@ -294,6 +300,9 @@ void zap_page_range(struct mm_struct *mm, u64 start, u64 end, bool exiting) {
         }
     }
 }
+
+void zap_page_range(struct mm_struct *mm, u64 start, u64 end, bool exiting) { zap(mm, start, end, exiting, NULL); }
+void zap_page(struct mm_struct *mm, u64 va, struct page *p) { zap(mm, va, va + PAGE_SIZE, false, p); }
 
 /* Own the table of va, as far as one is there. */
 static int own_path(struct mm_struct *mm, u64 va, enum reach want) {

@@ -79,8 +79,8 @@ static void posix_locks(void) {
     OK(child_ends(p) == 0, "who would wait for who waits for it gets EDEADLK");
     p = fork();
     if (!p) {
-        signal(SIGALRM, on_alarm);
-        siginterrupt(SIGALRM, 1);
+        struct sigaction sa = {.sa_handler = on_alarm}; /* no SA_RESTART */
+        sigaction(SIGALRM, &sa, NULL);
         struct itimerval t = {.it_value = {0, 50000}};
         setitimer(ITIMER_REAL, &t, NULL);
         _exit(lock(fd, F_SETLKW, F_WRLCK, 0, 10) == -1 && errno == EINTR && got ? 0 : 1);

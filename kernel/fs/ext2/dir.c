@@ -431,7 +431,7 @@ const struct inode_operations ext2_dir_iops = {.lookup = lookup,
                                                .unlink = unlink_in_handle,
                                                .rmdir = rmdir_in_handle,
                                                .rename = rename_in_handle};
-const struct inode_operations ext2_file_iops = {.truncate = ext2_truncate};
+const struct inode_operations ext2_file_iops = {.truncate = ext2_truncate, .next_block = ext2_next_block};
 const struct inode_operations ext2_link_iops = {.readlink = readlink};
 const struct file_operations ext2_dir_fops = {.iterate = iterate, .fsync = ext2_fsync};
 const struct file_operations ext2_file_fops = {

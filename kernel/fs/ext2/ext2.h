@@ -50,9 +50,11 @@ struct ext2_inode {
     /* Where s_inode_size has room, so much of it that i_extra_isize says. */
     u16 i_extra_isize, i_checksum_high;
     u32 i_ctime_extra, i_mtime_extra, i_atime_extra; /* nanoseconds << 2, and two bits more of the seconds */
+    u32 i_crtime, i_crtime_extra;
 };
 #define EXT2_OLD_INODE 128u
-#define EXTRA_TIMES 16u /* the least i_extra_isize with these times */
+#define EXTRA_TIMES 16u /* the least i_extra_isize with these times; and with that of birth */
+#define EXTRA_BIRTH 24u
 struct ext2_dirent {
     u32 inode;
     u16 rec_len;
@@ -92,6 +94,7 @@ struct ext2_inode *ext2_disk_inode(struct super_block *sb, u32 ino, struct page 
 void ext2_free_blocks_from(struct inode *inode, u64 first);
 struct inode *ext2_new_inode(struct inode *dir, u32 mode, u64 rdev);
 int ext2_truncate(struct inode *inode, loff_t size);
+s64 ext2_next_block(struct inode *inode, u64 index, bool data); /* see inode_operations */
 int ext2_write_inode(struct inode *inode);
 int ext2_fsync(struct file *f);
 void ext2_error(struct super_block *sb, const char *what, u64 number);

@@ -213,6 +213,36 @@ s64 ext2_map(struct inode *i, u64 index, bool create, bool *fresh) {
     return r;
 }
 
+/* Below one pointer, which stands for `span` blocks from `at` on: is *index, moved on as far as need be, one with data
+ * (without)? 1: it is; 0: not here; -errno. */
+static int find_block(struct inode *i, u32 block, u64 at, u64 span, int depth, u64 *index, bool data) {
+    if (at + span <= *index)
+        return 0;
+    if (!block || !depth) {
+        if (!block != data)
+            return 1;
+        *index = at + span;
+        return 0;
+    }
+    if (!ext2_valid_block(EXT2_SB(i->sb), block))
+        return -EIO;
+    struct page *p = bread(EXT2_SB(i->sb)->bdev, block);
+    if (IS_ERR(p))
+        return PTR_ERR(p);
+    int r = 0;
+    for (u64 k = 0, each = span / PTRS; !r && k < PTRS; k++)
+        r = find_block(i, READ_ONCE(((u32 *)page_address(p))[k]), at + k * each, each, depth - 1, index, data);
+    put_page(p);
+    return r;
+}
+s64 ext2_next_block(struct inode *i, u64 index, bool data) {
+    u64 span[4] = {1, PTRS, (u64)PTRS * PTRS, (u64)PTRS * PTRS * PTRS}, at = 0;
+    int r = 0;
+    for (int k = 0; !r && k < 15; at += span[k < 12 ? 0 : k - 11], k++)
+        r = find_block(i, READ_ONCE(i->fs_data[k]), at, span[k < 12 ? 0 : k - 11], k < 12 ? 0 : k - 11, &index, data);
+    return r < 0 ? r : r || !data ? (s64)index : -1;
+}
+
 static int readpage(struct inode *i, struct page *p) {
     s64 b = ext2_map(i, p->index, false, NULL);
     if (b > 0)
@@ -259,7 +289,11 @@ static bool end_write(struct inode *i, int r) {
     journal_stop(i->sb);
     return r == -ENOSPC && journal_more_space(i->sb);
 }
-static const struct address_space_ops aops = {readpage, writepage, prepare_write, begin_write, end_write};
+static const struct address_space_ops aops = {.readpage = readpage,
+                                              .writepage = writepage,
+                                              .prepare_write = prepare_write,
+                                              .begin_write = begin_write,
+                                              .end_write = end_write};
 
 /* Free what lies at or after file block `first` below one pointer; span: blocks that it covers. */
 static void free_branch(struct inode *i, u32 *slot, u64 at, u64 span, int depth, u64 first) {
@@ -368,8 +402,8 @@ static void set_ops(struct inode *i) {
 }
 
 /* Times: seconds as they always were, and where the inode has room nanoseconds and what is after 2038. */
-static bool has_times(struct super_block *sb, const struct ext2_inode *d) {
-    return EXT2_SB(sb)->inode_size >= EXT2_OLD_INODE + EXTRA_TIMES && d->i_extra_isize >= EXTRA_TIMES;
+static bool has_extra(struct super_block *sb, const struct ext2_inode *d, u32 size) {
+    return EXT2_SB(sb)->inode_size >= EXT2_OLD_INODE + size && d->i_extra_isize >= size;
 }
 static struct abi_timespec get_time(u32 seconds, u32 extra) {
     return (struct abi_timespec){(s64)(s32)seconds + ((s64)(extra & 3) << 32), min(extra >> 2, 999999999u)};
@@ -395,10 +429,11 @@ static struct inode *get_inode(struct super_block *sb, u32 ino, bool orphan) {
         i->i_gid = d->i_gid | (u32)d->i_gid_high << 16;
         i->i_size = d->i_size | (S_ISREG(d->i_mode) ? (u64)d->i_size_high << 32 : 0);
         i->i_blocks = d->i_blocks;
-        bool extra = has_times(i->sb, d);
+        bool extra = has_extra(i->sb, d, EXTRA_TIMES);
         i->i_atime = get_time(d->i_atime, extra ? d->i_atime_extra : 0);
         i->i_mtime = get_time(d->i_mtime, extra ? d->i_mtime_extra : 0);
         i->i_ctime = get_time(d->i_ctime, extra ? d->i_ctime_extra : 0);
+        i->i_btime = has_extra(i->sb, d, EXTRA_BIRTH) ? get_time(d->i_crtime, d->i_crtime_extra) : (struct abi_timespec){0};
         i->fs_flags = d->i_flags;
         memcpy(i->fs_data, d->i_block, sizeof(d->i_block));
         if (S_ISCHR(i->i_mode) || S_ISBLK(i->i_mode)) {
@@ -462,10 +497,14 @@ static int write_inode(struct inode *i) {
     d->i_atime = i->i_atime.tv_sec;
     d->i_mtime = i->i_mtime.tv_sec;
     d->i_ctime = i->i_ctime.tv_sec;
-    if (has_times(i->sb, d)) {
+    if (has_extra(i->sb, d, EXTRA_TIMES)) {
         d->i_atime_extra = time_extra(&i->i_atime);
         d->i_mtime_extra = time_extra(&i->i_mtime);
         d->i_ctime_extra = time_extra(&i->i_ctime);
+    }
+    if (has_extra(i->sb, d, EXTRA_BIRTH)) {
+        d->i_crtime = i->i_btime.tv_sec;
+        d->i_crtime_extra = time_extra(&i->i_btime);
     }
     d->i_flags = i->fs_flags;
     if (list_empty(&i->orphan)) {

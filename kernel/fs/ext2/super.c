@@ -68,7 +68,7 @@ static void put_super(struct super_block *sb) {
     block_invalidate(sb->bdev);
 }
 static const struct super_operations sops = {ext2_write_inode, ext2_evict, journal_inode, statfs,
-                                             sync_fs,          put_super,  remount};
+                                             sync_fs,          put_super,  NULL, remount};
 
 static const char *check_super(const struct ext2_super *d, u64 device_blocks) {
     if (d->s_magic != EXT2_MAGIC)

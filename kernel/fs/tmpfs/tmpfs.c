@@ -8,6 +8,19 @@ static const struct inode_operations dir_iops, file_iops, link_iops;
 static const struct file_operations file_fops, dir_fops;
 void insert_inode_hash(struct inode *i);
 
+/* What a mount may use: size= and nr_inodes=; half of the memory by default. Unnamed shared memory has no limit of its
+ * own. */
+struct tmpfs_sb {
+    atomic64_t pages, inodes; /* in use */
+    u64 max_pages, max_inodes;
+};
+static bool charge(atomic64_t *used, u64 n, u64 most) {
+    if (__atomic_add_fetch(&used->v, n, __ATOMIC_RELAXED) <= (s64)most)
+        return true;
+    __atomic_sub_fetch(&used->v, n, __ATOMIC_RELAXED);
+    return false;
+}
+
 static int readpage(struct inode *i, struct page *p) {
     (void)i;
     memset(page_address(p), 0, PAGE_SIZE);
@@ -15,21 +28,38 @@ static int readpage(struct inode *i, struct page *p) {
     return 0;
 }
 static int prepare_write(struct inode *i, struct page *p, unsigned int from, unsigned int to) {
+    struct tmpfs_sb *s = i->sb->private;
+    (void)from, (void)to;
+    if (page_test(p, PG_DIRTY))
+        return 0;
+    if (s && !charge(&s->pages, 1, s->max_pages))
+        return -ENOSPC;
+    __atomic_add_fetch(&i->i_blocks, PAGE_SIZE / 512, __ATOMIC_RELAXED);
     if (!page_test(p, PG_UPTODATE)) {
         memset(page_address(p), 0, PAGE_SIZE);
         page_set(p, PG_UPTODATE);
-        (void)from, (void)to;
-        i->i_blocks += PAGE_SIZE / 512;
     }
-    return 0;
+    return 0; /* and the page becomes dirty */
 }
-/* No writepage: the cache is the only copy, and reclaim leaves it. */
-static const struct address_space_ops aops = {.readpage = readpage, .prepare_write = prepare_write};
+static void dropped(struct inode *i) {
+    struct tmpfs_sb *s = i->sb->private;
+    if (s)
+        __atomic_sub_fetch(&s->pages.v, 1, __ATOMIC_RELAXED);
+    __atomic_sub_fetch(&i->i_blocks, PAGE_SIZE / 512, __ATOMIC_RELAXED);
+}
+/* No writepage: the cache is the only copy of what is dirty, for good. Clean pages are holes that were read. */
+static const struct address_space_ops aops = {.readpage = readpage, .prepare_write = prepare_write, .dropped = dropped};
 
 static struct inode *make(struct super_block *sb, const struct inode *dir, u32 mode, u64 rdev) {
+    struct tmpfs_sb *s = sb->private;
+    if (s && !charge(&s->inodes, 1, s->max_inodes))
+        return ERR_PTR(-ENOSPC);
     struct inode *i = new_inode(sb);
-    if (!i)
-        return NULL;
+    if (!i) {
+        if (s)
+            __atomic_sub_fetch(&s->inodes.v, 1, __ATOMIC_RELAXED);
+        return ERR_PTR(-ENOMEM);
+    }
     i->i_ino = __atomic_add_fetch(&sb->next_ino, 1, __ATOMIC_RELAXED);
     inode_init_owner(i, dir, mode);
     i->i_rdev = rdev;
@@ -58,8 +88,8 @@ static int lookup(struct inode *dir, struct dentry *d) {
 }
 static void touch(struct inode *dir) { dir->i_mtime = dir->i_ctime = current_time(); }
 static int instantiate(struct inode *dir, struct dentry *d, struct inode *i) {
-    if (!i)
-        return -ENOMEM;
+    if (IS_ERR(i))
+        return PTR_ERR(i);
     d_add(d, i);
     dget(d);
     touch(dir);
@@ -75,11 +105,11 @@ static int mkdir(struct inode *dir, struct dentry *d, u32 mode) {
 }
 static int symlink(struct inode *dir, struct dentry *d, const char *target) {
     struct inode *i = make(dir->sb, dir, S_IFLNK | 0777, 0);
-    if (i && !(i->private = kstrdup(target))) {
+    if (!IS_ERR(i) && !(i->private = kstrdup(target))) {
         iput(i);
-        i = NULL;
+        i = ERR_PTR(-ENOMEM);
     }
-    if (i)
+    if (!IS_ERR(i))
         i->i_size = strlen(target);
     return instantiate(dir, d, i);
 }
@@ -136,7 +166,6 @@ static ssize_t readlink(struct inode *i, char *buf) { return strlcpy(buf, i->pri
 static int truncate(struct inode *i, loff_t size) {
     if (size < i->i_size) {
         truncate_pages(&i->i_data, DIV_ROUND_UP((u64)size, PAGE_SIZE));
-        i->i_blocks = min(i->i_blocks, DIV_ROUND_UP((u64)size, PAGE_SIZE) * 8);
         struct page *p = size & (PAGE_SIZE - 1) ? find_get_page(&i->i_data, size >> PAGE_SHIFT) : NULL;
         if (p) {
             memset((u8 *)page_address(p) + (size & (PAGE_SIZE - 1)), 0, PAGE_SIZE - (size & (PAGE_SIZE - 1)));
@@ -154,11 +183,78 @@ static const struct inode_operations dir_iops = {.lookup = lookup,
                                                  .unlink = unlink,
                                                  .rmdir = rmdir,
                                                  .rename = rename};
-static const struct inode_operations file_iops = {.truncate = truncate};
+static s64 next_block(struct inode *i, u64 index, bool data) {
+    for (u64 hole = index;; index++, hole++) {
+        struct page *p = next_cached_page(&i->i_data, &index);
+        bool has = p && page_test(p, PG_DIRTY);
+        if (p)
+            put_page(p);
+        if (!data && (!p || !has || index > hole))
+            return hole;
+        if (data && (!p || has))
+            return p ? (s64)index : -1;
+    }
+}
+/* Pages that a larger file, or one without a hole, has more. If they are not to be had, none of them is kept. */
+static int make_room(struct inode *i, u64 first, u64 end) {
+    struct tmpfs_sb *s = i->sb->private;
+    if (s && end - first > s->max_pages)
+        return -ENOSPC;
+    for (u64 n = first; n < end; n++) {
+        struct page *p = grab_page(&i->i_data, n);
+        bool new = p && !page_test(p, PG_DIRTY);
+        int r = !p ? -ENOMEM : fatal_signal_pending(current) ? -EINTR : prepare_write(i, p, 0, PAGE_SIZE);
+        if (!r)
+            set_page_dirty(p);
+        if (!r && new)
+            page_set(p, PG_ERROR); /* a mark: added here */
+        if (p) {
+            unlock_page(p);
+            put_page(p);
+        }
+        if (r || n + 1 == end) {
+            for (u64 k = first; k <= n; k++)
+                if ((p = find_get_page(&i->i_data, k))) {
+                    bool added = page_clear(p, PG_ERROR);
+                    put_page(p);
+                    if (r && added)
+                        drop_page_range(&i->i_data, k, k + 1);
+                }
+            if (r)
+                return r;
+        }
+    }
+    return 0;
+}
+static void clear_part(struct inode *i, u64 from, u64 to) { /* within a page */
+    struct page *p = from < to ? find_get_page(&i->i_data, from >> PAGE_SHIFT) : NULL;
+    if (p) {
+        memset((u8 *)page_address(p) + (from & (PAGE_SIZE - 1)), 0, to - from);
+        put_page(p);
+    }
+}
+static int fallocate(struct inode *i, u32 mode, u64 off, u64 len) {
+    u64 end = off + len, first = off >> PAGE_SHIFT, last = DIV_ROUND_UP(end, PAGE_SIZE);
+    if (mode & FALLOC_FL_PUNCH_HOLE) {
+        u64 from = ALIGN_UP(off, PAGE_SIZE), to = ALIGN_DOWN(end, PAGE_SIZE);
+        clear_part(i, off, min(from, end));
+        if (to >= from)
+            clear_part(i, to, end);
+        if (to > from)
+            drop_page_range(&i->i_data, from >> PAGE_SHIFT, to >> PAGE_SHIFT);
+        return 0;
+    }
+    int r = make_room(i, first, last);
+    if (!r && !(mode & FALLOC_FL_KEEP_SIZE) && end > (u64)i->i_size)
+        WRITE_ONCE(i->i_size, end);
+    return r;
+}
+static const struct inode_operations file_iops = {
+    .truncate = truncate, .next_block = next_block, .fallocate = fallocate};
 static const struct inode_operations link_iops = {.readlink = readlink};
 static const struct file_operations file_fops = {.read = generic_file_read, .write = generic_file_write};
 
-/* Names come in the order of their inode numbers, so that a position holds while others come and go. */
+/* Names come in the order they were made, so that a position holds while others come and go. */
 static int iterate(struct file *f, struct dir_context *ctx) {
     struct dentry *dir = f->path.dentry;
     if (ctx->pos == 0) {
@@ -171,52 +267,105 @@ static int iterate(struct file *f, struct dir_context *ctx) {
             return 0;
         ctx->pos = 2;
     }
-    for (;;) {
-        struct dentry *d = d_next_child(dir, ctx->pos - 2);
-        if (!d)
-            return 0;
-        bool ok = ctx->emit(ctx, d->name, d->len, d->inode->i_ino, IFTODT(d->inode->i_mode));
-        loff_t next = d->inode->i_ino + 3;
-        dput(d);
-        if (!ok)
-            return 0;
-        ctx->pos = next;
+    struct dentry *d = NULL;
+    while ((d = d_next_child(dir, d, ctx->pos - 2))) {
+        ctx->pos = d->pos + 2;
+        if (!ctx->emit(ctx, d->name, d->len, d->inode->i_ino, IFTODT(d->inode->i_mode)))
+            break;
+        ctx->pos++;
     }
+    dput(d);
+    return 0;
 }
 static const struct file_operations dir_fops = {.iterate = iterate};
 
 static void evict(struct inode *i) {
+    struct tmpfs_sb *s = i->sb->private;
     if (S_ISLNK(i->i_mode))
         kfree(i->private);
+    if (s)
+        __atomic_sub_fetch(&s->inodes.v, 1, __ATOMIC_RELAXED);
 }
 static int statfs(struct super_block *sb, struct statfs *st) {
-    (void)sb;
+    struct tmpfs_sb *s = sb->private;
     st->f_type = 0x01021994;
-    st->f_blocks = total_pages / 2;
-    st->f_bfree = st->f_bavail = min(nr_free_pages(), total_pages / 2);
+    if (s) {
+        st->f_blocks = s->max_pages;
+        st->f_bfree = st->f_bavail = s->max_pages - __atomic_load_n(&s->pages.v, __ATOMIC_RELAXED);
+        st->f_files = s->max_inodes;
+        st->f_ffree = s->max_inodes - __atomic_load_n(&s->inodes.v, __ATOMIC_RELAXED);
+    }
     return 0;
 }
-static void put_super(struct super_block *sb) { d_release_tree(sb); }
-static const struct super_operations sops = {.evict_inode = evict, .statfs = statfs, .put_super = put_super};
+static void put_super(struct super_block *sb) { kfree(sb->private); }
+static const struct super_operations sops = {.evict_inode = evict, .statfs = statfs, .put_super = put_super, .drop_names = d_release_tree};
 
 static int fill(struct super_block *sb, u32 mode) {
     sb->ops = &sops;
     struct inode *i = make(sb, NULL, S_IFDIR | mode, 0);
-    if (!i || !(sb->root = d_alloc_root(i)))
+    if (IS_ERR(i))
+        return PTR_ERR(i);
+    if (!(sb->root = d_alloc_root(i))) {
+        iput(i);
         return -ENOMEM;
+    }
     return 0;
 }
+/* A number with k, m, g, or % of the memory behind it; *bad if it is none. */
+static u64 number(const char **s, u32 base, bool *bad) {
+    const char *start = *s;
+    u64 n = 0;
+    for (; **s >= '0' && **s < '0' + (s32)base; ++*s)
+        if (__builtin_mul_overflow(n, base, &n) || __builtin_add_overflow(n, (u64)(**s - '0'), &n))
+            *bad = true;
+    *bad |= *s == start;
+    u32 shift = **s == 'k' ? 10 : **s == 'm' ? 20 : **s == 'g' ? 30 : 0;
+    if (**s == '%') {
+        n = n > 100 ? (*bad = true, 0) : total_pages * PAGE_SIZE / 100 * n;
+        ++*s;
+    } else if (shift) {
+        *bad |= n >> (64 - shift) != 0;
+        n <<= shift;
+        ++*s;
+    }
+    return n;
+}
 static int tmpfs_fill(struct super_block *sb, const char *options) {
-    (void)options;
-    return fill(sb, 01777);
+    struct tmpfs_sb *s = kzalloc(sizeof(*s), GFP_KERNEL);
+    if (!s)
+        return -ENOMEM;
+    u32 mode = 01777;
+    bool bad = false;
+    s->max_pages = s->max_inodes = total_pages / 2;
+    for (const char *at = options ? options : ""; *at && !bad;) {
+        if (!strncmp(at, "size=", 5))
+            at += 5, s->max_pages = DIV_ROUND_UP(number(&at, 10, &bad), PAGE_SIZE);
+        else if (!strncmp(at, "nr_blocks=", 10))
+            at += 10, s->max_pages = number(&at, 10, &bad);
+        else if (!strncmp(at, "nr_inodes=", 10))
+            at += 10, s->max_inodes = number(&at, 10, &bad);
+        else if (!strncmp(at, "mode=", 5))
+            at += 5, mode = number(&at, 8, &bad) & 07777;
+        else
+            bad = true;
+        bad |= *at && *at != ',';
+        at += *at == ',';
+    }
+    s->max_pages = s->max_pages ? s->max_pages : ~0UL >> 1; /* 0: no limit */
+    s->max_inodes = s->max_inodes ? s->max_inodes : ~0UL >> 1;
+    sb->private = s;
+    int r = bad ? -EINVAL : fill(sb, mode);
+    if (r)
+        kfree(s);
+    return r;
 }
 
 static struct super_block *shm_sb;
 struct file *shmem_file(u64 size) {
     struct inode *i = make(shm_sb, NULL, S_IFREG | 0600, 0);
-    struct file *f = i ? alloc_file(&file_fops, O_RDWR) : NULL;
+    struct file *f = IS_ERR(i) ? NULL : alloc_file(&file_fops, O_RDWR);
     if (!f) {
-        if (i)
+        if (!IS_ERR(i))
             iput(i);
         return ERR_PTR(-ENOMEM);
     }
