@@ -43,6 +43,7 @@ struct inode {
     void *private;   /* the file system's: a FIFO's pipe, a device, an ext2 directory's filters */
     u32 fs_data[16]; /* ext2: block numbers */
     u32 fs_flags;
+    struct list_head locks;  /* lock.c */
     struct list_head orphan; /* ext2: unlinked, and in use */
     u32 journal_tid;         /* the last transaction that it was changed in */
 };

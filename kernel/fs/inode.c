@@ -41,6 +41,7 @@ struct inode *new_inode(struct super_block *sb) {
     i->i_atime = i->i_mtime = i->i_ctime = i->i_btime = current_time();
     INIT_LIST_HEAD(&i->hash);
     INIT_LIST_HEAD(&i->dirty_link);
+    INIT_LIST_HEAD(&i->locks);
     INIT_LIST_HEAD(&i->orphan);
     spin_lock(&icache_lock);
     list_add(&i->sb_list, &sb->inodes);

@@ -1,41 +1,66 @@
-/* fcntl; locks on whole files (flock) and on ranges (fcntl), all under locks_mutex. */
+/* fcntl; locks on whole files (flock), on ranges for a process (POSIX), on ranges for an open file (OFD). All under
+ * locks_mutex, in a list of the inode. */
 #include "../core/task.h"
 #include "../debug/debug.h"
 #include "fs.h"
 
+#define LAST_BYTE 0x7fffffffffffffff
+enum lock_kind { FLOCK, POSIX, OFD };
 struct file_lock {
     struct list_head link;
     struct inode *inode;
-    void *owner; /* flock: the open file; fcntl: the descriptor table */
-    bool posix, write;
+    void *owner; /* POSIX: the descriptor table; else the open file */
+    enum lock_kind kind;
+    bool write;
     loff_t start, end; /* inclusive */
     pid_t pid;
 };
-static LIST_HEAD(file_locks);
+/* Who waits for a POSIX lock, for whoever would wait for it in a circle. */
+struct lock_waiter {
+    struct list_head link;
+    const struct file_lock *want;
+};
+static LIST_HEAD(waiters);
 static struct mutex locks_mutex = MUTEX_INIT(locks_mutex);
 static struct wait_queue_head locks_wait = WAIT_QUEUE_INIT(locks_wait);
 
 static struct file_lock *conflict(const struct file_lock *want) {
     struct file_lock *l;
-    list_for_each_entry(l, &file_locks, link) if (l->inode == want->inode && l->posix == want->posix &&
-                                                  l->owner != want->owner && (l->write || want->write) &&
-                                                  l->start <= want->end && want->start <= l->end) return l;
+    list_for_each_entry(l, &want->inode->locks, link) if ((l->kind == FLOCK) == (want->kind == FLOCK) &&
+                                                          l->owner != want->owner && (l->write || want->write) &&
+                                                          l->start <= want->end && want->start <= l->end) return l;
     return NULL;
 }
-/* Take want's range out of what its owner holds, then add it if `add`. 0, -EAGAIN, -ENOMEM. */
-static int change_lock(const struct file_lock *want, bool add) {
+/* Does the owner of what is in want's way wait, for one who waits ..., for want's owner? A wait by an open file is
+ * nobody's in particular. */
+static bool would_deadlock(const struct file_lock *want) {
+    const struct file_lock *l = conflict(want);
+    for (int n = 0; l && l->kind == POSIX && n < 10; n++) {
+        if (l->owner == want->owner)
+            return true;
+        struct lock_waiter *w;
+        const struct file_lock *next = NULL;
+        list_for_each_entry(w, &waiters, link) if (w->want->owner == l->owner) next = conflict(w->want);
+        l = next;
+    }
+    return false;
+}
+/* Take want's range out of what its owner holds, then add it if `add`. 0, -EAGAIN, -ENOMEM; with w, which is in the list
+ * of waiters after -EAGAIN, -EDEADLK too. */
+static int change_lock(const struct file_lock *want, bool add, struct lock_waiter *w) {
     struct file_lock *l, *n, *tail = kmalloc(sizeof(*tail), GFP_KERNEL),
                              *new = kmalloc(sizeof(*new), GFP_KERNEL);
     int r = 0;
     mutex_lock(&locks_mutex);
     if (!tail || !new)
         r = -ENOMEM;
-    else if (add && conflict(want))
-        r = -EAGAIN;
-    else {
-        list_for_each_entry_safe(l, n, &file_locks, link) {
-            if (l->inode != want->inode || l->owner != want->owner || l->posix != want->posix ||
-                l->end < want->start || want->end < l->start)
+    else if (add && conflict(want)) {
+        r = w && want->kind == POSIX && would_deadlock(want) ? -EDEADLK : -EAGAIN;
+        if (w && r == -EAGAIN)
+            list_add(&w->link, &waiters);
+    } else {
+        list_for_each_entry_safe(l, n, &want->inode->locks, link) {
+            if (l->owner != want->owner || l->kind != want->kind || l->end < want->start || want->end < l->start)
                 continue;
             if (l->start < want->start && l->end > want->end && tail) {
                 *tail = *l;
@@ -54,7 +79,17 @@ static int change_lock(const struct file_lock *want, bool add) {
         }
         if (add) {
             *new = *want;
-            list_add_tail(&new->link, &file_locks);
+            list_for_each_entry_safe(l, n, &want->inode->locks, link) { /* those that it touches are one with it */
+                if (l->owner != new->owner || l->kind != new->kind || l->write != new->write || l->kind == FLOCK ||
+                    (l->end != new->start - 1 && (new->end == LAST_BYTE || l->start != new->end + 1)))
+                    continue;
+                new->start = min(new->start, l->start);
+                new->end = max(new->end, l->end);
+                list_del(&l->link);
+                kfree(l);
+            }
+            list_for_each_entry(l, &want->inode->locks, link) if (l->start > new->start) break;
+            list_add_tail(&new->link, &l->link); /* in order of their first byte */
             new = NULL;
         }
     }
@@ -71,22 +106,36 @@ static bool lock_blocked(const struct file_lock *want) {
     return r;
 }
 static long lock_wait(const struct file_lock *want, bool block) {
+    struct lock_waiter w = {.want = want};
     for (;;) {
-        long r = change_lock(want, true);
+        long r = change_lock(want, true, block ? &w : NULL);
         if (r != -EAGAIN || !block)
             return r;
-        if (wait_event_interruptible(&locks_wait, !lock_blocked(want)))
+        r = wait_event_interruptible(&locks_wait, !lock_blocked(want));
+        mutex_lock(&locks_mutex);
+        list_del(&w.link);
+        mutex_unlock(&locks_mutex);
+        if (r)
             return -ERESTARTSYS;
     }
 }
-static void release_locks(struct inode *i, void *owner, bool posix) {
-    if (list_empty(&file_locks))
+static void release_locks(struct inode *i, void *owner, enum lock_kind kind) {
+    struct file_lock *l, *n;
+    if (list_empty(&i->locks)) /* one's own are seen */
         return;
-    struct file_lock all = {.inode = i, .owner = owner, .posix = posix, .end = 0x7fffffffffffffff};
-    change_lock(&all, false);
+    mutex_lock(&locks_mutex);
+    list_for_each_entry_safe(l, n, &i->locks, link) if (l->owner == owner && l->kind == kind) {
+        list_del(&l->link);
+        kfree(l);
+    }
+    mutex_unlock(&locks_mutex);
+    wake_up_all(&locks_wait);
 }
-void flock_release(struct file *f) { release_locks(f->inode, f, false); }
-void posix_lock_release(struct inode *i, void *owner) { release_locks(i, owner, true); }
+void flock_release(struct file *f) {
+    release_locks(f->inode, f, FLOCK);
+    release_locks(f->inode, f, OFD);
+}
+void posix_lock_release(struct inode *i, void *owner) { release_locks(i, owner, POSIX); }
 
 long sys_flock(u64 fd, u64 op) {
     u32 what = op & ~(u64)LOCK_NB;
@@ -95,8 +144,8 @@ long sys_flock(u64 fd, u64 op) {
     struct file *f = fget(fd);
     if (!f)
         return -EBADF;
-    struct file_lock l = {.inode = f->inode, .owner = f, .write = what == LOCK_EX, .end = 0x7fffffffffffffff};
-    long r = what == LOCK_UN ? change_lock(&l, false) : lock_wait(&l, !(op & LOCK_NB));
+    struct file_lock l = {.inode = f->inode, .owner = f, .write = what == LOCK_EX, .end = LAST_BYTE};
+    long r = what == LOCK_UN ? change_lock(&l, false, NULL) : lock_wait(&l, !(op & LOCK_NB));
     fput(f);
     return r;
 }
@@ -106,13 +155,14 @@ struct abi_flock {
     s64 start, len;
     s32 pid;
 };
-static long fcntl_lock(struct file *f, u64 cmd, u64 arg) {
+static long fcntl_lock(u64 fd, struct file *f, u64 cmd, u64 arg) {
     struct abi_flock u;
     if (copy_from_user(&u, arg, sizeof(u)))
         return -EFAULT;
+    bool ofd = cmd >= F_OFD_GETLK, get = cmd == F_GETLK || cmd == F_OFD_GETLK;
     s64 base = u.whence == 0 ? 0 : u.whence == 1 ? f->pos : u.whence == 2 ? f->inode->i_size : -1;
     s64 start, last;
-    if (base < 0 || u.type < F_RDLCK || u.type > F_UNLCK)
+    if (base < 0 || u.type < F_RDLCK || u.type > F_UNLCK || (get && u.type == F_UNLCK && !ofd) || (ofd && u.pid))
         return -EINVAL;
     if (__builtin_add_overflow(base, u.start, &start))
         return -EOVERFLOW;
@@ -122,30 +172,40 @@ static long fcntl_lock(struct file *f, u64 cmd, u64 arg) {
                                &last)) /* of a length below 0: the first */
         return -EOVERFLOW;
     struct file_lock l = {.inode = f->inode,
-                          .owner = current->files,
-                          .posix = true,
+                          .owner = ofd ? (void *)f : current->files,
+                          .kind = ofd ? OFD : POSIX,
                           .write = u.type == F_WRLCK,
                           .start = u.len < 0 ? last : start,
-                          .pid = current->vtgid};
-    l.end = u.len > 0 ? last : u.len == 0 ? 0x7fffffffffffffff : start - 1;
+                          .pid = ofd ? -1 : current->vtgid};
+    l.end = u.len > 0 ? last : u.len == 0 ? LAST_BYTE : start - 1;
     if (l.start < 0 || l.end < l.start)
         return -EINVAL;
-    if (cmd == F_GETLK) {
+    if (get) {
         mutex_lock(&locks_mutex);
         struct file_lock *c = conflict(&l);
         if (c)
             u = (struct abi_flock){c->write ? F_WRLCK : F_RDLCK, 0, c->start,
-                                   c->end == 0x7fffffffffffffff ? 0 : c->end - c->start + 1, c->pid};
+                                   c->end == LAST_BYTE ? 0 : c->end - c->start + 1, c->pid};
         else
             u.type = F_UNLCK;
         mutex_unlock(&locks_mutex);
         return copy_to_user(arg, &u, sizeof(u));
     }
     if (u.type == F_UNLCK)
-        return change_lock(&l, false);
+        return change_lock(&l, false, NULL);
     if (!(f->mode & (l.write ? FMODE_WRITE : FMODE_READ)))
         return -EBADF;
-    return lock_wait(&l, cmd == F_SETLKW);
+    long r = lock_wait(&l, cmd == F_SETLKW || cmd == F_OFD_SETLKW);
+    if (r || ofd)
+        return r;
+    /* Another thread may have closed the descriptor meanwhile, when there was nothing to drop yet. */
+    struct file *now = fget_raw(fd);
+    if (now)
+        fput(now);
+    if (now == f)
+        return 0;
+    posix_lock_release(f->inode, current->files);
+    return -EBADF;
 }
 long pipe_fcntl(struct file *f, u32 cmd, u64 arg);
 long sys_fcntl(u64 fd, u64 cmd, u64 arg) {
@@ -188,7 +248,10 @@ long sys_fcntl(u64 fd, u64 cmd, u64 arg) {
     case F_GETLK:
     case F_SETLK:
     case F_SETLKW:
-        r = f->mode & FMODE_PATH ? -EBADF : fcntl_lock(f, cmd, arg);
+    case F_OFD_GETLK:
+    case F_OFD_SETLK:
+    case F_OFD_SETLKW:
+        r = f->mode & FMODE_PATH ? -EBADF : fcntl_lock(fd, f, (u32)cmd, arg);
         break;
     case F_GETOWN:
         r = f->owner;
