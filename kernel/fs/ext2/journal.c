@@ -252,9 +252,12 @@ static void freeze(struct log_write *w, struct transaction *t) {
         }
         log_submit(w, copy);
     }
-    if (descriptor && last) {
+    if (descriptor && n) {
         last->flags |= __builtin_bswap16(JBD2_FLAG_LAST);
         log_submit(w, descriptor);
+    } else if (descriptor) { /* the log has no block for the first copy: w->error */
+        unlock_page(descriptor);
+        put_page(descriptor);
     }
 }
 
