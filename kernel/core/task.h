@@ -28,7 +28,7 @@ struct cred {
 /* C4: how many processes a real user has. */
 struct user_struct {
     uid_t uid;
-    atomic_t refcount, processes;
+    atomic_t refcount, processes, inotify_instances, inotify_watches;
     struct list_head link;
 };
 #define CAP_CHOWN 0

@@ -3,6 +3,7 @@
 #include "../core/user_namespace.h"
 #include "../debug/debug.h"
 #include "fs.h"
+#include "inotify.h"
 
 /* x, or NULL: what statx says beyond stat. */
 static void fill_stat(struct inode *i, const struct path *p, struct stat *st, struct statx *x) {
@@ -131,6 +132,12 @@ static int do_chown(struct inode *i, u32 uid, u32 gid) {
     mutex_unlock(&i->lock);
     return r;
 }
+/* Who watches d is told, if it went well. */
+static long notify(long r, struct dentry *d, u32 mask) {
+    if (!r)
+        fsnotify_dentry(d, mask);
+    return r;
+}
 #define ON_PATH(dfd, name, lflags, expr)                                                                     \
     ({                                                                                                       \
         struct path _p;                                                                                      \
@@ -142,16 +149,16 @@ static int do_chown(struct inode *i, u32 uid, u32 gid) {
         }                                                                                                    \
         _r;                                                                                                  \
     })
-long sys_fchmod(u64 fd, u64 mode) { return ON_FILE(fd, do_chmod(inode, mode)); }
+long sys_fchmod(u64 fd, u64 mode) { return ON_FILE(fd, notify(do_chmod(inode, mode), f->path.dentry, IN_ATTRIB)); }
 long sys_fchmodat(u64 dfd, u64 name, u64 mode) {
-    return ON_PATH(dfd, name, LOOKUP_FOLLOW, do_chmod(inode, mode));
+    return ON_PATH(dfd, name, LOOKUP_FOLLOW, notify(do_chmod(inode, mode), _p.dentry, IN_ATTRIB));
 }
-long sys_fchown(u64 fd, u64 uid, u64 gid) { return ON_FILE(fd, do_chown(inode, uid, gid)); }
+long sys_fchown(u64 fd, u64 uid, u64 gid) { return ON_FILE(fd, notify(do_chown(inode, uid, gid), f->path.dentry, IN_ATTRIB)); }
 long sys_fchownat(u64 dfd, u64 name, u64 uid, u64 gid, u64 flags) {
     return ON_PATH(dfd, name,
                    (flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) |
                        (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0),
-                   do_chown(inode, uid, gid));
+                   notify(do_chown(inode, uid, gid), _p.dentry, IN_ATTRIB));
 }
 
 #define UTIME_NOW 0x3fffffff
@@ -186,18 +193,21 @@ long sys_utimensat(u64 dfd, u64 name, u64 uts, u64 flags) {
                 return -EINVAL;
     }
     const struct abi_timespec *t = uts ? ts : NULL;
+    u32 what = !t ? IN_ATTRIB : ts[0].tv_nsec == UTIME_OMIT ? IN_MODIFY : ts[1].tv_nsec == UTIME_OMIT ? IN_ACCESS : IN_ATTRIB;
     if (!name)
-        return ON_FILE(dfd, do_utimes(inode, t));
-    return ON_PATH(dfd, name, flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW, do_utimes(inode, t));
+        return ON_FILE(dfd, notify(do_utimes(inode, t), f->path.dentry, what));
+    return ON_PATH(dfd, name, flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW,
+                   notify(do_utimes(inode, t), _p.dentry, what));
 }
 
 long sys_truncate(u64 name, u64 size) {
     return ON_PATH(AT_FDCWD, name, LOOKUP_FOLLOW,
                    S_ISDIR(inode->i_mode)                ? -EISDIR
                    : (_r = permission(inode, MAY_WRITE)) ? _r
-                                                         : truncate_path(inode, size));
+                                                         : notify(truncate_path(inode, size), _p.dentry, IN_MODIFY));
 }
 long sys_ftruncate(u64 fd, u64 size) {
     return ON_FILE(fd,
-                   !(f->mode & FMODE_WRITE) || !S_ISREG(inode->i_mode) ? -EINVAL : do_truncate(inode, size));
+                   !(f->mode & FMODE_WRITE) || !S_ISREG(inode->i_mode) ? -EINVAL
+                                                                         : notify(do_truncate(inode, size), f->path.dentry, IN_MODIFY));
 }

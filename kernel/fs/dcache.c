@@ -4,6 +4,7 @@
 #include "../core/task.h"
 #include "../debug/debug.h"
 #include "fs.h"
+#include "inotify.h"
 
 #define BUCKETS 4096
 static spinlock_t dcache_lock = SPINLOCK_INIT(RANK_DCACHE);
@@ -122,8 +123,11 @@ static void detach(struct dentry *d) {
 }
 static struct dentry *free_dentry(struct dentry *d) { /* returns the parent to dput, or NULL */
     struct dentry *parent = d->parent;
-    if (d->inode)
+    if (d->inode) {
+        if (!d->inode->i_nlink)
+            fsnotify_removed(d->inode);
         iput(d->inode);
+    }
     if (d->name != d->short_name)
         kfree(d->name);
     kmem_cache_free(dentry_cache, d);
@@ -168,8 +172,11 @@ void d_delete(struct dentry *d) {
         unhash(d);
     }
     spin_unlock(&dcache_lock);
-    if (gone)
+    if (gone) {
+        if (!gone->i_nlink)
+            fsnotify_removed(gone);
         iput(gone);
+    }
 }
 void d_drop(struct dentry *d) {
     spin_lock(&dcache_lock);
@@ -214,6 +221,17 @@ void d_exchange(struct dentry *a, struct dentry *b) {
     spin_unlock(&dcache_lock);
 }
 
+struct inode *dentry_name(struct dentry *d, char *name, bool *unlinked) {
+    struct inode *dir = NULL;
+    spin_lock(&dcache_lock);
+    if (d->parent != d && (dir = d->parent->inode)) {
+        ihold(dir);
+        memcpy(name, d->name, d->len + 1);
+    }
+    *unlinked = d->unhashed;
+    spin_unlock(&dcache_lock);
+    return dir;
+}
 bool d_has_children(struct dentry *d) {
     struct dentry *c;
     bool any = false;

@@ -3,6 +3,7 @@
 #include "../core/user_namespace.h"
 #include "../debug/debug.h"
 #include "fs.h"
+#include "inotify.h"
 #include "../security/security.h"
 #include <abi/landlock.h>
 
@@ -79,6 +80,10 @@ static int make_at(int dfd, u64 uname, enum make what, u32 mode, u64 rdev, const
         case MAKE_LINK:
             r = link_locked(dir, d, from);
         }
+    if (!r && link)
+        fsnotify_inode(from, IN_ATTRIB);
+    if (!r && fsnotify_on()) /* cgroupfs keeps no names */
+        fsnotify_name(dir, IN_CREATE, d->inode ? d->inode : dir, last);
     mutex_unlock(&dir->lock);
     if (!IS_ERR(d))
         dput(d);
@@ -177,7 +182,12 @@ long do_unlink(int dfd, const char *name, bool rmdir) {
         if (!r) {
             dir->i_mtime = dir->i_ctime = current_time();
             mark_inode_dirty(dir);
+            ihold(i);
+            if (!S_ISDIR(i->i_mode))
+                fsnotify_inode(i, IN_ATTRIB);
             d_delete(d);
+            fsnotify_name(dir, IN_DELETE, i, last);
+            iput(i);
         }
         dput(d);
     }
@@ -263,6 +273,14 @@ static long rename_locked(struct path *op, const char *olast, struct path *np, c
             d_exchange(o, n);
         else
             d_move(o, n);
+        fsnotify_move(od, olast, nd, nlast, oi);
+        if (ni && !exchange)
+            fsnotify_inode(ni, IN_ATTRIB);
+        fsnotify_inode(oi, IN_MOVE_SELF);
+        if (exchange) {
+            fsnotify_move(nd, nlast, od, olast, ni);
+            fsnotify_inode(ni, IN_MOVE_SELF);
+        }
     }
     dput(o);
     dput(n);

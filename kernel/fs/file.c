@@ -2,6 +2,7 @@
 #include "../core/task.h"
 #include "../debug/debug.h"
 #include "fs.h"
+#include "inotify.h"
 
 static struct kmem_cache *file_cache;
 static struct path fs_nowhere[2];
@@ -34,6 +35,8 @@ void fput(struct file *f) {
     if (!atomic_dec_and_test(&f->refcount))
         return;
     epoll_forget(f);
+    if (f->f_op)
+        fsnotify_file(f, f->mode & FMODE_WRITE ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
     if (f->inode)
         flock_release(f);
     if (f->mode & FMODE_WRITER)

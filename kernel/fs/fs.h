@@ -44,6 +44,7 @@ struct inode {
     u32 fs_data[16]; /* ext2: block numbers */
     u32 fs_flags;
     struct list_head locks;  /* lock.c */
+    struct list_head watches; /* inotify.c */
     struct list_head orphan; /* ext2: unlinked, and in use */
     u32 journal_tid;         /* the last transaction that it was changed in */
 };
@@ -231,6 +232,8 @@ void dput(struct dentry *d);
 u64 shrink_dentries(u64 want);
 void drop_caches(void); /* write everything back, then give up what can be read again. May sleep. */
 void dcache_init(void);
+/* d's directory's inode, counted, its name in it (NAME_MAX + 1 bytes), and whether that is gone. NULL: a root. */
+struct inode *dentry_name(struct dentry *d, char *name, bool *unlinked);
 bool d_has_children(struct dentry *d);
 /* The child, with an inode, at position `from` or the first one behind it, counted; NULL: none. prev, or NULL, is what
  * the caller had from the last call, and is put. */
@@ -261,6 +264,7 @@ void wake_flusher(void);
 void balance_dirty(void);
 void inode_init(void);
 void evict_all(struct super_block *sb); /* forget every unused inode */
+struct inode *watched_inode(struct super_block *sb); /* some inode of sb with watches, counted, or NULL */
 struct abi_timespec current_time(void);
 int sb_sync(struct super_block *sb);
 

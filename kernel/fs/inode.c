@@ -42,6 +42,7 @@ struct inode *new_inode(struct super_block *sb) {
     INIT_LIST_HEAD(&i->hash);
     INIT_LIST_HEAD(&i->dirty_link);
     INIT_LIST_HEAD(&i->locks);
+    INIT_LIST_HEAD(&i->watches);
     INIT_LIST_HEAD(&i->orphan);
     spin_lock(&icache_lock);
     list_add(&i->sb_list, &sb->inodes);
@@ -116,6 +117,14 @@ void insert_inode_hash(struct inode *i) {
     list_add(&i->hash, bucket(i->sb, i->i_ino));
     i->hashed = true;
     spin_unlock(&icache_lock);
+}
+
+struct inode *watched_inode(struct super_block *sb) {
+    struct inode *i, *found = NULL;
+    spin_lock(&icache_lock);
+    list_for_each_entry(i, &sb->inodes, sb_list) if (!found && !list_empty(&i->watches) && atomic_inc_not_zero(&i->refcount)) found = i;
+    spin_unlock(&icache_lock);
+    return found;
 }
 
 void iput(struct inode *i) {

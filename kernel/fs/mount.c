@@ -11,6 +11,7 @@
 #include "../core/nsproxy.h"
 #include "../debug/debug.h"
 #include "fs.h"
+#include "inotify.h"
 #include "../security/security.h"
 
 spinlock_t mounts_lock = SPINLOCK_INIT(RANK_MOUNT);
@@ -44,6 +45,7 @@ static void drop_super(struct super_block *sb) {
     if (--sb->active)
         return;
     list_del(&sb->link);
+    fsnotify_unmount(sb);
     shrink_dentries(~0UL);
     sb_sync(sb);
     if (sb->ops && sb->ops->drop_names)

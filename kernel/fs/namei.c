@@ -3,6 +3,7 @@
 #include "../core/user_namespace.h"
 #include "../debug/debug.h"
 #include "fs.h"
+#include "inotify.h"
 #include "../security/security.h"
 #include <abi/landlock.h>
 
@@ -312,6 +313,7 @@ static struct file *open_path(const struct path *p, u32 flags) {
         fput(f);
         return ERR_PTR(r);
     }
+    fsnotify_file(f, IN_OPEN);
     if (f->mapping)
         f->wb_errors = READ_ONCE(f->mapping->wb_errors);
     return f;
@@ -426,6 +428,8 @@ struct file *file_open(int dfd, const char *name, u32 flags, u32 mode) {
                             ? dir->i_op->create(dir, d, S_IFREG | (mode & 07777 & ~current->fs->umask), 0)
                             : -EACCES;
                 created = !r;
+                if (created)
+                    fsnotify_name(dir, IN_CREATE, d->inode, last);
                 if (r) {
                     dput(d);
                     d = ERR_PTR(r);
@@ -493,10 +497,17 @@ opened:
     r = flags & O_PATH ? 0 : created ? security_path(&p, open_access(flags)) : may_open(&p, flags);
     if (!r && (flags & O_NOFOLLOW) && !(flags & O_PATH) && S_ISLNK(p.dentry->inode->i_mode))
         r = -ELOOP;
-    if (!r && (flags & O_TRUNC) && !created && S_ISREG(p.dentry->inode->i_mode) &&
-        p.dentry->inode->i_op->truncate) /* procfs has none */
-        r = truncate_path(p.dentry->inode, 0);
     struct file *f = r ? ERR_PTR(r) : open_path(&p, flags);
+    if (!IS_ERR(f) && (flags & O_TRUNC) && !(flags & O_PATH) && !created && S_ISREG(p.dentry->inode->i_mode) &&
+        p.dentry->inode->i_op->truncate) { /* procfs has none */
+        r = truncate_path(p.dentry->inode, 0);
+        if (r) {
+            fput(f);
+            f = ERR_PTR(r);
+        } else {
+            fsnotify_dentry(p.dentry, IN_MODIFY);
+        }
+    }
     path_put(&p);
     return f;
 }

@@ -2,13 +2,18 @@
 #include "../core/task.h"
 #include "../debug/debug.h"
 #include "fs.h"
+#include "inotify.h"
+#include <abi/termios.h>
 
 ssize_t vfs_read(struct file *f, struct iov_iter *it, loff_t *pos) {
     if (!(f->mode & FMODE_READ))
         return -EBADF;
     if (!f->f_op->read)
         return S_ISDIR(f->inode->i_mode) ? -EISDIR : -EINVAL;
-    return it->count ? f->f_op->read(f, it, pos) : 0;
+    ssize_t r = it->count ? f->f_op->read(f, it, pos) : 0;
+    if (r > 0)
+        fsnotify_file(f, IN_ACCESS);
+    return r;
 }
 /* flags: O_APPEND, O_DSYNC of this write. */
 static ssize_t write_as(struct file *f, struct iov_iter *it, loff_t *pos, u32 flags) {
@@ -18,8 +23,12 @@ static ssize_t write_as(struct file *f, struct iov_iter *it, loff_t *pos, u32 fl
         return -EINVAL;
     if (!it->count)
         return 0;
-    if (!f->mapping || !S_ISREG(f->inode->i_mode))
-        return f->f_op->write(f, it, pos);
+    if (!f->mapping || !S_ISREG(f->inode->i_mode)) {
+        ssize_t r = f->f_op->write(f, it, pos);
+        if (r > 0)
+            fsnotify_file(f, IN_MODIFY);
+        return r;
+    }
     struct inode *i = f->inode;
     mutex_lock(&i->lock);
     if (flags & O_APPEND)
@@ -31,6 +40,8 @@ static ssize_t write_as(struct file *f, struct iov_iter *it, loff_t *pos, u32 fl
         r = f->f_op->write(f, it, pos);
     }
     mutex_unlock(&i->lock);
+    if (r > 0)
+        fsnotify_file(f, IN_MODIFY);
     if (r > 0 && (flags & O_DSYNC)) {
         int e = vfs_fsync(f);
         r = e ? e : r;
@@ -301,6 +312,8 @@ long sys_getdents64(u64 fd, u64 buf, u64 n) {
         mutex_unlock(&f->inode->lock);
         mutex_unlock(&f->pos_lock);
         file_accessed(f);
+        if (r >= 0)
+            fsnotify_file(f, IN_ACCESS);
         r = g.used ? (long)g.used : g.error ? g.error : r;
     }
     fput(f);
@@ -362,6 +375,8 @@ static int do_fallocate(struct file *f, u32 mode, s64 off, s64 len) {
         inode_update_mtime(i);
     }
     mutex_unlock(&i->lock);
+    if (!r)
+        fsnotify_file(f, IN_MODIFY);
     return r;
 }
 long sys_fallocate(u64 fd, u64 mode, u64 off, u64 len) { return ON_FILE(fd, do_fallocate(f, mode, off, len)); }
@@ -395,7 +410,7 @@ long sys_ioctl(u64 fd, u64 cmd, u64 arg) {
         break;
     default:
         r = f->f_op->ioctl ? f->f_op->ioctl(f, cmd, arg) : -ENOTTY;
-        if (r == -ENOTTY && (u32)cmd == 0x541b && S_ISREG(f->inode->i_mode))
+        if (r == -ENOTTY && (u32)cmd == FIONREAD && S_ISREG(f->inode->i_mode))
             r = put_user(arg, (s32)(f->inode->i_size - f->pos));
     }
     fput(f);
