@@ -55,7 +55,7 @@ int main(void) {
             _exit(127);
         }
         for (int waited = 0; waitpid(p, &st, WNOHANG) != p; usleep(20000))
-            if (++waited == 50 * 60)
+            if (++waited == 50 * 180)
                 kill(-p, SIGKILL), kill(p, SIGKILL);
         while (waitpid(-1, NULL, WNOHANG) > 0)
             ;

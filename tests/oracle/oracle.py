@@ -32,7 +32,7 @@ def disk(tmp):
     image = os.path.join(tmp, "disk")
     with open(image, "w") as f:
         f.truncate(512 << 20)
-    subprocess.run(["mke2fs", "-q", "-F", "-b", "4096", "-t", "ext3", image], check=True)
+    subprocess.run(["mke2fs", "-q", "-F", "-b", "4096", "-N", "150000", "-t", "ext3", image], check=True)
     return ["-drive", f"file={image},format=raw,if=none,id=data,file.locking=off", "-device", "virtio-blk-device,drive=data"]
 
 
