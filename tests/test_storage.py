@@ -6,7 +6,7 @@ import sys
 import time
 
 import pytest
-from conftest import BUILD, TOP, second_disk
+from conftest import BUILD, TOP, check_ktap, second_disk
 
 sys.path[:0] = [os.path.join(TOP, "scripts"), os.path.join(TOP, "tests/powercut"), os.path.join(TOP, "tests/oracle")]
 import debian  # noqa: E402
@@ -66,21 +66,15 @@ def contents(path):
 def test_a_journal_that_linux_left(machine, tmp_path):
     """Linux's ext4 driver writes to an ext3 disk until the power goes; tine recovers its journal, to what e2fsck
     makes of it too."""
-    import glob
-    import lzma
     try:
-        kernel = debian.linux()
+        kernel, modules = debian.linux(), debian.disk_modules()
     except debian.Unavailable as e:
         pytest.skip(str(e))
     disk, scripts = powercut.prepare(str(tmp_path), 3, 400, 31, 4)
-    root = os.path.dirname(os.path.dirname(kernel))
-    tree = {n: (0o40755, b"") for n in ("dev", "mod", "mnt")}
+    tree = {"dev": (0o40755, b""), "mnt": (0o40755, b""), **modules}
     tree["load"] = (0o100755, open(os.path.join(BUILD, "tests/powercut-load"), "rb").read())
     for w, lines in enumerate(scripts):
         tree[f"s{w}"] = (0o100644, ("\n".join(lines) + "\n").encode())
-    for i, name in enumerate(["virtio_ring", "virtio", "virtio_mmio", "virtio_blk", "crc16", "crc32c_generic", "mbcache", "jbd2", "ext4"]):
-        for path in glob.glob(os.path.join(root, "usr/lib/modules/*/kernel/**", name + ".ko.xz"), recursive=True):
-            tree[f"mod/{i}-{name}.ko"] = (0o100644, lzma.open(path).read())
     initrd = tmp_path / "initrd"
     initrd.write_bytes(debian.initramfs(tree))
     p = subprocess.Popen(["qemu-system-riscv64", "-machine", "virt", "-bios", "default", "-display", "none", "-monitor", "none", "-serial", "stdio", "-smp", "2",
@@ -125,6 +119,15 @@ def test_a_file_of_more_than_4_gb(machine, tmp_path):
     machine.add(os.path.join(BUILD, "tests/linux/large"), "/t")
     r = machine.run("mount -t ext2 /dev/vdb /mnt && /t /mnt; umount /mnt; echo fine", debug=True, timeout=60, extra=second_disk(image))
     assert "not ok" not in r.text and "ok 7" in r.text and "fine" in r.text, r.text
+    assert clean(image)
+
+
+@pytest.mark.parametrize("files, debug, cpus", [(100000, False, 2), (3000, True, 4)])
+def test_large_directories_and_renames_under_load(machine, tmp_path, files, debug, cpus):
+    image = make_fs(tmp_path / "d", "512M", "ext3", "-N", "150000")
+    machine.add(os.path.join(BUILD, "tests/linux/dirs"), "/t")
+    r = machine.run(f"mkdir /disk; mount -t ext3 /dev/vdb /disk && /t {files}; umount /disk", debug=debug, cpus=cpus, mem="1G", timeout=240, extra=second_disk(image))
+    check_ktap(r.text)
     assert clean(image)
 
 

@@ -25,8 +25,8 @@
 #define IN_ISDIR 0x40000000u
 #define IN_ONESHOT 0x80000000u
 #define IN_ALL_BITS                                                                                          \
-    (IN_ALL_EVENTS | IN_UNMOUNT | IN_Q_OVERFLOW | IN_IGNORED | IN_ONLYDIR | IN_DONT_FOLLOW | IN_EXCL_UNLINK |    \
-     IN_MASK_CREATE | IN_MASK_ADD | IN_ISDIR | IN_ONESHOT)
+    (IN_ALL_EVENTS | IN_UNMOUNT | IN_Q_OVERFLOW | IN_IGNORED | IN_ONLYDIR | IN_DONT_FOLLOW |                 \
+     IN_EXCL_UNLINK | IN_MASK_CREATE | IN_MASK_ADD | IN_ISDIR | IN_ONESHOT)
 struct inotify_event {
     int32_t wd;
     uint32_t mask, cookie, len; /* len: of the name, with the zeros behind it */

@@ -149,11 +149,15 @@ static long notify(long r, struct dentry *d, u32 mask) {
         }                                                                                                    \
         _r;                                                                                                  \
     })
-long sys_fchmod(u64 fd, u64 mode) { return ON_FILE(fd, notify(do_chmod(inode, mode), f->path.dentry, IN_ATTRIB)); }
+long sys_fchmod(u64 fd, u64 mode) {
+    return ON_FILE(fd, notify(do_chmod(inode, mode), f->path.dentry, IN_ATTRIB));
+}
 long sys_fchmodat(u64 dfd, u64 name, u64 mode) {
     return ON_PATH(dfd, name, LOOKUP_FOLLOW, notify(do_chmod(inode, mode), _p.dentry, IN_ATTRIB));
 }
-long sys_fchown(u64 fd, u64 uid, u64 gid) { return ON_FILE(fd, notify(do_chown(inode, uid, gid), f->path.dentry, IN_ATTRIB)); }
+long sys_fchown(u64 fd, u64 uid, u64 gid) {
+    return ON_FILE(fd, notify(do_chown(inode, uid, gid), f->path.dentry, IN_ATTRIB));
+}
 long sys_fchownat(u64 dfd, u64 name, u64 uid, u64 gid, u64 flags) {
     return ON_PATH(dfd, name,
                    (flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) |
@@ -193,7 +197,10 @@ long sys_utimensat(u64 dfd, u64 name, u64 uts, u64 flags) {
                 return -EINVAL;
     }
     const struct abi_timespec *t = uts ? ts : NULL;
-    u32 what = !t ? IN_ATTRIB : ts[0].tv_nsec == UTIME_OMIT ? IN_MODIFY : ts[1].tv_nsec == UTIME_OMIT ? IN_ACCESS : IN_ATTRIB;
+    u32 what = !t                            ? IN_ATTRIB
+               : ts[0].tv_nsec == UTIME_OMIT ? IN_MODIFY
+               : ts[1].tv_nsec == UTIME_OMIT ? IN_ACCESS
+                                             : IN_ATTRIB;
     if (!name)
         return ON_FILE(dfd, notify(do_utimes(inode, t), f->path.dentry, what));
     return ON_PATH(dfd, name, flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW,
@@ -202,12 +209,13 @@ long sys_utimensat(u64 dfd, u64 name, u64 uts, u64 flags) {
 
 long sys_truncate(u64 name, u64 size) {
     return ON_PATH(AT_FDCWD, name, LOOKUP_FOLLOW,
-                   S_ISDIR(inode->i_mode)                ? -EISDIR
-                   : (_r = permission(inode, MAY_WRITE)) ? _r
-                                                         : notify(truncate_path(inode, size), _p.dentry, IN_MODIFY));
+                   S_ISDIR(inode->i_mode) ? -EISDIR
+                   : (_r = permission(inode, MAY_WRITE))
+                       ? _r
+                       : notify(truncate_path(inode, size), _p.dentry, IN_MODIFY));
 }
 long sys_ftruncate(u64 fd, u64 size) {
-    return ON_FILE(fd,
-                   !(f->mode & FMODE_WRITE) || !S_ISREG(inode->i_mode) ? -EINVAL
-                                                                         : notify(do_truncate(inode, size), f->path.dentry, IN_MODIFY));
+    return ON_FILE(fd, !(f->mode & FMODE_WRITE) || !S_ISREG(inode->i_mode)
+                           ? -EINVAL
+                           : notify(do_truncate(inode, size), f->path.dentry, IN_MODIFY));
 }

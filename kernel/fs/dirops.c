@@ -30,7 +30,9 @@ static int link_locked(struct inode *dir, struct dentry *d, struct inode *from) 
     if (from->sb != dir->sb)
         return -EXDEV;
     mutex_lock(&from->lock); /* for its count of names */
-    int r = !dir->i_op->link ? -EPERM : !from->i_nlink && !from->linkable ? -ENOENT : dir->i_op->link(dir, d, from);
+    int r = !dir->i_op->link                    ? -EPERM
+            : !from->i_nlink && !from->linkable ? -ENOENT
+                                                : dir->i_op->link(dir, d, from);
     mutex_unlock(&from->lock);
     return r;
 }
@@ -115,8 +117,9 @@ long sys_linkat(u64 odfd, u64 oname, u64 ndfd, u64 nname, u64 flags) {
         return -EINVAL;
     if ((flags & AT_EMPTY_PATH) && !capable(CAP_DAC_READ_SEARCH))
         return -ENOENT;
-    long r = user_path((s32)odfd, oname,
-                       (flags & AT_SYMLINK_FOLLOW ? LOOKUP_FOLLOW : 0) | (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0), &p);
+    long r = user_path(
+        (s32)odfd, oname,
+        (flags & AT_SYMLINK_FOLLOW ? LOOKUP_FOLLOW : 0) | (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0), &p);
     if (r)
         return r;
     if (S_ISDIR(p.dentry->inode->i_mode))

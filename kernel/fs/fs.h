@@ -27,7 +27,7 @@ struct inode {
     gid_t i_gid;
     u64 i_rdev;
     loff_t i_size;
-    u64 i_blocks; /* of 512 bytes */
+    u64 i_blocks;                                           /* of 512 bytes */
     struct abi_timespec i_atime, i_mtime, i_ctime, i_btime; /* i_btime, of birth: all 0: not known */
     const struct inode_operations *i_op;
     const struct file_operations *i_fop;
@@ -36,17 +36,17 @@ struct inode {
     atomic_t refcount;
     bool dirty; /* attributes differ from the disk */
     bool hashed;
-    bool fresh;              /* iget's caller has yet to fill it: unlock_new_inode */
-    bool linkable;           /* made by O_TMPFILE: it may get a name */
-    struct dentry *i_dentry; /* a directory's one name in the cache: dcache_lock */
+    bool fresh;                                 /* iget's caller has yet to fill it: unlock_new_inode */
+    bool linkable;                              /* made by O_TMPFILE: it may get a name */
+    struct dentry *i_dentry;                    /* a directory's one name in the cache: dcache_lock */
     struct list_head hash, sb_list, dirty_link; /* icache_lock */
     void *private;   /* the file system's: a FIFO's pipe, a device, an ext2 directory's filters */
     u32 fs_data[16]; /* ext2: block numbers */
     u32 fs_flags;
-    struct list_head locks;  /* lock.c */
+    struct list_head locks;   /* lock.c */
     struct list_head watches; /* inotify.c */
-    struct list_head orphan; /* ext2: unlinked, and in use */
-    u32 journal_tid;         /* the last transaction that it was changed in */
+    struct list_head orphan;  /* ext2: unlinked, and in use */
+    u32 journal_tid;          /* the last transaction that it was changed in */
 };
 
 /* A name in a directory. Negative (inode NULL): known not to exist. A dentry with count 0 stays cached. */
@@ -57,7 +57,7 @@ struct dentry {
     struct super_block *sb;
     char *name;
     u32 hash_value, len;
-    u64 pos; /* among the children: later ones have greater */
+    u64 pos;         /* among the children: later ones have greater */
     u32 mountpoints; /* how many mounts have it as their mountpoint: mounts_lock */
     bool unhashed;
     struct list_head hash, child, children, lru;
@@ -132,8 +132,8 @@ struct inode_operations {
     int (*get_link)(struct dentry *d, struct path *out);
     int (*truncate)(struct inode *inode, loff_t size); /* caller holds inode->lock */
     int (*setattr)(struct inode *inode);
-    /* The first block (of 4 KB) from `index` on that has data, or that has none; ~0: there is no more. -errno. Or NULL:
-     * all of it has. i->lock held. */
+    /* The first block (of 4 KB) from `index` on that has data, or that has none; ~0: there is no more.
+     * -errno. Or NULL: all of it has. i->lock held. */
     s64 (*next_block)(struct inode *inode, u64 index, bool data);
     /* Room for, or (FALLOC_FL_PUNCH_HOLE) without, [off, off + len): 0 or -errno. i->lock held. */
     int (*fallocate)(struct inode *inode, u32 mode, u64 off, u64 len);
@@ -209,7 +209,7 @@ bool dot_name(const char *s);                            /* "." or ".." */
 /* The entry `last` of dir, maybe negative, counted, or an error. dir's inode is locked. */
 struct dentry *lookup_locked(struct dentry *dir, const char *last);
 bool owner_or_capable(const struct inode *i); /* the caller may change its attributes */
-int may_create(struct inode *dir); /* 0, -EACCES, -EROFS, or -ENOENT when dir is gone */
+int may_create(struct inode *dir);            /* 0, -EACCES, -EROFS, or -ENOENT when dir is gone */
 #define MAY_EXEC 1u
 #define MAY_WRITE 2u
 #define MAY_READ 4u
@@ -232,23 +232,25 @@ void dput(struct dentry *d);
 u64 shrink_dentries(u64 want);
 void drop_caches(void); /* write everything back, then give up what can be read again. May sleep. */
 void dcache_init(void);
-/* d's directory's inode, counted, its name in it (NAME_MAX + 1 bytes), and whether that is gone. NULL: a root. */
+/* d's directory's inode, counted, its name in it (NAME_MAX + 1 bytes), and whether that is gone. NULL: a
+ * root. */
 struct inode *dentry_name(struct dentry *d, char *name, bool *unlinked);
 bool d_has_children(struct dentry *d);
-/* The child, with an inode, at position `from` or the first one behind it, counted; NULL: none. prev, or NULL, is what
- * the caller had from the last call, and is put. */
+/* The child, with an inode, at position `from` or the first one behind it, counted; NULL: none. prev, or
+ * NULL, is what the caller had from the last call, and is put. */
 struct dentry *d_next_child(struct dentry *dir, struct dentry *prev, u64 from);
 void d_release_tree(struct super_block *sb);
 
 /* --- inode.c --- */
 struct inode *new_inode(struct super_block *sb); /* counted, not hashed */
-/* A new inode's mode, and whose it is: the caller's, and of the directory's group where that has the set-group-id bit. */
+/* A new inode's mode, and whose it is: the caller's, and of the directory's group where that has the
+ * set-group-id bit. */
 void inode_init_owner(struct inode *i, const struct inode *dir, u32 mode);
-/* The caller changes what is in a file: who may not keep the set-id bits loses them. i->lock held; the inode is to be
- * marked dirty afterwards. */
+/* The caller changes what is in a file: who may not keep the set-id bits loses them. i->lock held; the inode
+ * is to be marked dirty afterwards. */
 void file_remove_privs(struct inode *i);
-/* The inode with that number, from the cache or new: *is_new, and others wait until the caller has filled it and
- * says so (unlock_new_inode). NULL: no memory. May sleep. */
+/* The inode with that number, from the cache or new: *is_new, and others wait until the caller has filled it
+ * and says so (unlock_new_inode). NULL: no memory. May sleep. */
 struct inode *iget(struct super_block *sb, u64 ino, bool *is_new);
 void unlock_new_inode(struct inode *inode);
 void iput(struct inode *inode);
@@ -263,7 +265,7 @@ void sync_all(bool wait);
 void wake_flusher(void);
 void balance_dirty(void);
 void inode_init(void);
-void evict_all(struct super_block *sb); /* forget every unused inode */
+void evict_all(struct super_block *sb);              /* forget every unused inode */
 struct inode *watched_inode(struct super_block *sb); /* some inode of sb with watches, counted, or NULL */
 struct abi_timespec current_time(void);
 int sb_sync(struct super_block *sb);

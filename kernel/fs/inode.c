@@ -122,7 +122,8 @@ void insert_inode_hash(struct inode *i) {
 struct inode *watched_inode(struct super_block *sb) {
     struct inode *i, *found = NULL;
     spin_lock(&icache_lock);
-    list_for_each_entry(i, &sb->inodes, sb_list) if (!found && !list_empty(&i->watches) && atomic_inc_not_zero(&i->refcount)) found = i;
+    list_for_each_entry(i, &sb->inodes, sb_list) if (!found && !list_empty(&i->watches) &&
+                                                     atomic_inc_not_zero(&i->refcount)) found = i;
     spin_unlock(&icache_lock);
     return found;
 }
@@ -187,7 +188,8 @@ void file_accessed(struct file *f) {
     if ((f->flags & O_NOATIME) || (i->sb->flags & MS_RDONLY))
         return;
     struct abi_timespec now = current_time();
-    if (before(&i->i_mtime, &i->i_atime) && before(&i->i_ctime, &i->i_atime) && now.tv_sec - i->i_atime.tv_sec < 86400)
+    if (before(&i->i_mtime, &i->i_atime) && before(&i->i_ctime, &i->i_atime) &&
+        now.tv_sec - i->i_atime.tv_sec < 86400)
         return;
     i->i_atime = now;
     mark_inode_dirty(i);

@@ -1,6 +1,7 @@
-/* inotify: a file to read what happens to the files that it watches. A watch holds its inode. watches_mutex guards all
- * watches: those of an inode, those of an instance; it is taken where inodes' locks may be held. An instance's lock
- * guards its events. While nobody watches anything an event costs its place one load (fsnotify_on). */
+/* inotify: a file to read what happens to the files that it watches. A watch holds its inode. watches_mutex
+ * guards all watches: those of an inode, those of an instance; it is taken where inodes' locks may be held.
+ * An instance's lock guards its events. While nobody watches anything an event costs its place one load
+ * (fsnotify_on). */
 #include "inotify.h"
 #include "../core/task.h"
 #include "../debug/debug.h"
@@ -116,7 +117,8 @@ void __fsnotify_dentry(struct dentry *d, u32 mask) {
     }
     __fsnotify_inode(d->inode, mask);
 }
-void __fsnotify_move(struct inode *od, const char *oname, struct inode *nd, const char *nname, struct inode *i) {
+void __fsnotify_move(struct inode *od, const char *oname, struct inode *nd, const char *nname,
+                     struct inode *i) {
     static u32 cookies;
     u32 cookie = __atomic_add_fetch(&cookies, 1, __ATOMIC_RELAXED);
     __fsnotify_name(od, IN_MOVED_FROM, i, oname, cookie);
@@ -222,7 +224,8 @@ long sys_inotify_init1(u64 flags) {
         return -EMFILE;
     }
     struct inotify *n = kzalloc(sizeof(*n), GFP_KERNEL);
-    struct file *f = n ? anon_file(&inotify_fops, n, O_RDONLY | (flags & O_NONBLOCK), "inotify") : ERR_PTR(-ENOMEM);
+    struct file *f =
+        n ? anon_file(&inotify_fops, n, O_RDONLY | (flags & O_NONBLOCK), "inotify") : ERR_PTR(-ENOMEM);
     if (IS_ERR(f)) {
         atomic_dec(&u->inotify_instances);
         kfree(n);
@@ -288,7 +291,9 @@ long sys_inotify_add_watch(u64 fd, u64 uname, u64 flags) {
     struct file *f = instance_file(fd);
     if (IS_ERR(f))
         return PTR_ERR(f);
-    long r = user_path(AT_FDCWD, uname, (mask & IN_DONT_FOLLOW ? 0 : LOOKUP_FOLLOW) | (mask & IN_ONLYDIR ? LOOKUP_DIRECTORY : 0), &p);
+    long r = user_path(
+        AT_FDCWD, uname,
+        (mask & IN_DONT_FOLLOW ? 0 : LOOKUP_FOLLOW) | (mask & IN_ONLYDIR ? LOOKUP_DIRECTORY : 0), &p);
     if (!r) {
         r = permission(p.dentry->inode, MAY_READ);
         r = r ? r : watch_inode(f->private, p.dentry->inode, mask);

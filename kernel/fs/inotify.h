@@ -1,5 +1,6 @@
-/* What happens to files, for who watches them (inotify.c). Each place that changes or uses a file says so here, after it
- * is done and without spinlocks; inodes' locks may be held. Nothing fails: who cannot be told finds IN_Q_OVERFLOW. */
+/* What happens to files, for who watches them (inotify.c). Each place that changes or uses a file says so
+ * here, after it is done and without spinlocks; inodes' locks may be held. Nothing fails: who cannot be told
+ * finds IN_Q_OVERFLOW. */
 #pragma once
 #include "fs.h"
 #include <abi/inotify.h>
@@ -10,7 +11,8 @@ static inline bool fsnotify_on(void) { return unlikely(READ_ONCE(inotify_watches
 void __fsnotify_inode(struct inode *i, u32 mask);
 void __fsnotify_name(struct inode *dir, u32 mask, const struct inode *i, const char *name, u32 cookie);
 void __fsnotify_dentry(struct dentry *d, u32 mask);
-void __fsnotify_move(struct inode *od, const char *oname, struct inode *nd, const char *nname, struct inode *i);
+void __fsnotify_move(struct inode *od, const char *oname, struct inode *nd, const char *nname,
+                     struct inode *i);
 void __fsnotify_removed(struct inode *i);
 
 /* To an inode, whichever name it has. */
@@ -23,7 +25,8 @@ static inline void fsnotify_name(struct inode *dir, u32 mask, const struct inode
     if (fsnotify_on())
         __fsnotify_name(dir, mask, i, name, 0);
 }
-/* To what was reached by that name (d, which may be NULL: it has none): who watches its directory is told too. */
+/* To what was reached by that name (d, which may be NULL: it has none): who watches its directory is told
+ * too. */
 static inline void fsnotify_dentry(struct dentry *d, u32 mask) {
     if (fsnotify_on() && d && d->inode)
         __fsnotify_dentry(d, mask);
@@ -33,7 +36,8 @@ static inline void fsnotify_file(struct file *f, u32 mask) {
         fsnotify_dentry(f->path.dentry, mask);
 }
 /* i, whose name was oname in od, has that of nname in nd. */
-static inline void fsnotify_move(struct inode *od, const char *oname, struct inode *nd, const char *nname, struct inode *i) {
+static inline void fsnotify_move(struct inode *od, const char *oname, struct inode *nd, const char *nname,
+                                 struct inode *i) {
     if (fsnotify_on())
         __fsnotify_move(od, oname, nd, nname, i);
 }

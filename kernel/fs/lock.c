@@ -1,5 +1,5 @@
-/* fcntl; locks on whole files (flock), on ranges for a process (POSIX), on ranges for an open file (OFD). All under
- * locks_mutex, in a list of the inode. */
+/* fcntl; locks on whole files (flock), on ranges for a process (POSIX), on ranges for an open file (OFD). All
+ * under locks_mutex, in a list of the inode. */
 #include "../core/task.h"
 #include "../debug/debug.h"
 #include "fs.h"
@@ -26,13 +26,14 @@ static struct wait_queue_head locks_wait = WAIT_QUEUE_INIT(locks_wait);
 
 static struct file_lock *conflict(const struct file_lock *want) {
     struct file_lock *l;
-    list_for_each_entry(l, &want->inode->locks, link) if ((l->kind == FLOCK) == (want->kind == FLOCK) &&
-                                                          l->owner != want->owner && (l->write || want->write) &&
-                                                          l->start <= want->end && want->start <= l->end) return l;
+    list_for_each_entry(l, &want->inode->locks,
+                        link) if ((l->kind == FLOCK) == (want->kind == FLOCK) && l->owner != want->owner &&
+                                  (l->write || want->write) && l->start <= want->end &&
+                                  want->start <= l->end) return l;
     return NULL;
 }
-/* Does the owner of what is in want's way wait, for one who waits ..., for want's owner? A wait by an open file is
- * nobody's in particular. */
+/* Does the owner of what is in want's way wait, for one who waits ..., for want's owner? A wait by an open
+ * file is nobody's in particular. */
 static bool would_deadlock(const struct file_lock *want) {
     const struct file_lock *l = conflict(want);
     for (int n = 0; l && l->kind == POSIX && n < 10; n++) {
@@ -45,8 +46,8 @@ static bool would_deadlock(const struct file_lock *want) {
     }
     return false;
 }
-/* Take want's range out of what its owner holds, then add it if `add`. 0, -EAGAIN, -ENOMEM; with w, which is in the list
- * of waiters after -EAGAIN, -EDEADLK too. */
+/* Take want's range out of what its owner holds, then add it if `add`. 0, -EAGAIN, -ENOMEM; with w, which is
+ * in the list of waiters after -EAGAIN, -EDEADLK too. */
 static int change_lock(const struct file_lock *want, bool add, struct lock_waiter *w) {
     struct file_lock *l, *n, *tail = kmalloc(sizeof(*tail), GFP_KERNEL),
                              *new = kmalloc(sizeof(*new), GFP_KERNEL);
@@ -60,7 +61,8 @@ static int change_lock(const struct file_lock *want, bool add, struct lock_waite
             list_add(&w->link, &waiters);
     } else {
         list_for_each_entry_safe(l, n, &want->inode->locks, link) {
-            if (l->owner != want->owner || l->kind != want->kind || l->end < want->start || want->end < l->start)
+            if (l->owner != want->owner || l->kind != want->kind || l->end < want->start ||
+                want->end < l->start)
                 continue;
             if (l->start < want->start && l->end > want->end && tail) {
                 *tail = *l;
@@ -79,8 +81,10 @@ static int change_lock(const struct file_lock *want, bool add, struct lock_waite
         }
         if (add) {
             *new = *want;
-            list_for_each_entry_safe(l, n, &want->inode->locks, link) { /* those that it touches are one with it */
-                if (l->owner != new->owner || l->kind != new->kind || l->write != new->write || l->kind == FLOCK ||
+            list_for_each_entry_safe(l, n, &want->inode->locks,
+                                     link) { /* those that it touches are one with it */
+                if (l->owner != new->owner || l->kind != new->kind || l->write != new->write ||
+                    l->kind == FLOCK ||
                     (l->end != new->start - 1 && (new->end == LAST_BYTE || l->start != new->end + 1)))
                     continue;
                 new->start = min(new->start, l->start);
@@ -162,7 +166,8 @@ static long fcntl_lock(u64 fd, struct file *f, u64 cmd, u64 arg) {
     bool ofd = cmd >= F_OFD_GETLK, get = cmd == F_GETLK || cmd == F_OFD_GETLK;
     s64 base = u.whence == 0 ? 0 : u.whence == 1 ? f->pos : u.whence == 2 ? f->inode->i_size : -1;
     s64 start, last;
-    if (base < 0 || u.type < F_RDLCK || u.type > F_UNLCK || (get && u.type == F_UNLCK && !ofd) || (ofd && u.pid))
+    if (base < 0 || u.type < F_RDLCK || u.type > F_UNLCK || (get && u.type == F_UNLCK && !ofd) ||
+        (ofd && u.pid))
         return -EINVAL;
     if (__builtin_add_overflow(base, u.start, &start))
         return -EOVERFLOW;

@@ -360,7 +360,8 @@ static u32 open_access(u32 flags) {
 }
 static int may_open(const struct path *p, u32 flags) {
     struct inode *i = p->dentry->inode;
-    u32 acc = flags & O_ACCMODE, mask = (acc != O_WRONLY ? MAY_READ : 0) | (acc != O_RDONLY || (flags & O_TRUNC) ? MAY_WRITE : 0);
+    u32 acc = flags & O_ACCMODE,
+        mask = (acc != O_WRONLY ? MAY_READ : 0) | (acc != O_RDONLY || (flags & O_TRUNC) ? MAY_WRITE : 0);
     if (S_ISLNK(i->i_mode))
         return -ELOOP;
     if (S_ISDIR(i->i_mode) && ((mask & MAY_WRITE) || (flags & O_CREAT)))
@@ -498,8 +499,8 @@ opened:
     if (!r && (flags & O_NOFOLLOW) && !(flags & O_PATH) && S_ISLNK(p.dentry->inode->i_mode))
         r = -ELOOP;
     struct file *f = r ? ERR_PTR(r) : open_path(&p, flags);
-    if (!IS_ERR(f) && (flags & O_TRUNC) && !(flags & O_PATH) && !created && S_ISREG(p.dentry->inode->i_mode) &&
-        p.dentry->inode->i_op->truncate) { /* procfs has none */
+    if (!IS_ERR(f) && (flags & O_TRUNC) && !(flags & O_PATH) && !created &&
+        S_ISREG(p.dentry->inode->i_mode) && p.dentry->inode->i_op->truncate) { /* procfs has none */
         r = truncate_path(p.dentry->inode, 0);
         if (r) {
             fput(f);

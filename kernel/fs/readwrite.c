@@ -63,7 +63,8 @@ ssize_t kernel_write(struct file *f, const void *buf, size_t n, loff_t pos) {
 }
 
 #define RW_MAX 0x7ffff000UL
-/* One of these calls: at `at` if positioned, else at the file's own offset; a write with these flags and the file's. */
+/* One of these calls: at `at` if positioned, else at the file's own offset; a write with these flags and the
+ * file's. */
 static long do_rw(u64 fd, struct iov_iter *it, bool write, bool positioned, loff_t at, u32 flags) {
     struct fd slot = fdget(fd);
     struct file *f = slot.file;
@@ -348,10 +349,14 @@ static int sync_range(struct file *f, s64 off, s64 len, u32 flags) {
         wait_for_mapping(f->mapping);
     return file_check_error(f);
 }
-long sys_sync_file_range(u64 fd, u64 off, u64 len, u64 flags) { return ON_FILE(fd, sync_range(f, off, len, flags)); }
+long sys_sync_file_range(u64 fd, u64 off, u64 len, u64 flags) {
+    return ON_FILE(fd, sync_range(f, off, len, flags));
+}
 long sys_readahead(u64 fd, u64 off, u64 n) { /* advice: reading in order starts it anyway */
     (void)off, (void)n;
-    return ON_FILE(fd, !(f->mode & FMODE_READ) ? -EBADF : !f->mapping || !S_ISREG(inode->i_mode) ? -EINVAL : 0);
+    return ON_FILE(fd, !(f->mode & FMODE_READ)                  ? -EBADF
+                       : !f->mapping || !S_ISREG(inode->i_mode) ? -EINVAL
+                                                                : 0);
 }
 static int do_fallocate(struct file *f, u32 mode, s64 off, s64 len) {
     struct inode *i = f->inode;
@@ -379,7 +384,9 @@ static int do_fallocate(struct file *f, u32 mode, s64 off, s64 len) {
         fsnotify_file(f, IN_MODIFY);
     return r;
 }
-long sys_fallocate(u64 fd, u64 mode, u64 off, u64 len) { return ON_FILE(fd, do_fallocate(f, mode, off, len)); }
+long sys_fallocate(u64 fd, u64 mode, u64 off, u64 len) {
+    return ON_FILE(fd, do_fallocate(f, mode, off, len));
+}
 long sys_syncfs(u64 fd) { return ON_FILE(fd, sb_sync(inode->sb)); }
 long sys_fadvise64(u64 fd, u64 off, u64 len, u64 advice) {
     (void)off, (void)len;

@@ -331,7 +331,8 @@ void start_writeback_mapping(struct address_space *m) {
 void wait_for_mapping(struct address_space *m) {
     struct page *p;
     for (u64 i = READ_ONCE(m->writeback.low);
-         READ_ONCE(m->writeback.n) && i <= READ_ONCE(m->writeback.high) && (p = next_cached_page(m, &i)); i++) {
+         READ_ONCE(m->writeback.n) && i <= READ_ONCE(m->writeback.high) && (p = next_cached_page(m, &i));
+         i++) {
         wait_on_page(p, PG_WRITEBACK);
         put_page(p);
     }
@@ -370,8 +371,9 @@ u64 reclaim_pages(u64 want, struct cgroup *of, u64 *in_work) {
         }
         struct address_space *m = p->mapping;
         bool ours = false;
-        if (m && !(p->flags & (PG_DIRTY | PG_WRITEBACK))) { /* one without data in it, if this is the only copy */
-            irq = spin_lock_irqsave(&m->lock); /* no new reference can come from the tree now */
+        if (m &&
+            !(p->flags & (PG_DIRTY | PG_WRITEBACK))) { /* one without data in it, if this is the only copy */
+            irq = spin_lock_irqsave(&m->lock);         /* no new reference can come from the tree now */
             ours = atomic_read(&p->refcount) == 2 && !(p->flags & PG_DIRTY);
             if (ours)
                 radix_delete(&m->pages, p->index);

@@ -149,8 +149,9 @@ void end_page_read(struct page *p, bool ok);
 void end_page_writeback(struct page *p, bool ok);
 void set_page_dirty(struct page *p);
 /* Drop the cached pages from index first on, dirty or not. Caller holds the inode's lock. */
-/* Take the pages from `first` on, or those before `end` too, out of a cache, unwritten. truncate_pages takes them out of
- * all mappings too, with what was copied of them; drop_page_range out of all mappings unless end is ~0. May sleep. */
+/* Take the pages from `first` on, or those before `end` too, out of a cache, unwritten. truncate_pages takes
+ * them out of all mappings too, with what was copied of them; drop_page_range out of all mappings unless end
+ * is ~0. May sleep. */
 void truncate_pages(struct address_space *m, u64 first);
 void drop_page_range(struct address_space *m, u64 first, u64 end);
 /* Write dirty pages; wait: until they are on the device. First error or 0. */
@@ -268,8 +269,8 @@ u64 unmapped_area(struct mm_struct *mm, u64 len);
 long do_brk_area(struct mm_struct *mm, u64 addr, u64 len, u32 flags);
 /* Take pages [first, ...) of a truncated file out of every address space. */
 void unmap_mapping_pages(struct address_space *m, u64 first);
-/* Take a page that has left m, where it was at p->index, out of every address space; what a private mapping has
- * copied of it stays. */
+/* Take a page that has left m, where it was at p->index, out of every address space; what a private mapping
+ * has copied of it stays. */
 void unmap_mapping_page(struct address_space *m, struct page *p);
 
 extern struct page *zero_page; /* what a load of untouched memory finds */

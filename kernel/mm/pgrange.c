@@ -301,7 +301,9 @@ static void zap(struct mm_struct *mm, u64 start, u64 end, bool exiting, struct p
     }
 }
 
-void zap_page_range(struct mm_struct *mm, u64 start, u64 end, bool exiting) { zap(mm, start, end, exiting, NULL); }
+void zap_page_range(struct mm_struct *mm, u64 start, u64 end, bool exiting) {
+    zap(mm, start, end, exiting, NULL);
+}
 void zap_page(struct mm_struct *mm, u64 va, struct page *p) { zap(mm, va, va + PAGE_SIZE, false, p); }
 
 /* Own the table of va, as far as one is there. */

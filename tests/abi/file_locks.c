@@ -23,7 +23,11 @@ static int other(int type, off_t start, off_t len, int want, off_t wstart, off_t
     pid_t parent = getpid(), p = fork();
     if (!p) {
         int fd = open("l", O_RDWR), r = would(fd, F_GETLK, type, start, len);
-        _exit(r != want ? 1 : r == F_UNLCK ? 0 : asked.l_start != wstart || asked.l_len != wlen ? 2 : asked.l_pid != parent ? 3 : 0);
+        _exit(r != want                                        ? 1
+              : r == F_UNLCK                                   ? 0
+              : asked.l_start != wstart || asked.l_len != wlen ? 2
+              : asked.l_pid != parent                          ? 3
+                                                               : 0);
     }
     return child_ends(p);
 }
@@ -32,15 +36,25 @@ static void on_alarm(int s) { got = s; }
 
 static void posix_locks(void) {
     int fd = open("l", O_RDWR | O_CREAT, 0600);
-    OK(!lock(fd, F_SETLK, F_WRLCK, 10, 10) && other(F_RDLCK, 0, 0, F_WRLCK, 10, 10) == 0, "a lock is seen by others, with its range and owner");
-    OK(other(F_WRLCK, 0, 10, F_UNLCK, 0, 0) == 0 && other(F_WRLCK, 20, 0, F_UNLCK, 0, 0) == 0, "not before nor behind it");
+    OK(!lock(fd, F_SETLK, F_WRLCK, 10, 10) && other(F_RDLCK, 0, 0, F_WRLCK, 10, 10) == 0,
+       "a lock is seen by others, with its range and owner");
+    OK(other(F_WRLCK, 0, 10, F_UNLCK, 0, 0) == 0 && other(F_WRLCK, 20, 0, F_UNLCK, 0, 0) == 0,
+       "not before nor behind it");
     OK(would(fd, F_GETLK, F_WRLCK, 0, 0) == F_UNLCK, "one's own is in nobody's way");
-    OK(!lock(fd, F_SETLK, F_WRLCK, 20, 10) && other(F_RDLCK, 0, 0, F_WRLCK, 10, 20) == 0, "two that touch become one");
-    OK(!lock(fd, F_SETLK, F_RDLCK, 15, 5) && other(F_RDLCK, 0, 0, F_WRLCK, 10, 5) == 0 && other(F_RDLCK, 15, 5, F_UNLCK, 0, 0) == 0 && other(F_WRLCK, 15, 1, F_RDLCK, 15, 5) == 0, "a part becomes a reader's");
-    OK(!lock(fd, F_SETLK, F_UNLCK, 12, 2) && other(F_WRLCK, 12, 2, F_UNLCK, 0, 0) == 0 && other(F_WRLCK, 10, 2, F_WRLCK, 10, 2) == 0 && other(F_WRLCK, 14, 1, F_WRLCK, 14, 1) == 0, "a part is given up");
+    OK(!lock(fd, F_SETLK, F_WRLCK, 20, 10) && other(F_RDLCK, 0, 0, F_WRLCK, 10, 20) == 0,
+       "two that touch become one");
+    OK(!lock(fd, F_SETLK, F_RDLCK, 15, 5) && other(F_RDLCK, 0, 0, F_WRLCK, 10, 5) == 0 &&
+           other(F_RDLCK, 15, 5, F_UNLCK, 0, 0) == 0 && other(F_WRLCK, 15, 1, F_RDLCK, 15, 5) == 0,
+       "a part becomes a reader's");
+    OK(!lock(fd, F_SETLK, F_UNLCK, 12, 2) && other(F_WRLCK, 12, 2, F_UNLCK, 0, 0) == 0 &&
+           other(F_WRLCK, 10, 2, F_WRLCK, 10, 2) == 0 && other(F_WRLCK, 14, 1, F_WRLCK, 14, 1) == 0,
+       "a part is given up");
     OK(!lock(fd, F_SETLK, F_UNLCK, 0, 0) && other(F_WRLCK, 0, 0, F_UNLCK, 0, 0) == 0, "then all");
-    OK(!lock(fd, F_SETLK, F_WRLCK, 100, 0) && other(F_WRLCK, 1L << 40, 1, F_WRLCK, 100, 0) == 0, "length 0: to the end, wherever that is");
-    OK(!lock(fd, F_SETLK, F_UNLCK, 0, 0) && !lock(fd, F_SETLK, F_WRLCK, 100, -50) && other(F_WRLCK, 0, 0, F_WRLCK, 50, 50) == 0, "a length below 0: before");
+    OK(!lock(fd, F_SETLK, F_WRLCK, 100, 0) && other(F_WRLCK, 1L << 40, 1, F_WRLCK, 100, 0) == 0,
+       "length 0: to the end, wherever that is");
+    OK(!lock(fd, F_SETLK, F_UNLCK, 0, 0) && !lock(fd, F_SETLK, F_WRLCK, 100, -50) &&
+           other(F_WRLCK, 0, 0, F_WRLCK, 50, 50) == 0,
+       "a length below 0: before");
     FAILS(lock(fd, F_SETLK, F_WRLCK, 10, -11), EINVAL, "before the beginning: EINVAL");
     int again = dup(fd);
     close(again);
@@ -115,19 +129,26 @@ static int holds(int second) {
     }
     pid_t parent = getpid(), p = fork();
     if (!p)
-        _exit(would(open("l4", O_RDWR), F_GETLK, F_WRLCK, 0, 0) == F_WRLCK && asked.l_start == 3 && asked.l_len == 4 && asked.l_pid == parent ? 0 : 1);
+        _exit(would(open("l4", O_RDWR), F_GETLK, F_WRLCK, 0, 0) == F_WRLCK && asked.l_start == 3 &&
+                      asked.l_len == 4 && asked.l_pid == parent
+                  ? 0
+                  : 1);
     return child_ends(p);
 }
 
 static void ofd_locks(void) {
     int a = open("l", O_RDWR | O_CREAT, 0600), b = open("l", O_RDWR), c = dup(a);
     OK(!lock(a, F_OFD_SETLK, F_WRLCK, 0, 10), "a lock of an open file description");
-    FAILS(lock(b, F_OFD_SETLK, F_WRLCK, 5, 10), EAGAIN, "is in the way of another of the same process: EAGAIN");
+    FAILS(lock(b, F_OFD_SETLK, F_WRLCK, 5, 10), EAGAIN,
+          "is in the way of another of the same process: EAGAIN");
     OK(!lock(c, F_OFD_SETLK, F_WRLCK, 5, 10), "not of a duplicate");
-    OK(would(b, F_OFD_GETLK, F_RDLCK, 0, 0) == F_WRLCK && asked.l_start == 0 && asked.l_len == 15 && asked.l_pid == -1, "F_OFD_GETLK says so, and no process");
+    OK(would(b, F_OFD_GETLK, F_RDLCK, 0, 0) == F_WRLCK && asked.l_start == 0 && asked.l_len == 15 &&
+           asked.l_pid == -1,
+       "F_OFD_GETLK says so, and no process");
     OK(would(b, F_GETLK, F_WRLCK, 0, 0) == F_WRLCK && asked.l_pid == -1, "so does F_GETLK");
     FAILS(lock(b, F_SETLK, F_WRLCK, 0, 1), EAGAIN, "it is in the way of a POSIX lock too");
-    OK(!lock(b, F_SETLK, F_WRLCK, 20, 5) && lock(a, F_OFD_SETLK, F_RDLCK, 20, 1) == -1 && errno == EAGAIN, "and the other way");
+    OK(!lock(b, F_SETLK, F_WRLCK, 20, 5) && lock(a, F_OFD_SETLK, F_RDLCK, 20, 1) == -1 && errno == EAGAIN,
+       "and the other way");
     struct flock l = {.l_type = F_WRLCK, .l_len = 1, .l_pid = 5};
     FAILS(fcntl(a, F_OFD_SETLK, &l), EINVAL, "l_pid that is not 0: EINVAL");
     close(c);
@@ -142,15 +163,14 @@ static void ofd_locks(void) {
         usleep(50000);
         _exit(lock(a, F_OFD_SETLK, F_UNLCK, 0, 0) != 0);
     }
-    OK(!lock(b, F_OFD_SETLKW, F_WRLCK, 0, 10) && child_ends(p) == 0, "F_OFD_SETLKW waits, until the child unlocks what is shared");
+    OK(!lock(b, F_OFD_SETLKW, F_WRLCK, 0, 10) && child_ends(p) == 0,
+       "F_OFD_SETLKW waits, until the child unlocks what is shared");
     close(b);
     OK(!lock(a, F_OFD_SETLK, F_WRLCK, 0, 0), "the last close drops it");
     close(a);
 }
 
-static void *waits(void *arg) {
-    return (void *)(long)flock((int)(long)arg, LOCK_EX);
-}
+static void *waits(void *arg) { return (void *)(long)flock((int)(long)arg, LOCK_EX); }
 static void flocks(void) {
     int a = open("l", O_RDWR | O_CREAT, 0600), b = open("l", O_RDONLY), c = dup(a);
     OK(!flock(a, LOCK_SH) && !flock(b, LOCK_SH), "two readers");
@@ -162,7 +182,10 @@ static void flocks(void) {
     fflush(stdout);
     pid_t p = fork();
     if (!p)
-        _exit(lock(b, F_SETLK, F_RDLCK, 0, 0) == -1 && flock(a, LOCK_EX | LOCK_NB) == 0 && flock(c, LOCK_UN) == 0 ? 0 : 1);
+        _exit(lock(b, F_SETLK, F_RDLCK, 0, 0) == -1 && flock(a, LOCK_EX | LOCK_NB) == 0 &&
+                      flock(c, LOCK_UN) == 0
+                  ? 0
+                  : 1);
     OK(child_ends(p) == 0 && !flock(b, LOCK_EX | LOCK_NB), "a child shares it, and may unlock it");
     pthread_t t;
     void *r = (void *)1;
@@ -194,9 +217,11 @@ static void flocks(void) {
                 int fd = open("count", O_RDWR);
                 for (int j = 0; j < 50; j++) {
                     long v;
-                    kinds[k] == 0 ? flock(fd, LOCK_EX) : lock(fd, kinds[k] == 1 ? F_SETLKW : F_OFD_SETLKW, F_WRLCK, 0, 8);
+                    kinds[k] == 0 ? flock(fd, LOCK_EX)
+                                  : lock(fd, kinds[k] == 1 ? F_SETLKW : F_OFD_SETLKW, F_WRLCK, 0, 8);
                     pread(fd, &v, 8, 0), v++, sched_yield(), pwrite(fd, &v, 8, 0);
-                    kinds[k] == 0 ? flock(fd, LOCK_UN) : lock(fd, kinds[k] == 1 ? F_SETLK : F_OFD_SETLK, F_UNLCK, 0, 8);
+                    kinds[k] == 0 ? flock(fd, LOCK_UN)
+                                  : lock(fd, kinds[k] == 1 ? F_SETLK : F_OFD_SETLK, F_UNLCK, 0, 8);
                 }
                 _exit(0);
             }

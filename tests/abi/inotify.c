@@ -11,7 +11,10 @@ static int wd_dir, wd_file;
 
 static const char *bits(uint32_t mask) {
     static char text[200];
-    static const char *names[] = {"ACCESS", "MODIFY", "ATTRIB", "CLOSE_WRITE", "CLOSE_NOWRITE", "OPEN", "FROM", "TO", "CREATE", "DELETE", "DELETE_SELF", "MOVE_SELF", "?", "UNMOUNT", "OVERFLOW", "IGNORED"};
+    static const char *names[] = {"ACCESS",      "MODIFY",    "ATTRIB", "CLOSE_WRITE", "CLOSE_NOWRITE",
+                                  "OPEN",        "FROM",      "TO",     "CREATE",      "DELETE",
+                                  "DELETE_SELF", "MOVE_SELF", "?",      "UNMOUNT",     "OVERFLOW",
+                                  "IGNORED"};
     text[0] = 0;
     for (int i = 0; i < 16; i++)
         if (mask >> i & 1)
@@ -33,8 +36,14 @@ static const char *events(void) {
             struct inotify_event *e = (void *)at;
             char one[400];
             int moved = e->mask & (IN_MOVED_FROM | IN_MOVED_TO);
-            snprintf(one, sizeof(one), "%s%s:%s%s%s%s%s", *text ? " " : "", e->wd == wd_dir ? "d" : e->wd == wd_file ? "f" : e->wd == -1 ? "none" : "x", bits(e->mask), e->len ? "(" : "",
-                     e->len ? e->name : "", e->len ? ")" : "", !moved == !e->cookie ? e->mask & IN_MOVED_TO && e->cookie != cookie ? "*" : "" : "cookie!");
+            snprintf(one, sizeof(one), "%s%s:%s%s%s%s%s", *text ? " " : "",
+                     e->wd == wd_dir    ? "d"
+                     : e->wd == wd_file ? "f"
+                     : e->wd == -1      ? "none"
+                                        : "x",
+                     bits(e->mask), e->len ? "(" : "", e->len ? e->name : "", e->len ? ")" : "",
+                     !moved == !e->cookie ? e->mask & IN_MOVED_TO && e->cookie != cookie ? "*" : ""
+                                          : "cookie!");
             if (e->mask & IN_MOVED_FROM)
                 cookie = e->cookie;
             strcat(text, one);
@@ -208,7 +217,8 @@ static void file(void) {
     FAILS(inotify_add_watch(in, "f", IN_OPEN | IN_ONLYDIR), ENOTDIR, "IN_ONLYDIR: ENOTDIR");
     FAILS(inotify_add_watch(in, "f", 0), EINVAL, "no event: EINVAL");
     FAILS(inotify_add_watch(in, "f", IN_ONLYDIR), ENOTDIR, "a flag alone is taken");
-    FAILS(inotify_add_watch(in, "f", IN_OPEN | IN_MASK_ADD | IN_MASK_CREATE), EINVAL, "two flags that exclude each other: EINVAL");
+    FAILS(inotify_add_watch(in, "f", IN_OPEN | IN_MASK_ADD | IN_MASK_CREATE), EINVAL,
+          "two flags that exclude each other: EINVAL");
     FAILS(inotify_add_watch(in, (char *)1, IN_OPEN), EFAULT, "bad memory: EFAULT");
     FAILS(inotify_add_watch(0, "f", IN_OPEN), EINVAL, "a file that is none: EINVAL");
     FAILS(inotify_add_watch(99, "f", IN_OPEN), EBADF, "a descriptor that is none: EBADF");
@@ -230,7 +240,8 @@ static void reading(void) {
     struct pollfd p = {in, POLLIN, 0};
     OK(poll(&p, 1, 0) == 0 && !ioctl(in, FIONREAD, &n) && n == 0, "poll and FIONREAD say so");
     touch("a"), touch("a-name-of-twenty-five-byte");
-    OK(poll(&p, 1, 0) == 1 && p.revents == POLLIN && !ioctl(in, FIONREAD, &n) && n == 16 + 16 + 16 + 32, "two events: 32 and 48 bytes");
+    OK(poll(&p, 1, 0) == 1 && p.revents == POLLIN && !ioctl(in, FIONREAD, &n) && n == 16 + 16 + 16 + 32,
+       "two events: 32 and 48 bytes");
     FAILS(read(in, buf, 31), EINVAL, "no room for the first: EINVAL");
     OK(read(in, buf, 40) == 32 && read(in, buf, sizeof(buf)) == 48, "as many as there is room for");
     FAILS(write(in, buf, 16), EBADF, "write: EBADF");
@@ -254,7 +265,8 @@ static void reading(void) {
     }
     int got = 0, over = 0, last = 0;
     for (ssize_t r; (r = read(in, buf, sizeof(buf))) > 0;)
-        for (char *at = buf; at < buf + r; at += sizeof(struct inotify_event) + ((struct inotify_event *)at)->len) {
+        for (char *at = buf; at < buf + r;
+             at += sizeof(struct inotify_event) + ((struct inotify_event *)at)->len) {
             struct inotify_event *e = (void *)at;
             got++, last = e->mask == IN_Q_OVERFLOW && e->wd == -1;
             over += last;

@@ -57,9 +57,7 @@ __attribute__((unused)) static const char *get_text(const char *path) {
     return text;
 }
 /* A directory of a disk: ext3 of an oracle's run, else the root's. */
-__attribute__((unused)) static const char *on_disk(void) {
-    return access("/disk", W_OK) ? "/root" : "/disk";
-}
+__attribute__((unused)) static const char *on_disk(void) { return access("/disk", W_OK) ? "/root" : "/disk"; }
 /* What a child ends with: its exit status, 1000 + the signal, -1: there is none. */
 __attribute__((unused)) static int child_ends(pid_t p) {
     int st;

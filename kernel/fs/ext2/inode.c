@@ -21,8 +21,8 @@ struct ext2_group *ext2_group(struct ext2_sb *s, u32 g, struct page **page) {
 static s64 take_bit(u8 *map, u32 n, u32 from, struct super_block *sb, u64 base) {
     for (u32 k = 0; k < n; k++) {
         u32 i = from + k < n ? from + k : from + k - n;
-        if (!(i % 8) && map[i / 8] == 0xff && i + 8 <= n) {
-            k += 7;
+        if (!(i % 64) && ((u64 *)map)[i / 64] == ~0UL && i + 64 <= n) {
+            k += 63;
             continue;
         }
         if (!(map[i / 8] >> i % 8 & 1) && (!sb || journal_may_take(sb, base + i))) {
@@ -213,8 +213,8 @@ s64 ext2_map(struct inode *i, u64 index, bool create, bool *fresh) {
     return r;
 }
 
-/* Below one pointer, which stands for `span` blocks from `at` on: is *index, moved on as far as need be, one with data
- * (without)? 1: it is; 0: not here; -errno. */
+/* Below one pointer, which stands for `span` blocks from `at` on: is *index, moved on as far as need be, one
+ * with data (without)? 1: it is; 0: not here; -errno. */
 static int find_block(struct inode *i, u32 block, u64 at, u64 span, int depth, u64 *index, bool data) {
     if (at + span <= *index)
         return 0;
@@ -231,7 +231,8 @@ static int find_block(struct inode *i, u32 block, u64 at, u64 span, int depth, u
         return PTR_ERR(p);
     int r = 0;
     for (u64 k = 0, each = span / PTRS; !r && k < PTRS; k++)
-        r = find_block(i, READ_ONCE(((u32 *)page_address(p))[k]), at + k * each, each, depth - 1, index, data);
+        r = find_block(i, READ_ONCE(((u32 *)page_address(p))[k]), at + k * each, each, depth - 1, index,
+                       data);
     put_page(p);
     return r;
 }
@@ -239,7 +240,8 @@ s64 ext2_next_block(struct inode *i, u64 index, bool data) {
     u64 span[4] = {1, PTRS, (u64)PTRS * PTRS, (u64)PTRS * PTRS * PTRS}, at = 0;
     int r = 0;
     for (int k = 0; !r && k < 15; at += span[k < 12 ? 0 : k - 11], k++)
-        r = find_block(i, READ_ONCE(i->fs_data[k]), at, span[k < 12 ? 0 : k - 11], k < 12 ? 0 : k - 11, &index, data);
+        r = find_block(i, READ_ONCE(i->fs_data[k]), at, span[k < 12 ? 0 : k - 11], k < 12 ? 0 : k - 11,
+                       &index, data);
     return r < 0 ? r : r || !data ? (s64)index : -1;
 }
 
@@ -433,7 +435,8 @@ static struct inode *get_inode(struct super_block *sb, u32 ino, bool orphan) {
         i->i_atime = get_time(d->i_atime, extra ? d->i_atime_extra : 0);
         i->i_mtime = get_time(d->i_mtime, extra ? d->i_mtime_extra : 0);
         i->i_ctime = get_time(d->i_ctime, extra ? d->i_ctime_extra : 0);
-        i->i_btime = has_extra(i->sb, d, EXTRA_BIRTH) ? get_time(d->i_crtime, d->i_crtime_extra) : (struct abi_timespec){0};
+        i->i_btime = has_extra(i->sb, d, EXTRA_BIRTH) ? get_time(d->i_crtime, d->i_crtime_extra)
+                                                      : (struct abi_timespec){0};
         i->fs_flags = d->i_flags;
         memcpy(i->fs_data, d->i_block, sizeof(d->i_block));
         if (S_ISCHR(i->i_mode) || S_ISBLK(i->i_mode)) {

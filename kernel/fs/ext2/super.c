@@ -68,7 +68,7 @@ static void put_super(struct super_block *sb) {
     block_invalidate(sb->bdev);
 }
 static const struct super_operations sops = {ext2_write_inode, ext2_evict, journal_inode, statfs,
-                                             sync_fs,          put_super,  NULL, remount};
+                                             sync_fs,          put_super,  NULL,          remount};
 
 static const char *check_super(const struct ext2_super *d, u64 device_blocks) {
     if (d->s_magic != EXT2_MAGIC)
@@ -91,7 +91,8 @@ static const char *check_super(const struct ext2_super *d, u64 device_blocks) {
         return "its inode size makes no sense";
     u64 groups = DIV_ROUND_UP((u64)d->s_blocks_count, d->s_blocks_per_group);
     if (d->s_inodes_count != groups * d->s_inodes_per_group || d->s_free_blocks_count > d->s_blocks_count ||
-        d->s_free_inodes_count > d->s_inodes_count || (d->s_rev_level && (d->s_first_ino < 11 || d->s_first_ino > d->s_inodes_per_group)))
+        d->s_free_inodes_count > d->s_inodes_count ||
+        (d->s_rev_level && (d->s_first_ino < 11 || d->s_first_ino > d->s_inodes_per_group)))
         return "its counts make no sense";
     return NULL;
 }
@@ -180,7 +181,8 @@ static int fill_super(struct super_block *sb, const char *options) {
     return 0;
 }
 /* One implementation: ext3 is what has a journal. */
-static const struct file_system_type ext2 = {"ext2", false, fill_super, false}, ext3 = {"ext3", false, fill_super, false};
+static const struct file_system_type ext2 = {"ext2", false, fill_super, false},
+                                     ext3 = {"ext3", false, fill_super, false};
 void ext2_init(void) {
     journal_init();
     register_filesystem(&ext2);

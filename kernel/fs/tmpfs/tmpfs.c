@@ -8,8 +8,8 @@ static const struct inode_operations dir_iops, file_iops, link_iops;
 static const struct file_operations file_fops, dir_fops;
 void insert_inode_hash(struct inode *i);
 
-/* What a mount may use: size= and nr_inodes=; half of the memory by default. Unnamed shared memory has no limit of its
- * own. */
+/* What a mount may use: size= and nr_inodes=; half of the memory by default. Unnamed shared memory has no
+ * limit of its own. */
 struct tmpfs_sb {
     atomic64_t pages, inodes; /* in use */
     u64 max_pages, max_inodes;
@@ -47,8 +47,10 @@ static void dropped(struct inode *i) {
         __atomic_sub_fetch(&s->pages.v, 1, __ATOMIC_RELAXED);
     __atomic_sub_fetch(&i->i_blocks, PAGE_SIZE / 512, __ATOMIC_RELAXED);
 }
-/* No writepage: the cache is the only copy of what is dirty, for good. Clean pages are holes that were read. */
-static const struct address_space_ops aops = {.readpage = readpage, .prepare_write = prepare_write, .dropped = dropped};
+/* No writepage: the cache is the only copy of what is dirty, for good. Clean pages are holes that were read.
+ */
+static const struct address_space_ops aops = {
+    .readpage = readpage, .prepare_write = prepare_write, .dropped = dropped};
 
 static struct inode *make(struct super_block *sb, const struct inode *dir, u32 mode, u64 rdev) {
     struct tmpfs_sb *s = sb->private;
@@ -195,7 +197,8 @@ static s64 next_block(struct inode *i, u64 index, bool data) {
             return p ? (s64)index : -1;
     }
 }
-/* Pages that a larger file, or one without a hole, has more. If they are not to be had, none of them is kept. */
+/* Pages that a larger file, or one without a hole, has more. If they are not to be had, none of them is kept.
+ */
 static int make_room(struct inode *i, u64 first, u64 end) {
     struct tmpfs_sb *s = i->sb->private;
     if (s && end - first > s->max_pages)
@@ -298,7 +301,8 @@ static int statfs(struct super_block *sb, struct statfs *st) {
     return 0;
 }
 static void put_super(struct super_block *sb) { kfree(sb->private); }
-static const struct super_operations sops = {.evict_inode = evict, .statfs = statfs, .put_super = put_super, .drop_names = d_release_tree};
+static const struct super_operations sops = {
+    .evict_inode = evict, .statfs = statfs, .put_super = put_super, .drop_names = d_release_tree};
 
 static int fill(struct super_block *sb, u32 mode) {
     sb->ops = &sops;
