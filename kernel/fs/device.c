@@ -328,7 +328,8 @@ static ssize_t bdev_write(struct file *f, struct iov_iter *it, loff_t *pos) {
     mutex_unlock(&i->lock);
     return r;
 }
-static int bdev_fsync(struct file *f) {
+static int bdev_fsync(struct file *f, bool datasync) {
+    (void)datasync;
     struct block_device *b = f->private;
     writeback_mapping(f->mapping, true);
     int e = block_flush(b), r = file_check_error(f);

@@ -47,6 +47,8 @@ struct inode {
     struct list_head watches; /* inotify.c */
     struct list_head orphan;  /* ext2: unlinked, and in use */
     u32 journal_tid;          /* the last transaction that it was changed in */
+    u32 datasync_tid; /* the last one that changed where its data are; */
+    loff_t disk_size; /* and the length that it knows */
 };
 
 /* A name in a directory. Negative (inode NULL): known not to exist. A dentry with count 0 stays cached. */
@@ -173,7 +175,7 @@ struct file_operations {
     long (*ioctl)(struct file *f, u32 cmd, u64 arg);
     int (*open)(struct inode *inode, struct file *f);
     void (*release)(struct file *f);
-    int (*fsync)(struct file *f);
+    int (*fsync)(struct file *f, bool datasync); /* datasync: not what is of no use to find the data, as times */
     loff_t (*llseek)(struct file *f, loff_t off, int whence);
 };
 
@@ -333,7 +335,7 @@ long do_unlink(int dfd, const char *name, bool rmdir);
 /* Kernel memory from or to a file at pos: bytes, or -errno. May sleep. */
 ssize_t kernel_read(struct file *f, void *buf, size_t n, loff_t pos);
 ssize_t kernel_write(struct file *f, const void *buf, size_t n, loff_t pos);
-int vfs_fsync(struct file *f);
+int vfs_fsync(struct file *f, bool datasync);
 ssize_t generic_file_read(struct file *f, struct iov_iter *it, loff_t *pos);
 ssize_t generic_file_write(struct file *f, struct iov_iter *it, loff_t *pos);
 loff_t generic_llseek(struct file *f, loff_t off, int whence);

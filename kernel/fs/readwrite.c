@@ -43,7 +43,7 @@ static ssize_t write_as(struct file *f, struct iov_iter *it, loff_t *pos, u32 fl
     if (r > 0)
         fsnotify_file(f, IN_MODIFY);
     if (r > 0 && (flags & O_DSYNC)) {
-        int e = vfs_fsync(f);
+        int e = vfs_fsync(f, (flags & O_SYNC) != O_SYNC);
         r = e ? e : r;
     }
     return r;
@@ -130,7 +130,7 @@ long sys_pwritev(u64 fd, u64 vec, u64 n, u64 pos) { return rw_vec(fd, vec, n, tr
 static long rw_vec2(u64 fd, u64 vec, u64 n, bool write, u64 pos, u64 rwf) {
     if (rwf & ~(u64)(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_APPEND))
         return -EOPNOTSUPP;
-    u32 flags = (rwf & (RWF_DSYNC | RWF_SYNC) ? O_DSYNC : 0) | (rwf & RWF_APPEND ? O_APPEND : 0);
+    u32 flags = (rwf & RWF_SYNC ? O_SYNC : rwf & RWF_DSYNC ? O_DSYNC : 0) | (rwf & RWF_APPEND ? O_APPEND : 0);
     return rw_vec(fd, vec, n, write, pos != ~0UL, pos, flags);
 }
 long sys_preadv2(u64 fd, u64 vec, u64 n, u64 pos, u64 high, u64 flags) {
@@ -321,13 +321,13 @@ long sys_getdents64(u64 fd, u64 buf, u64 n) {
     return r;
 }
 
-int vfs_fsync(struct file *f) {
+int vfs_fsync(struct file *f, bool datasync) {
     if (f->f_op->fsync)
-        return f->f_op->fsync(f);
+        return f->f_op->fsync(f, datasync);
     return S_ISREG(f->inode->i_mode) || S_ISDIR(f->inode->i_mode) || S_ISBLK(f->inode->i_mode) ? 0 : -EINVAL;
 }
-long sys_fsync(u64 fd) { return ON_FILE(fd, vfs_fsync(f)); }
-long sys_fdatasync(u64 fd) { return ON_FILE(fd, vfs_fsync(f)); }
+long sys_fsync(u64 fd) { return ON_FILE(fd, vfs_fsync(f, false)); }
+long sys_fdatasync(u64 fd) { return ON_FILE(fd, vfs_fsync(f, true)); }
 long sys_sync(void) {
     sync_all(true);
     return 0;

@@ -632,7 +632,7 @@ long sys_msync(u64 start, u64 len, u64 flags) {
         if (hole)
             return -ENOMEM;
         if (f) {
-            long r = vfs_fsync(f);
+            long r = vfs_fsync(f, true);
             fput(f);
             if (r)
                 return r;

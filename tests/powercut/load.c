@@ -1,5 +1,5 @@
 /* load DISK ACKS SCRIPT... : what powercut.py wrote, each script by a process of its own, in /mnt. One step a
- * line, a system call or two each; what was made durable (f, m) is then acknowledged in a block of the disk
+ * line, a system call or two each; what was made durable (f; m and s: of the data alone) is then acknowledged in a block of the disk
  * behind the file system (at byte ACKS), so that whoever looks at the disk after a power cut knows what must
  * be there. As process 1 of Linux it first loads the modules that it finds in /mod, and mounts the disk. */
 #define _GNU_SOURCE
@@ -27,10 +27,10 @@ static void die(const char *what, int line) {
     printf("load: step %d, %s: %s\n", line, what, strerror(errno));
     _exit(1);
 }
-static void acknowledge(int dev, int worker, uint64_t step) {
+static void acknowledge(int dev, int worker, uint64_t step, int data_alone) {
     static uint64_t block[512] __attribute__((aligned(4096)));
     block[0] = 0x6b6361656e6974UL; /* "tineack" */
-    block[1] = step;
+    block[1 + data_alone] = step;
     if (pwrite(dev, block, sizeof(block), ack_base + worker * 4096L) != sizeof(block) || fsync(dev))
         die("acknowledge", step);
 }
@@ -47,8 +47,9 @@ static void run(int worker, const char *script) {
     for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"), step++) {
         int n = sscanf(line, "%c %63s %63s", &op, a, b);
         x = n > 2 ? strtoul(b, 0, 10) : 0;
-        const char *more = n > 2 ? strrchr(line, ' ') : line;
-        y = strtoul(more, 0, 10);
+        y = 0;
+        if (n > 2)
+            sscanf(line, "%*c %*s %*s %lu", &y);
         switch (op) {
         case 'c': /* create NAME */
             if ((fd = open(a, O_CREAT | O_EXCL | O_WRONLY, 0644)) < 0)
@@ -70,7 +71,7 @@ static void run(int worker, const char *script) {
             if ((fd = open(a, O_RDONLY)) < 0 || fsync(fd))
                 die(line, step);
             close(fd);
-            acknowledge(dev, worker, step + 1);
+            acknowledge(dev, worker, step + 1, 0);
             break;
         case 'r':
             if (rename(a, b))
@@ -118,7 +119,16 @@ static void run(int worker, const char *script) {
                 die(line, step);
             munmap(p, 4096);
             close(fd);
-            acknowledge(dev, worker, step + 1);
+            acknowledge(dev, worker, step + 1, 1);
+            break;
+        }
+        case 's': { /* the same by a write, and fdatasync */
+            unsigned char data[4096];
+            pattern(data, x, y * 4096, 4096);
+            if ((fd = open(a, O_RDWR)) < 0 || pwrite(fd, data, 4096, y * 4096) != 4096 || fdatasync(fd))
+                die(line, step);
+            close(fd);
+            acknowledge(dev, worker, step + 1, 1);
             break;
         }
         default:

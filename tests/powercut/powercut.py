@@ -28,7 +28,7 @@ def script(rng, steps):
     while len(lines) < steps:
         n += 1
         names = list(files)
-        kind = rng.choice("ccaaaaaffrruulldxttommm" if names else "cd")
+        kind = rng.choice("ccaaaaaffrruulldxttommss" if names else "cd")
         name = rng.choice(names) if names else None
         where = rng.choice(dirs) + "/" if dirs and rng.random() < 0.3 else ""
         if kind == "c" and len(files) < 12:
@@ -71,8 +71,8 @@ def script(rng, steps):
         elif kind == "t" and files[name][1]:
             files[name][1] = rng.randrange(files[name][1])
             lines.append(f"t {name} {files[name][1]}")
-        elif kind == "m" and files[name][1] >= PAGE:
-            lines.append(f"m {name} {n} {rng.randrange(files[name][1] // PAGE)}")
+        elif kind in "ms" and files[name][1] >= PAGE:
+            lines.append(f"{kind} {name} {n} {rng.randrange(files[name][1] // PAGE)} {files[name][0]}")
     return lines
 
 
@@ -106,7 +106,7 @@ class State:
             f = self.files[w[1]]
             f.size = int(w[2])
             f.pages = {p: i for p, i in f.pages.items() if p * PAGE < f.size}
-        elif w[0] == "m":
+        elif w[0] in "ms":
             self.files[w[1]].pages[int(w[3])] = int(w[2])
 
 
@@ -120,11 +120,17 @@ def pattern(ident, page):
     return _patterns[key]
 
 
-def content_ok(data, f, later, cuts):
-    """later: patterns that may be in a page already, because what is stored in place needs no transaction; cuts: from where on in a page there may
+def content_ok(data, f, later, cuts, synced):
+    """synced: pages of files whose last pattern, or one of those that came later, must be there. later: patterns that may be in a page already, because what is stored in place needs no transaction; cuts: from where on in a page there may
     be zeros, because a truncation that is to come has cleared its last page."""
+    if any(i == f.ident and p * PAGE >= len(data) for i, p in synced):
+        return False
     for p in range((len(data) + PAGE - 1) // PAGE):
         have = data[p * PAGE:(p + 1) * PAGE]
+        if (f.ident, p) in synced:
+            if not mixed(have, synced[f.ident, p], p, PAGE):
+                return False
+            continue
         idents = {f.pages.get(p, f.ident), *later.get(p, ())}
         # A page that was cut and written again has two patterns in it, where one was stored in place before.
         if not any(i is not None and have == pattern(i, p)[:len(have)] for i in idents) and not mixed(have, {f.ident, *idents}, p, cuts.get(p, PAGE)):
@@ -150,7 +156,7 @@ def tree(image, ino):
     return files, dirs
 
 
-def worker_ok(image, ino, lines, acked):
+def worker_ok(image, ino, lines, acked, data_acked):
     """None, or what is wrong. ino: its directory, or None."""
     if ino is None:
         return f"its directory is gone, and {acked} steps were acknowledged" if acked else None
@@ -165,13 +171,19 @@ def worker_ok(image, ino, lines, acked):
             same = {}
             fits = fits and all(same.setdefault(id(state.files[n]), c) == c for n, (c, _) in files.items())  # links
             if fits:
-                later, cuts = {}, {}
-                for line in lines[m:]:
+                later, cuts, synced = {}, {}, {}
+                for k, line in enumerate(lines[m:], m):
                     w = line.split()
                     if w[0] == "t":
                         page = int(w[2]) // PAGE
                         cuts[page] = min(cuts.get(page, PAGE), int(w[2]) % PAGE)
-                    if w[0] == "m":
+                        synced = {key: v for key, v in synced.items() if key[1] < page}  # of whichever file
+                    if w[0] in ("m", "s"):
+                        key = int(w[4]), int(w[3])
+                        if k < data_acked:
+                            synced[key] = {int(w[2])}
+                        elif key in synced:
+                            synced[key].add(int(w[2]))
                         later.setdefault(int(w[3]), set()).add(int(w[2]))
                 for n, (c, _) in files.items():
                     if c not in contents:
@@ -179,7 +191,7 @@ def worker_ok(image, ino, lines, acked):
                     f = state.files[n]
                     if f.ident is None and f is grows:
                         f.ident = int(nxt[2])
-                    if not content_ok(contents[c], f, later, cuts):
+                    if not content_ok(contents[c], f, later, cuts, synced):
                         break
                 else:
                     return None
@@ -199,7 +211,7 @@ def prepare(tmp, workers, steps, seed, journal_mb):
 
 
 def acks_of(image):
-    return [struct.unpack_from("<QQ", image, FS_MB * 1024 * 1024 + w * PAGE) for w in range(ACKS // PAGE)]
+    return [struct.unpack_from("<QQQ", image, FS_MB * 1024 * 1024 + w * PAGE) for w in range(ACKS // PAGE)]
 
 
 def record(tmp, workers, steps, seed, cpus, journal_mb):
@@ -269,10 +281,10 @@ def state_ok(path, scripts, acks):
         img = ext2.Image(f.read())
     top = img.names(2)
     for w, lines in enumerate(scripts):
-        acked = acks[w][1] if acks[w][0] == 0x6b6361656e6974 else 0
-        wrong = worker_ok(img, top.get(f"w{w}"), lines, acked)
+        acked, data_acked = acks[w][1:] if acks[w][0] == 0x6b6361656e6974 else (0, 0)
+        wrong = worker_ok(img, top.get(f"w{w}"), lines, acked, data_acked)
         if wrong:
-            return f"worker {w}, acknowledged {acked}: {wrong}"
+            return f"worker {w}, acknowledged {acked}, of data {data_acked}: {wrong}"
     return None
 
 

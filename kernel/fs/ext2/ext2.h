@@ -96,7 +96,7 @@ struct inode *ext2_new_inode(struct inode *dir, u32 mode, u64 rdev);
 int ext2_truncate(struct inode *inode, loff_t size);
 s64 ext2_next_block(struct inode *inode, u64 index, bool data); /* see inode_operations */
 int ext2_write_inode(struct inode *inode);
-int ext2_fsync(struct file *f);
+int ext2_fsync(struct file *f, bool datasync);
 void ext2_error(struct super_block *sb, const char *what, u64 number);
 bool ext2_valid_block(struct ext2_sb *s, u64 b); /* b may hold a file's data */
 void ext2_evict(struct inode *i);                /* the last use of an inode in memory ends */

@@ -180,6 +180,7 @@ static s64 map_locked(struct inode *i, u64 index, bool create, bool *fresh) {
             *slot = block;
             if (holder)
                 journal_dirty(i->sb, holder);
+            journal_inode_data(i);
             mark_inode_dirty(i);
         }
         if (!ext2_valid_block(s, block)) {
@@ -357,6 +358,7 @@ static int truncate_to(struct inode *i, loff_t size) {
         ext2_free_blocks_from(i, DIV_ROUND_UP((u64)size, PAGE_SIZE));
     }
     WRITE_ONCE(i->i_size, size);
+    journal_inode_data(i);
     mark_inode_dirty(i);
     return 0;
 }
@@ -429,7 +431,7 @@ static struct inode *get_inode(struct super_block *sb, u32 ino, bool orphan) {
         i->i_nlink = d->i_links_count;
         i->i_uid = d->i_uid | (u32)d->i_uid_high << 16;
         i->i_gid = d->i_gid | (u32)d->i_gid_high << 16;
-        i->i_size = d->i_size | (S_ISREG(d->i_mode) ? (u64)d->i_size_high << 32 : 0);
+        i->i_size = i->disk_size = d->i_size | (S_ISREG(d->i_mode) ? (u64)d->i_size_high << 32 : 0);
         i->i_blocks = d->i_blocks;
         bool extra = has_extra(i->sb, d, EXTRA_TIMES);
         i->i_atime = get_time(d->i_atime, extra ? d->i_atime_extra : 0);
@@ -531,6 +533,10 @@ static int write_inode(struct inode *i) {
 int ext2_write_inode(struct inode *i) {
     journal_start(i->sb);
     i->dirty = false;
+    if (i->disk_size != i->i_size) {
+        journal_inode_data(i);
+        i->disk_size = i->i_size;
+    }
     int r = write_inode(i);
     journal_stop(i->sb);
     return r;
@@ -607,6 +613,7 @@ struct inode *ext2_new_inode(struct inode *dir, u32 mode, u64 rdev) {
         return ERR_PTR(ino);
     }
     i->i_ino = ino;
+    journal_inode_data(i);
     inode_init_owner(i, dir, mode);
     i->i_rdev = rdev;
     /* Clear what an earlier file left in the disk inode. */
@@ -656,10 +663,14 @@ void ext2_evict(struct inode *i) {
 
 /* fsync: data, the inode, then all metadata of the disk, then the disk's own cache. With a journal the data,
  * then what is in the running transaction. */
-int ext2_fsync(struct file *f) {
+int ext2_fsync(struct file *f, bool datasync) {
     struct block_device *b = f->inode->sb->bdev;
     if (f->inode->sb->journaled) {
         writeback_mapping(&f->inode->i_data, true);
+        if (datasync && journal_has_data(f->inode)) {
+            int e = block_flush(b), r = file_check_error(f);
+            return r ? r : e;
+        }
         if (f->inode->dirty)
             ext2_write_inode(f->inode);
         int e = journal_commit(f->inode->sb), r = file_check_error(f);

@@ -101,6 +101,13 @@ void journal_inode(struct inode *i) {
     i->journal_tid = j->running.tid;
     ext2_reserve_inode(i);
 }
+void journal_inode_data(struct inode *i) {
+    if (i->sb->journaled)
+        i->datasync_tid = journal_of(i->sb)->running.tid;
+}
+bool journal_has_data(struct inode *i) {
+    return i->disk_size == i->i_size && (s32)(READ_ONCE(journal_of(i->sb)->committed) - i->datasync_tid) >= 0;
+}
 static void remember(struct journal *j, struct radix_tree *t, u64 block) {
     for (int r = -ENOMEM; r == -ENOMEM;) {
         u64 irq = spin_lock_irqsave(&j->lock);

@@ -120,6 +120,9 @@ static inline void ext2_dirty_put(struct super_block *sb, struct page *p) {
 /* The inode has changed, in a handle: it will be written in its transaction, where room is kept for it.
  * (Without one, as by chmod, it is written when there is room.) */
 void journal_inode(struct inode *inode);
+/* And what is needed to find its data has: fdatasync waits for this transaction. In a handle. */
+void journal_inode_data(struct inode *inode);
+bool journal_has_data(struct inode *inode); /* it is on the disk already */
 /* That block is free; metadata: what was logged for it is void. And may it be taken? */
 void journal_freed(struct super_block *sb, u64 block, bool metadata);
 bool __journal_may_take(struct super_block *sb, u64 block);
