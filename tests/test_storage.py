@@ -25,10 +25,11 @@ def clean(path):
     return True
 
 
-@pytest.mark.parametrize("seed, cpus", [(11, 1), (12, 4)])
-def test_power_cuts(seed, cpus):
-    """make test-powercut in short."""
-    r = subprocess.run([sys.executable, os.path.join(TOP, "tests/powercut/powercut.py"), "--seed", str(seed), "--cpus", str(cpus), "--points", "40", "--tine", "2"],
+@pytest.mark.parametrize("seed, cpus, checksums", [(11, 1, 0), (12, 4, 0), (13, 2, 3)])
+def test_power_cuts(seed, cpus, checksums):
+    """make test-powercut in short; also with checksums in the log, which e2fsck looks at."""
+    r = subprocess.run([sys.executable, os.path.join(TOP, "tests/powercut/powercut.py"), "--seed", str(seed), "--cpus", str(cpus), "--points", "40", "--tine", "2",
+                        "--checksums", str(checksums)],
                        capture_output=True, text=True)
     assert r.returncode == 0 and "0 wrong" in r.stdout, r.stdout + r.stderr
 
@@ -202,6 +203,28 @@ def test_blocks_that_cannot_be_read(machine, tmp_path):
                     debug=True, timeout=60, extra=blkdebug(image, {"event": "none", "iotype": "read", "errno": 5, "sector": block * 8, "once": "off"}))
     assert "bad 1" in r.text and "200000" in r.text and "fine" in r.text, r.text
     assert clean(image)
+
+
+def test_a_log_with_checksums_that_are_wrong(machine, tmp_path):
+    """One bit of a copy in the log, of what describes it, of the log's super block: each is noticed."""
+    scripts, before, log = powercut.record(str(tmp_path), 1, 60, 61, 1, 4, checksums=3)
+    image = bytearray(open(before, "rb").read())
+    ops = powercut.entries(log)
+    powercut.apply(image, [op for op in ops[:len(ops) * 3 // 4] if op[1] is not None])
+    first = int.from_bytes(image[journal_block(before, 0) * 4096 + 28:][:4], "big")  # where the log begins
+
+    def mounted(at):
+        bad = tmp_path / "bad"
+        damaged = bytearray(image)
+        if at:
+            damaged[at] ^= 4
+        bad.write_bytes(damaged)
+        return machine.run("mount -t ext3 /dev/vdb /mnt && umount /mnt; dmesg | grep ext2", debug=True, extra=second_disk(bad), timeout=60).text
+    block = [journal_block(before, n) * 4096 for n in (0, first, first + 1)]
+    assert "recovered" in mounted(0) and "recovered 0" not in mounted(0)
+    assert "the checksum of its journal's super block is wrong" in mounted(block[0] + 300)
+    assert "recovered 0 transactions" in mounted(block[1] + 2000)
+    assert "the journal's copy of block" in mounted(block[2] + 2000)
 
 
 @pytest.mark.parametrize("seed", range(8))

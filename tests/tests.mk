@@ -10,7 +10,7 @@ $(B)/tests/bench-linux: user/bench.c
 $(B)/tests/true-linux: Makefile
 	@mkdir -p $(@D)
 	$(Q)echo 'int main(void) { return 0; }' | $(LCC) -static -O1 -x c -o $@ -
-HOSTSRC := kernel/lib/fdt.c kernel/lib/string.c kernel/lib/printf.c kernel/lib/rbtree.c kernel/lib/radix.c kernel/lib/elfcheck.c kernel/lib/chacha.c
+HOSTSRC := kernel/lib/fdt.c kernel/lib/string.c kernel/lib/printf.c kernel/lib/rbtree.c kernel/lib/radix.c kernel/lib/elfcheck.c kernel/lib/chacha.c kernel/lib/crc32c.c
 # memcpy and friends are renamed: the host's own must stay, and both are compared.
 $(B)/tests/host/unit: tests/host/unit.c tests/host/rename.h $(HOSTSRC) $(GEN)
 	@mkdir -p $(@D)

@@ -26,5 +26,7 @@ bool starts_with(const char *s, const char *prefix);
 int vsnprintf(char *buf, size_t n, const char *fmt, va_list ap);
 int snprintf(char *buf, size_t n, const char *fmt, ...) __printf(3, 4);
 
+/* CRC-32C of n bytes more, from `crc` on (~0 to begin with; not inverted at the end). */
+u32 crc32c(u32 crc, const void *data, size_t n);
 /* A byte stream of the generator behind /dev/urandom (ChaCha20, keyed at boot). */
 void chacha20_block(const u32 key[8], u64 counter, u8 out[64]);

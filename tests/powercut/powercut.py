@@ -201,12 +201,37 @@ def worker_ok(image, ino, lines, acked, data_acked):
 
 
 # --- recording and cutting ---
-def prepare(tmp, workers, steps, seed, journal_mb):
+def crc32c(data):
+    crc = 0xffffffff
+    for b in data:
+        crc ^= b
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return crc
+
+
+def add_checksums(disk, version):
+    """The log of a fresh disk has them from now on: mke2fs gives them to ext4 alone."""
+    block = int(subprocess.run(["debugfs", "-R", "bmap <8> 0", disk], capture_output=True, text=True).stdout.split()[-1])
+    with open(disk, "r+b") as f:
+        f.seek(block * 4096)
+        sb = bytearray(f.read(1024))
+        struct.pack_into(">I", sb, 40, struct.unpack_from(">I", sb, 40)[0] | {2: 8, 3: 16}[version])
+        sb[0x50] = 4  # by CRC-32C
+        struct.pack_into(">I", sb, 0xfc, 0)
+        struct.pack_into(">I", sb, 0xfc, crc32c(sb))
+        f.seek(block * 4096)
+        f.write(sb)
+
+
+def prepare(tmp, workers, steps, seed, journal_mb, checksums=0):
     """A fresh disk and scripts for it."""
     rng = random.Random(seed)
     disk = os.path.join(tmp, "disk")
     subprocess.run(["truncate", "-s", str(FS_MB * 1024 * 1024 + ACKS), disk], check=True)
     subprocess.run(["mke2fs", "-q", "-F", "-t", "ext3", "-b", "4096", "-J", f"size={journal_mb}", disk, str(FS_MB * 256)], check=True)
+    if checksums:
+        add_checksums(disk, checksums)
     return disk, [script(rng, steps) for _ in range(workers)]
 
 
@@ -214,8 +239,8 @@ def acks_of(image):
     return [struct.unpack_from("<QQQ", image, FS_MB * 1024 * 1024 + w * PAGE) for w in range(ACKS // PAGE)]
 
 
-def record(tmp, workers, steps, seed, cpus, journal_mb):
-    disk, scripts = prepare(tmp, workers, steps, seed, journal_mb)
+def record(tmp, workers, steps, seed, cpus, journal_mb, checksums=0):
+    disk, scripts = prepare(tmp, workers, steps, seed, journal_mb, checksums)
     log = os.path.join(tmp, "log")
     subprocess.run(["cp", disk, disk + ".before"], check=True)
     open(log, "wb").close()
@@ -305,10 +330,11 @@ def main():
     p.add_argument("--tine", type=int, default=3, help="of these, so many are replayed by tine too")
     p.add_argument("--cpus", type=int, default=2)
     p.add_argument("--journal", type=int, default=4, help="MB")
+    p.add_argument("--checksums", type=int, default=0, choices=(0, 2, 3), help="version of those in the log")
     a = p.parse_args()
     bad = 0
     with tempfile.TemporaryDirectory() as tmp:
-        scripts, before, log = record(tmp, a.workers, a.steps, a.seed, a.cpus, a.journal)
+        scripts, before, log = record(tmp, a.workers, a.steps, a.seed, a.cpus, a.journal, a.checksums)
         ops = entries(log)
         rng = random.Random(a.seed + 1000)
         flushes = sum(d is None for _, d in ops)

@@ -192,10 +192,35 @@ static void set_header(void *at, u32 type, u32 tid) {
     *(struct jbd2_header *)at = (struct jbd2_header){be32_of(JBD2_MAGIC), be32_of(type), be32_of(tid)};
 }
 
-#define TAGS ((EXT2_BLOCK_SIZE - sizeof(struct jbd2_header) - 16) / sizeof(struct jbd2_tag))
-#define REVOKES ((EXT2_BLOCK_SIZE - sizeof(struct jbd2_revoke)) / 4)
-static u32 blocks_needed(const struct transaction *t) {
-    return t->nr_pages + DIV_ROUND_UP(t->nr_pages, TAGS) + DIV_ROUND_UP(t->revoked.count, REVOKES) + 1;
+/* --- checksums --- */
+#define TAIL (EXT2_BLOCK_SIZE - 4)
+u32 journal_block_checksum(const struct journal *j, void *block, u32 at) {
+    static const u32 zero;
+    u32 crc = crc32c(j->seed, block, at);
+    return crc32c(crc32c(crc, &zero, 4), (u8 *)block + at + 4, EXT2_BLOCK_SIZE - at - 4);
+}
+u32 journal_data_checksum(const struct journal *j, const void *data, u32 tid) {
+    struct be32 sequence = be32_of(tid);
+    return crc32c(crc32c(j->seed, &sequence, 4), data, EXT2_BLOCK_SIZE);
+}
+static void seal(const struct journal *j, void *block, u32 at) {
+    if (j->checksums)
+        *(struct be32 *)((u8 *)block + at) = be32_of(journal_block_checksum(j, block, at));
+}
+static u32 super_checksum(const struct jbd2_super *s) {
+    struct jbd2_super copy = *s;
+    copy.checksum = be32_of(0);
+    return crc32c(~0u, &copy, sizeof(copy));
+}
+
+static u32 tags(const struct journal *j) {
+    return (EXT2_BLOCK_SIZE - sizeof(struct jbd2_header) - 16 - journal_tail(j)) / j->tag_size;
+}
+static u32 revokes(const struct journal *j) {
+    return (EXT2_BLOCK_SIZE - sizeof(struct jbd2_revoke) - journal_tail(j)) / j->revoke_size;
+}
+static u32 blocks_needed(const struct journal *j, const struct transaction *t) {
+    return t->nr_pages + DIV_ROUND_UP(t->nr_pages, tags(j)) + DIV_ROUND_UP(t->revoked.count, revokes(j)) + 1;
 }
 static u32 log_free(const struct journal *j) {
     u32 size = j->end - j->first, used = j->head >= j->tail ? j->head - j->tail : size - (j->tail - j->head);
@@ -209,36 +234,43 @@ static void write_revokes(struct log_write *w, struct transaction *t) {
         if (!p)
             return;
         struct jbd2_revoke *r = page_address(p);
-        u32 n = 0;
+        const struct journal *j = w->j;
+        u32 n = 0, words = j->revoke_size / 4;
         memset(r, 0, EXT2_BLOCK_SIZE);
         set_header(r, JBD2_REVOKE, t->tid);
-        for (; n < REVOKES && radix_next(&t->revoked, &block); block++)
-            r->block[n++] = be32_of(block);
-        r->bytes = be32_of(sizeof(*r) + 4 * n);
+        for (; n < revokes(j) && radix_next(&t->revoked, &block); block++)
+            r->block[++n * words - 1] = be32_of(block);
+        r->bytes = be32_of(sizeof(*r) + j->revoke_size * n);
+        seal(j, r, TAIL);
         log_submit(w, p);
     }
+}
+static void end_descriptor(struct log_write *w, struct page *p, struct jbd2_tag *last) {
+    last->flags |= __builtin_bswap16(JBD2_FLAG_LAST);
+    seal(w->j, page_address(p), TAIL);
+    log_submit(w, p);
 }
 /* Copies of the transaction's pages, each run of them behind a block that says where they belong. No handle
  * is open. */
 static void freeze(struct log_write *w, struct transaction *t) {
+    const struct journal *j = w->j;
     struct page *descriptor = NULL;
-    struct jbd2_tag *tag = NULL, *last = NULL;
+    u8 *at = NULL;
+    struct jbd2_tag *tag = NULL;
     struct changed_page *c;
     u32 n = 0;
     list_for_each_entry(c, &t->pages, link) {
         page_clear(c->page, PG_JOURNAL);
         if (w->error)
             continue;
-        if (!descriptor || n == TAGS) {
-            if (descriptor) {
-                last->flags |= __builtin_bswap16(JBD2_FLAG_LAST);
-                log_submit(w, descriptor);
-            }
+        if (!descriptor || n == tags(j)) {
+            if (descriptor)
+                end_descriptor(w, descriptor, tag);
             if (!(descriptor = log_next(w)))
                 continue;
             memset(page_address(descriptor), 0, EXT2_BLOCK_SIZE);
             set_header(page_address(descriptor), JBD2_DESCRIPTOR, t->tid);
-            tag = page_address(descriptor) + sizeof(struct jbd2_header);
+            at = page_address(descriptor) + sizeof(struct jbd2_header);
             n = 0;
         }
         struct page *copy = log_next(w);
@@ -251,17 +283,23 @@ static void freeze(struct log_write *w, struct transaction *t) {
             *words = 0;
             flags |= JBD2_FLAG_ESCAPE;
         }
-        *tag = (struct jbd2_tag){be32_of(c->block), 0, __builtin_bswap16(flags)};
-        last = tag++;
+        tag = (void *)at;
+        tag->block = be32_of(c->block);
+        tag->flags = __builtin_bswap16(flags);
+        u32 sum = j->checksums ? journal_data_checksum(j, words, t->tid) : 0;
+        if (j->checksums == 3)
+            tag->checksum3 = be32_of(sum);
+        else
+            tag->checksum = __builtin_bswap16(sum);
+        at += j->tag_size;
         if (!n++) {
-            memcpy(tag, w->j->super->uuid, 16);
-            tag += 2;
+            memcpy(at, j->super->uuid, 16);
+            at += 16;
         }
         log_submit(w, copy);
     }
     if (descriptor && n) {
-        last->flags |= __builtin_bswap16(JBD2_FLAG_LAST);
-        log_submit(w, descriptor);
+        end_descriptor(w, descriptor, tag);
     } else if (descriptor) { /* the log has no block for the first copy: w->error */
         unlock_page(descriptor);
         put_page(descriptor);
@@ -276,8 +314,9 @@ static void write_commit_block(struct log_write *w, u32 tid) {
     memset(page_address(p), 0, EXT2_BLOCK_SIZE);
     set_header(page_address(p), JBD2_COMMIT, tid);
     struct abi_timespec now = current_time();
-    struct be32 *time = page_address(p) + 48; /* seconds in 8 bytes, nanoseconds */
-    time[1] = be32_of(now.tv_sec), time[2] = be32_of(now.tv_nsec);
+    struct jbd2_commit *c = page_address(p);
+    c->seconds = be32_of(now.tv_sec), c->nanoseconds = be32_of(now.tv_nsec);
+    seal(w->j, c, offsetof(struct jbd2_commit, checksum));
     log_submit(w, p);
     log_wait(w);
 }
@@ -288,6 +327,8 @@ int journal_write_super(struct journal *j, u32 sequence, u32 start) {
     wait_on_page(p, PG_WRITEBACK);
     j->super->sequence = be32_of(sequence);
     j->super->start = be32_of(start);
+    if (j->checksums)
+        j->super->checksum = be32_of(super_checksum(j->super));
     get_page(p);
     write_cached_page(p);
     wait_on_page(p, PG_WRITEBACK);
@@ -393,7 +434,7 @@ static int commit_locked(struct journal *j, bool all_in_place) {
     current->journal_depth = 0;
     struct transaction *t = &j->committing;
     prune(&j->running);
-    u32 needed = blocks_needed(&j->running);
+    u32 needed = blocks_needed(j, &j->running);
     bool empty = !j->running.nr_pages && !j->running.revoked.count;
     int r = 0;
     if (WARN_ON(!empty && needed > log_free(j))) /* journal_start and checkpoints see to it */
@@ -505,7 +546,17 @@ int journal_open(struct super_block *sb) {
         js->h.type = be32_of(JBD2_SUPER_V2);
         js->feature_compat = js->feature_incompat = js->feature_ro_compat = be32_of(0);
     }
-    if ((be32_get(js->feature_incompat) & ~JBD2_INCOMPAT_REVOKE) || be32_get(js->feature_ro_compat)) {
+    u32 incompat = be32_get(js->feature_incompat);
+    const u32 known = JBD2_INCOMPAT_REVOKE | JBD2_INCOMPAT_64BIT | JBD2_INCOMPAT_CSUM_V2 | JBD2_INCOMPAT_CSUM_V3;
+    j->checksums = incompat & JBD2_INCOMPAT_CSUM_V3 ? 3 : incompat & JBD2_INCOMPAT_CSUM_V2 ? 2 : 0;
+    j->seed = crc32c(~0u, js->uuid, 16);
+    j->tag_size = j->checksums == 3 ? 16 : 8 + (j->checksums ? 2 : 0) + (incompat & JBD2_INCOMPAT_64BIT ? 4 : 0);
+    j->revoke_size = incompat & JBD2_INCOMPAT_64BIT ? 8 : 4;
+    if (j->checksums && (js->checksum_type != JBD2_CRC32C || be32_get(js->checksum) != super_checksum(js))) {
+        printk("ext2: %s: the checksum of its journal's super block is wrong (run e2fsck)\n", name);
+        return -EUCLEAN;
+    }
+    if ((incompat & ~known) || be32_get(js->feature_ro_compat)) {
         printk("ext2: %s: its journal uses features that tine does not know: %x (run e2fsck)\n", name,
                be32_get(js->feature_incompat));
         return -EINVAL;

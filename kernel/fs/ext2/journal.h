@@ -17,6 +17,10 @@
 #define JBD2_FLAG_SAME_UUID 2u
 #define JBD2_FLAG_LAST 8u
 #define JBD2_INCOMPAT_REVOKE 1u
+#define JBD2_INCOMPAT_64BIT 2u
+#define JBD2_INCOMPAT_CSUM_V2 8u
+#define JBD2_INCOMPAT_CSUM_V3 16u
+#define JBD2_CRC32C 4u
 
 struct be32 { /* the format's numbers have their most significant byte first */
     u32 raw;
@@ -35,10 +39,26 @@ struct jbd2_super {
     struct be32 feature_compat, feature_incompat, feature_ro_compat; /* version 2 */
     u8 uuid[16];
     struct be32 users;
+    u8 more[12];
+    u8 checksum_type; /* JBD2_CRC32C, if the log has checksums */
+    u8 unused[171];
+    struct be32 checksum; /* of these 1,024 bytes, itself 0 */
+    u8 rest[768];
 };
-struct jbd2_tag { /* the first in a descriptor is followed by the journal's uuid */
+_Static_assert(sizeof(struct jbd2_super) == 1024 && offsetof(struct jbd2_super, checksum) == 0xfc, "on the disk");
+/* A tag is 8 bytes, or with the features CSUM_V2 and 64BIT 10, 12 or 14, with CSUM_V3 16; the first in a descriptor is
+ * followed by the journal's uuid. */
+struct jbd2_tag {
     struct be32 block;
-    u16 checksum, flags; /* big-endian */
+    u16 checksum, flags; /* big-endian; with CSUM_V3 `flags` is the lower half of 32 bits */
+    struct be32 block_high;
+    struct be32 checksum3; /* CSUM_V3 */
+};
+struct jbd2_commit {
+    struct jbd2_header h;
+    u8 checksum_type, checksum_size, unused[2];
+    struct be32 checksum[8];
+    struct be32 seconds_high, seconds, nanoseconds;
 };
 struct jbd2_revoke {
     struct jbd2_header h;
@@ -60,6 +80,9 @@ struct journal {
     struct inode *inode; /* where the log is */
     struct page *super_page;
     struct jbd2_super *super;
+    u32 checksums; /* 0, or the version: 2, 3 */
+    u32 seed;      /* of those: the uuid's */
+    u32 tag_size, revoke_size;
     u32 first, end, head, tail; /* blocks of the log: [first, end) in a circle; the next to write; the oldest
                                    that is needed */
     struct mutex commit_mutex;  /* one commit at a time: head, tail, committing */
@@ -136,6 +159,11 @@ static inline bool journal_may_take(struct super_block *sb, u64 block) {
 bool journal_more_space(struct super_block *sb);
 /* All that was changed before is on the disk: 0, -EIO, -EROFS. No handle, page or lock is held. */
 int journal_commit(struct super_block *sb);
+/* A block of the log: its checksum, if there are any, from what is before it; that is the last 4 bytes of a descriptor or
+ * a block of revokes (`at`: 4092), and within a commit block. And of block `data`, for its tag. */
+u32 journal_block_checksum(const struct journal *j, void *block, u32 at);
+u32 journal_data_checksum(const struct journal *j, const void *data, u32 tid);
+static inline u32 journal_tail(const struct journal *j) { return j->checksums ? 4 : 0; } /* bytes of it */
 /* The disk block of a block of the log. -EIO: it has none. */
 s64 journal_block(struct journal *j, u32 block);
 int journal_write_super(struct journal *j, u32 sequence, u32 start);

@@ -21,7 +21,9 @@ static struct page *read_log(struct journal *j, u32 block) {
 }
 
 /* One block of the log to its place. */
-static int put_in_place(struct recovery *r, u32 from, u32 block, bool escaped) {
+static int put_in_place(struct recovery *r, u32 from, u32 tid, const struct jbd2_tag *tag) {
+    u32 block = be32_get(tag->block);
+    bool escaped = __builtin_bswap16(tag->flags) & JBD2_FLAG_ESCAPE;
     struct journal *j = r->j;
     if (block >= EXT2_SB(j->sb)->blocks_count) {
         printk("ext2: %s: the journal has a block out of range: %u\n", j->sb->bdev->name, block);
@@ -30,6 +32,12 @@ static int put_in_place(struct recovery *r, u32 from, u32 block, bool escaped) {
     struct page *p = read_log(j, from);
     if (IS_ERR(p))
         return PTR_ERR(p);
+    u32 sum = j->checksums ? journal_data_checksum(j, page_address(p), tid) : 0;
+    if (j->checksums == 3 ? be32_get(tag->checksum3) != sum : j->checksums && __builtin_bswap16(tag->checksum) != (u16)sum) {
+        printk("ext2: %s: the journal's copy of block %u is damaged\n", j->sb->bdev->name, block);
+        put_page(p);
+        return -EUCLEAN;
+    }
     struct page *to = grab_page(&j->sb->bdev->inode->i_data, block);
     if (to) {
         wait_on_page(to, PG_WRITEBACK);
@@ -49,20 +57,21 @@ static int descriptor(struct recovery *r, struct page *p, u32 at, u32 tid, enum 
     const u8 *b = page_address(p);
     u32 off = sizeof(struct jbd2_header);
     int n = 0;
-    while (off + sizeof(struct jbd2_tag) <= EXT2_BLOCK_SIZE) {
+    while (off + r->j->tag_size + journal_tail(r->j) <= EXT2_BLOCK_SIZE) {
         const struct jbd2_tag *tag = (const void *)(b + off);
         u32 flags = __builtin_bswap16(tag->flags), block = be32_get(tag->block);
-        if (++n > (int)(r->j->end - r->j->first))
+        bool high = r->j->tag_size >= 12 && r->j->checksums != 2 && be32_get(tag->block_high);
+        if (++n > (int)(r->j->end - r->j->first) || high)
             return -EUCLEAN;
         if (pass == REPLAY) {
             u64 by = (u64)radix_lookup(&r->revoked, block);
             int e = by && (s32)(by - 1 - tid) >= 0
                         ? (r->skipped++, 0)
-                        : put_in_place(r, wrap(r->j, at + n), block, flags & JBD2_FLAG_ESCAPE);
+                        : put_in_place(r, wrap(r->j, at + n), tid, tag);
             if (e)
                 return e;
         }
-        off += sizeof(*tag) + (flags & JBD2_FLAG_SAME_UUID ? 0 : 16);
+        off += r->j->tag_size + (flags & JBD2_FLAG_SAME_UUID ? 0 : 16);
         if (flags & JBD2_FLAG_LAST)
             break;
     }
@@ -70,16 +79,21 @@ static int descriptor(struct recovery *r, struct page *p, u32 at, u32 tid, enum 
 }
 static int revoke(struct recovery *r, struct page *p, u32 tid) {
     const struct jbd2_revoke *v = page_address(p);
-    u32 bytes = be32_get(v->bytes);
-    if (bytes > EXT2_BLOCK_SIZE || bytes < sizeof(*v))
+    u32 bytes = be32_get(v->bytes), words = r->j->revoke_size / 4;
+    if (bytes > EXT2_BLOCK_SIZE - journal_tail(r->j) || bytes < sizeof(*v))
         return -EUCLEAN;
-    for (u32 i = 0; i < (bytes - sizeof(*v)) / 4; i++) {
-        u32 block = be32_get(v->block[i]);
+    for (u32 i = 0; i < (bytes - sizeof(*v)) / 4 / words; i++) {
+        u32 block = be32_get(v->block[i * words + words - 1]);
         radix_delete(&r->revoked, block); /* passes go by number: this is the later one */
         if (radix_insert(&r->revoked, block, (void *)((u64)tid + 1)))
             return -ENOMEM;
     }
     return 0;
+}
+/* Its checksum is right, if it has one. */
+static bool sound(const struct journal *j, void *block, u32 type) {
+    u32 at = type == JBD2_COMMIT ? offsetof(struct jbd2_commit, checksum) : EXT2_BLOCK_SIZE - 4;
+    return !j->checksums || be32_get(*(struct be32 *)((u8 *)block + at)) == journal_block_checksum(j, block, at);
 }
 static int go_through(struct recovery *r, enum pass pass) {
     struct journal *j = r->j;
@@ -90,7 +104,7 @@ static int go_through(struct recovery *r, enum pass pass) {
             return pass == SCAN ? 0 : PTR_ERR(p);
         const struct jbd2_header *h = page_address(p);
         u32 type = be32_get(h->type);
-        int n = be32_get(h->magic) != JBD2_MAGIC || be32_get(h->sequence) != tid ? -1
+        int n = be32_get(h->magic) != JBD2_MAGIC || be32_get(h->sequence) != tid || !sound(j, page_address(p), type) ? -1
                 : type == JBD2_DESCRIPTOR ? descriptor(r, p, at, tid, pass)
                 : type == JBD2_REVOKE     ? (pass == REVOKE ? revoke(r, p, tid) : 0)
                 : type == JBD2_COMMIT     ? 0
