@@ -217,7 +217,7 @@ def test_junit_and_json(tmp_path):
     from xml.etree import ElementTree
     sub = folder_with(tmp_path / "s", {FILES[0]: solved(FILES[0])})  # half a lab: writes fail
     r = grade("cow", sub, "--check", "share", "--check", "last_owner", "--junit", str(tmp_path / "j.xml"), "--json", str(tmp_path / "j.json"))
-    assert r.returncode == 1, r.stdout + r.stderr
+    assert r.returncode == 1 and os.path.exists(tmp_path / "j.xml"), r.stdout + r.stderr
     suite = ElementTree.parse(tmp_path / "j.xml").getroot().find("testsuite")
     assert suite.get("tests") == "2" and suite.get("errors") == "0" and int(suite.get("failures")) >= 1
     g = json.load(open(tmp_path / "j.json"))
