@@ -47,8 +47,8 @@ struct inode {
     struct list_head watches; /* inotify.c */
     struct list_head orphan;  /* ext2: unlinked, and in use */
     u32 journal_tid;          /* the last transaction that it was changed in */
-    u32 datasync_tid; /* the last one that changed where its data are; */
-    loff_t disk_size; /* and the length that it knows */
+    u32 datasync_tid;         /* the last one that changed where its data are; */
+    loff_t disk_size;         /* and the length that it knows */
 };
 
 /* A name in a directory. Negative (inode NULL): known not to exist. A dentry with count 0 stays cached. */
@@ -175,7 +175,8 @@ struct file_operations {
     long (*ioctl)(struct file *f, u32 cmd, u64 arg);
     int (*open)(struct inode *inode, struct file *f);
     void (*release)(struct file *f);
-    int (*fsync)(struct file *f, bool datasync); /* datasync: not what is of no use to find the data, as times */
+    int (*fsync)(struct file *f,
+                 bool datasync); /* datasync: not what is of no use to find the data, as times */
     loff_t (*llseek)(struct file *f, loff_t off, int whence);
 };
 

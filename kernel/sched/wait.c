@@ -110,14 +110,16 @@ void mutex_init_class(struct mutex *m, const char *class) {
     m->class = class;
 #endif
 }
-bool mutex_trylock(struct mutex *m) { return cmpxchg(&m->owner, NULL, current); }
+void mutex_lock_slow(struct mutex *m) {
+    TRACE(mutex_wait, m, 0, 0);
+    wait_event_state(&m->wait, mutex_trylock(m), TASK_UNINTERRUPTIBLE, FOREVER, true);
+}
+#ifdef CONFIG_DEBUG
 void mutex_lock(struct mutex *m) {
     DEBUG_ON(current_thread->preempt_count || irqs_disabled() || m->owner == current);
     sleep_lock_wanted(m, m->class);
-    if (!mutex_trylock(m)) {
-        TRACE(mutex_wait, m, 0, 0);
-        wait_event_state(&m->wait, mutex_trylock(m), TASK_UNINTERRUPTIBLE, FOREVER, true);
-    }
+    if (!mutex_trylock(m))
+        mutex_lock_slow(m);
     sleep_lock_taken(m, m->class);
 }
 void mutex_unlock(struct mutex *m) {
@@ -127,6 +129,7 @@ void mutex_unlock(struct mutex *m) {
     if (waitqueue_active(&m->wait))
         wake_up(&m->wait);
 }
+#endif
 
 void rwsem_init_class(struct rwsem *s, const char *class) {
     (void)class;
@@ -137,33 +140,30 @@ void rwsem_init_class(struct rwsem *s, const char *class) {
     s->class = class;
 #endif
 }
-static bool try_read(struct rwsem *s) {
-    s32 c = READ_ONCE(s->count);
-    while (c >= 0 && !READ_ONCE(s->writers_waiting))
-        if (__atomic_compare_exchange_n(&s->count, &c, c + 1, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
-            return true;
-    return false;
-}
 static bool try_write(struct rwsem *s) { return cmpxchg(&s->count, 0, -1); }
-void down_read(struct rwsem *s) {
-    DEBUG_ON(current_thread->preempt_count || irqs_disabled());
-    sleep_lock_wanted(s, s->class);
-    if (unlikely(!try_read(s))) {
-        TRACE(rwsem_wait, s, 0, 0);
-        wait_event(&s->wait, try_read(s));
-    }
-    sleep_lock_taken(s, s->class);
+void down_read_slow(struct rwsem *s) {
+    TRACE(rwsem_wait, s, 0, 0);
+    wait_event(&s->wait, try_read(s));
 }
 /* Free: those that wait look again. They put themselves on the queue before they look. */
 static void released(struct rwsem *s) {
     if (waitqueue_active(&s->wait))
         wake_up_all(&s->wait);
 }
+#ifdef CONFIG_DEBUG
+void down_read(struct rwsem *s) {
+    DEBUG_ON(current_thread->preempt_count || irqs_disabled());
+    sleep_lock_wanted(s, s->class);
+    if (unlikely(!try_read(s)))
+        down_read_slow(s);
+    sleep_lock_taken(s, s->class);
+}
 void up_read(struct rwsem *s) {
     sleep_lock_dropped(s);
     if (!__atomic_sub_fetch(&s->count, 1, __ATOMIC_SEQ_CST))
         released(s);
 }
+#endif
 static int wait_write(struct rwsem *s, u32 state) {
     int r = 0;
     sleep_lock_wanted(s, s->class);

@@ -133,9 +133,23 @@ struct mutex {
     { NULL, WAIT_QUEUE_INIT((n).wait) LOCK_CLASS_INIT(n) }
 #define mutex_init(m) mutex_init_class(m, LOCK_CLASS(m))
 void mutex_init_class(struct mutex *m, const char *class);
+static inline bool mutex_trylock(struct mutex *m) { return cmpxchg(&m->owner, NULL, current); }
+/* A lock that is free costs its caller a few instructions; the checked build looks at each. */
+#ifdef CONFIG_DEBUG
 void mutex_lock(struct mutex *m);
-bool mutex_trylock(struct mutex *m);
 void mutex_unlock(struct mutex *m);
+#else
+void mutex_lock_slow(struct mutex *m);
+static inline void mutex_lock(struct mutex *m) {
+    if (unlikely(!mutex_trylock(m)))
+        mutex_lock_slow(m);
+}
+static inline void mutex_unlock(struct mutex *m) {
+    __atomic_store_n(&m->owner, NULL, __ATOMIC_RELEASE);
+    if (unlikely(waitqueue_active(&m->wait)))
+        wake_up(&m->wait);
+}
+#endif
 
 /* Many readers or one writer; a waiting writer holds new readers off. */
 struct rwsem {
@@ -148,8 +162,27 @@ struct rwsem {
 };
 #define rwsem_init(s) rwsem_init_class(s, LOCK_CLASS(s))
 void rwsem_init_class(struct rwsem *s, const char *class);
+static inline bool try_read(struct rwsem *s) {
+    s32 c = READ_ONCE(s->count);
+    while (c >= 0 && !READ_ONCE(s->writers_waiting))
+        if (__atomic_compare_exchange_n(&s->count, &c, c + 1, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+            return true;
+    return false;
+}
+#ifdef CONFIG_DEBUG
 void down_read(struct rwsem *s);
 void up_read(struct rwsem *s);
+#else
+void down_read_slow(struct rwsem *s);
+static inline void down_read(struct rwsem *s) {
+    if (unlikely(!try_read(s)))
+        down_read_slow(s);
+}
+static inline void up_read(struct rwsem *s) {
+    if (!__atomic_sub_fetch(&s->count, 1, __ATOMIC_SEQ_CST) && unlikely(waitqueue_active(&s->wait)))
+        wake_up_all(&s->wait);
+}
+#endif
 void down_write(struct rwsem *s);
 int down_write_killable(struct rwsem *s);
 void up_write(struct rwsem *s);

@@ -1,7 +1,8 @@
 /* load DISK ACKS SCRIPT... : what powercut.py wrote, each script by a process of its own, in /mnt. One step a
- * line, a system call or two each; what was made durable (f; m and s: of the data alone) is then acknowledged in a block of the disk
- * behind the file system (at byte ACKS), so that whoever looks at the disk after a power cut knows what must
- * be there. As process 1 of Linux it first loads the modules that it finds in /mod, and mounts the disk. */
+ * line, a system call or two each; what was made durable (f; m and s: of the data alone) is then acknowledged
+ * in a block of the disk behind the file system (at byte ACKS), so that whoever looks at the disk after a
+ * power cut knows what must be there. As process 1 of Linux it first loads the modules that it finds in /mod,
+ * and mounts the disk. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>

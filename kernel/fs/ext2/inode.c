@@ -25,6 +25,10 @@ static s64 take_bit(u8 *map, u32 n, u32 from, struct super_block *sb, u64 base) 
             k += 63;
             continue;
         }
+        if (!(i % 8) && map[i / 8] == 0xff && i + 8 <= n) {
+            k += 7;
+            continue;
+        }
         if (!(map[i / 8] >> i % 8 & 1) && (!sb || journal_may_take(sb, base + i))) {
             map[i / 8] |= 1u << i % 8;
             return i;

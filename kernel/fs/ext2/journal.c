@@ -547,10 +547,12 @@ int journal_open(struct super_block *sb) {
         js->feature_compat = js->feature_incompat = js->feature_ro_compat = be32_of(0);
     }
     u32 incompat = be32_get(js->feature_incompat);
-    const u32 known = JBD2_INCOMPAT_REVOKE | JBD2_INCOMPAT_64BIT | JBD2_INCOMPAT_CSUM_V2 | JBD2_INCOMPAT_CSUM_V3;
+    const u32 known =
+        JBD2_INCOMPAT_REVOKE | JBD2_INCOMPAT_64BIT | JBD2_INCOMPAT_CSUM_V2 | JBD2_INCOMPAT_CSUM_V3;
     j->checksums = incompat & JBD2_INCOMPAT_CSUM_V3 ? 3 : incompat & JBD2_INCOMPAT_CSUM_V2 ? 2 : 0;
     j->seed = crc32c(~0u, js->uuid, 16);
-    j->tag_size = j->checksums == 3 ? 16 : 8 + (j->checksums ? 2 : 0) + (incompat & JBD2_INCOMPAT_64BIT ? 4 : 0);
+    j->tag_size =
+        j->checksums == 3 ? 16 : 8 + (j->checksums ? 2 : 0) + (incompat & JBD2_INCOMPAT_64BIT ? 4 : 0);
     j->revoke_size = incompat & JBD2_INCOMPAT_64BIT ? 8 : 4;
     if (j->checksums && (js->checksum_type != JBD2_CRC32C || be32_get(js->checksum) != super_checksum(js))) {
         printk("ext2: %s: the checksum of its journal's super block is wrong (run e2fsck)\n", name);

@@ -45,9 +45,10 @@ struct jbd2_super {
     struct be32 checksum; /* of these 1,024 bytes, itself 0 */
     u8 rest[768];
 };
-_Static_assert(sizeof(struct jbd2_super) == 1024 && offsetof(struct jbd2_super, checksum) == 0xfc, "on the disk");
-/* A tag is 8 bytes, or with the features CSUM_V2 and 64BIT 10, 12 or 14, with CSUM_V3 16; the first in a descriptor is
- * followed by the journal's uuid. */
+_Static_assert(sizeof(struct jbd2_super) == 1024 && offsetof(struct jbd2_super, checksum) == 0xfc,
+               "on the disk");
+/* A tag is 8 bytes, or with the features CSUM_V2 and 64BIT 10, 12 or 14, with CSUM_V3 16; the first in a
+ * descriptor is followed by the journal's uuid. */
 struct jbd2_tag {
     struct be32 block;
     u16 checksum, flags; /* big-endian; with CSUM_V3 `flags` is the lower half of 32 bits */
@@ -159,8 +160,9 @@ static inline bool journal_may_take(struct super_block *sb, u64 block) {
 bool journal_more_space(struct super_block *sb);
 /* All that was changed before is on the disk: 0, -EIO, -EROFS. No handle, page or lock is held. */
 int journal_commit(struct super_block *sb);
-/* A block of the log: its checksum, if there are any, from what is before it; that is the last 4 bytes of a descriptor or
- * a block of revokes (`at`: 4092), and within a commit block. And of block `data`, for its tag. */
+/* A block of the log: its checksum, if there are any, from what is before it; that is the last 4 bytes of a
+ * descriptor or a block of revokes (`at`: 4092), and within a commit block. And of block `data`, for its tag.
+ */
 u32 journal_block_checksum(const struct journal *j, void *block, u32 at);
 u32 journal_data_checksum(const struct journal *j, const void *data, u32 tid);
 static inline u32 journal_tail(const struct journal *j) { return j->checksums ? 4 : 0; } /* bytes of it */

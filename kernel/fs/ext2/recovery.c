@@ -33,7 +33,8 @@ static int put_in_place(struct recovery *r, u32 from, u32 tid, const struct jbd2
     if (IS_ERR(p))
         return PTR_ERR(p);
     u32 sum = j->checksums ? journal_data_checksum(j, page_address(p), tid) : 0;
-    if (j->checksums == 3 ? be32_get(tag->checksum3) != sum : j->checksums && __builtin_bswap16(tag->checksum) != (u16)sum) {
+    if (j->checksums == 3 ? be32_get(tag->checksum3) != sum
+                          : j->checksums && __builtin_bswap16(tag->checksum) != (u16)sum) {
         printk("ext2: %s: the journal's copy of block %u is damaged\n", j->sb->bdev->name, block);
         put_page(p);
         return -EUCLEAN;
@@ -65,9 +66,8 @@ static int descriptor(struct recovery *r, struct page *p, u32 at, u32 tid, enum 
             return -EUCLEAN;
         if (pass == REPLAY) {
             u64 by = (u64)radix_lookup(&r->revoked, block);
-            int e = by && (s32)(by - 1 - tid) >= 0
-                        ? (r->skipped++, 0)
-                        : put_in_place(r, wrap(r->j, at + n), tid, tag);
+            int e = by && (s32)(by - 1 - tid) >= 0 ? (r->skipped++, 0)
+                                                   : put_in_place(r, wrap(r->j, at + n), tid, tag);
             if (e)
                 return e;
         }
@@ -93,7 +93,8 @@ static int revoke(struct recovery *r, struct page *p, u32 tid) {
 /* Its checksum is right, if it has one. */
 static bool sound(const struct journal *j, void *block, u32 type) {
     u32 at = type == JBD2_COMMIT ? offsetof(struct jbd2_commit, checksum) : EXT2_BLOCK_SIZE - 4;
-    return !j->checksums || be32_get(*(struct be32 *)((u8 *)block + at)) == journal_block_checksum(j, block, at);
+    return !j->checksums ||
+           be32_get(*(struct be32 *)((u8 *)block + at)) == journal_block_checksum(j, block, at);
 }
 static int go_through(struct recovery *r, enum pass pass) {
     struct journal *j = r->j;
@@ -104,7 +105,9 @@ static int go_through(struct recovery *r, enum pass pass) {
             return pass == SCAN ? 0 : PTR_ERR(p);
         const struct jbd2_header *h = page_address(p);
         u32 type = be32_get(h->type);
-        int n = be32_get(h->magic) != JBD2_MAGIC || be32_get(h->sequence) != tid || !sound(j, page_address(p), type) ? -1
+        int n = be32_get(h->magic) != JBD2_MAGIC || be32_get(h->sequence) != tid ||
+                        !sound(j, page_address(p), type)
+                    ? -1
                 : type == JBD2_DESCRIPTOR ? descriptor(r, p, at, tid, pass)
                 : type == JBD2_REVOKE     ? (pass == REVOKE ? revoke(r, p, tid) : 0)
                 : type == JBD2_COMMIT     ? 0
