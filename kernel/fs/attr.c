@@ -1,4 +1,4 @@
-/* stat, statfs, chmod, chown, utimes, access, truncate. */
+/* stat, chmod, chown, utimes, truncate, fallocate. */
 #include "../core/task.h"
 #include "../core/user_namespace.h"
 #include "../debug/debug.h"
@@ -218,4 +218,34 @@ long sys_ftruncate(u64 fd, u64 size) {
     return ON_FILE(fd, !(f->mode & FMODE_WRITE) || !S_ISREG(inode->i_mode)
                            ? -EINVAL
                            : notify(do_truncate(inode, size), f->path.dentry, IN_MODIFY));
+}
+
+static int do_fallocate(struct file *f, u32 mode, s64 off, s64 len) {
+    struct inode *i = f->inode;
+    u64 end;
+    if (off < 0 || len <= 0)
+        return -EINVAL;
+    if ((mode & ~(u32)(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE)) || mode == FALLOC_FL_PUNCH_HOLE)
+        return -EOPNOTSUPP;
+    if (!(f->mode & FMODE_WRITE))
+        return -EBADF;
+    if (S_ISFIFO(i->i_mode) || !S_ISREG(i->i_mode))
+        return S_ISDIR(i->i_mode) ? -EISDIR : !(f->mode & FMODE_LSEEK) ? -ESPIPE : -ENODEV;
+    if (__builtin_add_overflow((u64)off, (u64)len, &end) || end > i->sb->max_bytes)
+        return -EFBIG;
+    if (!i->i_op->fallocate)
+        return -EOPNOTSUPP;
+    mutex_lock(&i->lock);
+    int r = !(mode & FALLOC_FL_KEEP_SIZE) && end > (u64)i->i_size ? may_grow(i, end) : 0;
+    if (!r && !(r = i->i_op->fallocate(i, mode, off, len))) {
+        file_remove_privs(i);
+        inode_update_mtime(i);
+    }
+    mutex_unlock(&i->lock);
+    if (!r)
+        fsnotify_file(f, IN_MODIFY);
+    return r;
+}
+long sys_fallocate(u64 fd, u64 mode, u64 off, u64 len) {
+    return ON_FILE(fd, do_fallocate(f, mode, off, len));
 }

@@ -329,6 +329,7 @@ void fdtable_init(struct files_struct *t);                      /* an empty tabl
 int dup_fd(struct files_struct *from, struct files_struct *to); /* to: not initialised yet */
 void close_on_exec(struct files_struct *f);
 int unshare_files(void);
+#define RW_MAX 0x7ffff000UL /* the most that one call moves */
 ssize_t vfs_read(struct file *f, struct iov_iter *it, loff_t *pos);
 ssize_t vfs_write(struct file *f, struct iov_iter *it, loff_t *pos);
 /* Remove a name, of a directory if rmdir; seen from dfd (AT_FDCWD). 0 or -errno. May sleep. */

@@ -20,6 +20,8 @@ struct inotify {
     spinlock_t lock; /* events */
     struct list_head events;
     u32 nr_events;
+    struct event
+        overflow; /* in `events`, if its link is not empty: there was no room or no memory for more */
     struct wait_queue_head wait;
     struct list_head watches; /* watches_mutex */
     s32 last_wd;
@@ -40,11 +42,12 @@ static bool same(const struct event *a, const struct event *b) {
     return a->size == b->size && a->e.wd == b->e.wd && a->e.mask == b->e.mask && !(a->e.mask & IN_IGNORED) &&
            !memcmp(a->e.name, b->e.name, a->e.len);
 }
-/* One that is the same as the last is not said twice; where there is no room for one, that is said once. */
+/* One that is the same as the last is not said twice; where one cannot be kept, that is said. */
 static void queue_event(struct inotify *n, s32 wd, u32 mask, u32 cookie, const char *name) {
     u32 len = name ? ALIGN_UP(strlen(name) + 1, sizeof(struct inotify_event)) : 0;
     struct event *ev = kmalloc(sizeof(*ev) + len, GFP_ATOMIC | GFP_ZERO);
     if (ev) {
+        INIT_LIST_HEAD(&ev->link);
         ev->size = sizeof(ev->e) + len;
         ev->e = (struct inotify_event){wd, mask, cookie, len};
         if (name)
@@ -52,15 +55,15 @@ static void queue_event(struct inotify *n, s32 wd, u32 mask, u32 cookie, const c
     }
     spin_lock(&n->lock);
     struct event *last = list_empty(&n->events) ? NULL : container_of(n->events.prev, struct event, link);
-    if (n->nr_events >= MAX_EVENTS && ev) {
-        ev->size = sizeof(ev->e);
-        ev->e = (struct inotify_event){-1, IN_Q_OVERFLOW, 0, 0};
-    }
-    if (ev && (!last || !same(last, ev))) {
-        list_add_tail(&ev->link, &n->events);
+    struct event *add = ev && last && same(last, ev)      ? NULL
+                        : ev && n->nr_events < MAX_EVENTS ? ev
+                                                          : &n->overflow;
+    if (add && list_empty(&add->link)) {
+        list_add_tail(&add->link, &n->events);
         n->nr_events++;
-        ev = NULL;
     }
+    if (add == ev)
+        ev = NULL;
     spin_unlock(&n->lock);
     kfree(ev);
     wake_up_key(&n->wait, 0, POLLIN);
@@ -150,12 +153,16 @@ void fsnotify_unmount(struct super_block *sb) {
 }
 
 /* --- the file --- */
+static void drop(struct inotify *n, struct event *ev) {
+    if (ev != &n->overflow)
+        kfree(ev);
+}
 static struct event *take(struct inotify *n, size_t room, int *error) {
     spin_lock(&n->lock);
     struct event *ev = list_empty(&n->events) ? NULL : list_first_entry(&n->events, struct event, link);
     *error = !ev ? -EAGAIN : ev->size > room ? -EINVAL : 0;
     if (!*error) {
-        list_del(&ev->link);
+        list_del_init(&ev->link);
         n->nr_events--;
     }
     spin_unlock(&n->lock);
@@ -171,7 +178,7 @@ static ssize_t in_read(struct file *f, struct iov_iter *it, loff_t *pos) {
         if (ev) {
             bool bad = copy_to_iter(&ev->e, ev->size, it) != ev->size;
             done += ev->size;
-            kfree(ev);
+            drop(n, ev);
             if (bad)
                 return -EFAULT;
             continue;
@@ -207,7 +214,7 @@ static void in_release(struct file *f) {
     list_for_each_entry_safe(w, next, &n->watches, of_instance) kill_watch(w, &dead);
     mutex_unlock(&watches_mutex);
     bury(&dead);
-    list_for_each_entry_safe(ev, e, &n->events, link) kfree(ev);
+    list_for_each_entry_safe(ev, e, &n->events, link) drop(n, ev);
     atomic_dec(&n->user->inotify_instances);
     put_user_struct(n->user);
     kfree(n);
@@ -234,6 +241,9 @@ long sys_inotify_init1(u64 flags) {
     spin_lock_init(&n->lock, RANK_OBJECT);
     INIT_LIST_HEAD(&n->events);
     INIT_LIST_HEAD(&n->watches);
+    INIT_LIST_HEAD(&n->overflow.link);
+    n->overflow.size = sizeof(struct inotify_event);
+    n->overflow.e = (struct inotify_event){-1, IN_Q_OVERFLOW, 0, 0};
     init_waitqueue(&n->wait);
     atomic_inc(&u->refcount);
     n->user = u;

@@ -1,4 +1,4 @@
-/* read, write and their relatives; seeking, directories, ioctl, sync. */
+/* read, write and their relatives; seeking, directories, ioctl. */
 #include "../core/task.h"
 #include "../debug/debug.h"
 #include "fs.h"
@@ -62,7 +62,6 @@ ssize_t kernel_write(struct file *f, const void *buf, size_t n, loff_t pos) {
     return f->f_op->write ? f->f_op->write(f, &it, &pos) : -EINVAL;
 }
 
-#define RW_MAX 0x7ffff000UL
 /* One of these calls: at `at` if positioned, else at the file's own offset; a write with these flags and the
  * file's. */
 static long do_rw(u64 fd, struct iov_iter *it, bool write, bool positioned, loff_t at, u32 flags) {
@@ -140,96 +139,6 @@ long sys_preadv2(u64 fd, u64 vec, u64 n, u64 pos, u64 high, u64 flags) {
 long sys_pwritev2(u64 fd, u64 vec, u64 n, u64 pos, u64 high, u64 flags) {
     (void)high;
     return rw_vec2(fd, vec, n, true, pos, flags);
-}
-
-/* Up to count bytes from *from of `in` to *to of `out`: how many, or -errno if none. */
-static long copy_data(struct file *in, loff_t *from, struct file *out, loff_t *to, u64 count) {
-    const u64 piece = 4 * PAGE_SIZE;
-    void *buf = kmalloc(piece, GFP_KERNEL);
-    long done = 0, r = buf ? 0 : -ENOMEM;
-    while (!r && (u64)done < count) {
-        struct iov_iter it;
-        struct iovec v;
-        iter_kernel(&it, &v, buf, min(count - done, piece));
-        loff_t at = *from;
-        long n = vfs_read(in, &it, &at), w = n;
-        if (n > 0) {
-            iter_kernel(&it, &v, buf, n);
-            w = vfs_write(out, &it, to);
-        }
-        if (w <= 0) {
-            r = w;
-            break;
-        }
-        *from += w;
-        done += w;
-        current->io.chars[0] += w;
-        current->io.chars[1] += w;
-        if (signal_pending(current)) /* /dev/zero to /dev/null has no end */
-            r = -ERESTARTSYS;
-    }
-    kfree(buf);
-    return done ? done : r;
-}
-/* A position: the user's, at upos, or the file's own, under its lock. */
-static long copy_between(struct file *in, u64 ufrom, struct file *out, u64 uto, u64 count) {
-    loff_t from = 0, to = 0;
-    if ((ufrom && copy_from_user(&from, ufrom, 8)) || (uto && copy_from_user(&to, uto, 8)))
-        return -EFAULT;
-    if (from < 0 || to < 0)
-        return -EINVAL;
-    bool own_in = !ufrom && (in->mode & FMODE_LSEEK), own_out = !uto && (out->mode & FMODE_LSEEK);
-    /* Two positions: by address, and one of one file once. */
-    struct file *first = own_in ? in : NULL, *second = own_out && out != first ? out : NULL;
-    if (first && second && first > second)
-        swap(first, second);
-    if (first)
-        mutex_lock(&first->pos_lock);
-    if (second)
-        mutex_lock(&second->pos_lock);
-    long r = copy_data(in, own_in ? &in->pos : &from, out, own_out ? &out->pos : &to, min(count, RW_MAX));
-    if (second)
-        mutex_unlock(&second->pos_lock);
-    if (first)
-        mutex_unlock(&first->pos_lock);
-    if ((ufrom && put_user(ufrom, from)) || (uto && put_user(uto, to)))
-        return -EFAULT;
-    return r;
-}
-long sys_sendfile(u64 ofd, u64 ifd, u64 upos, u64 count) {
-    struct file *in = fget(ifd), *out = fget(ofd);
-    long r = in && out ? copy_between(in, upos, out, 0, count) : -EBADF;
-    if (in)
-        fput(in);
-    if (out)
-        fput(out);
-    return r;
-}
-static long copy_range(struct file *in, u64 ufrom, struct file *out, u64 uto, u64 count) {
-    if (S_ISDIR(in->inode->i_mode) || S_ISDIR(out->inode->i_mode))
-        return -EISDIR;
-    if (!S_ISREG(in->inode->i_mode) || !S_ISREG(out->inode->i_mode))
-        return -EINVAL;
-    if (!(in->mode & FMODE_READ) || !(out->mode & FMODE_WRITE) || (out->flags & O_APPEND))
-        return -EBADF;
-    if (in->inode == out->inode) { /* the ranges may not overlap */
-        loff_t from = in->pos, to = out->pos;
-        if ((ufrom && copy_from_user(&from, ufrom, 8)) || (uto && copy_from_user(&to, uto, 8)))
-            return -EFAULT;
-        count = from < in->inode->i_size ? min(count, (u64)(in->inode->i_size - from)) : 0;
-        if (count > (u64)(from > to ? from - to : to - from))
-            return -EINVAL;
-    }
-    return copy_between(in, ufrom, out, uto, count);
-}
-long sys_copy_file_range(u64 ifd, u64 ufrom, u64 ofd, u64 uto, u64 count, u64 flags) {
-    struct file *in = fget(ifd), *out = fget(ofd);
-    long r = !in || !out ? -EBADF : flags ? -EINVAL : copy_range(in, ufrom, out, uto, count);
-    if (in)
-        fput(in);
-    if (out)
-        fput(out);
-    return r;
 }
 
 /* The next data or hole from off on, which is within the file. The end of the file counts as a hole. */
@@ -319,78 +228,6 @@ long sys_getdents64(u64 fd, u64 buf, u64 n) {
     }
     fput(f);
     return r;
-}
-
-int vfs_fsync(struct file *f, bool datasync) {
-    if (f->f_op->fsync)
-        return f->f_op->fsync(f, datasync);
-    return S_ISREG(f->inode->i_mode) || S_ISDIR(f->inode->i_mode) || S_ISBLK(f->inode->i_mode) ? 0 : -EINVAL;
-}
-long sys_fsync(u64 fd) { return ON_FILE(fd, vfs_fsync(f, false)); }
-long sys_fdatasync(u64 fd) { return ON_FILE(fd, vfs_fsync(f, true)); }
-long sys_sync(void) {
-    sync_all(true);
-    return 0;
-}
-/* The data alone, and no barrier: for who writes back bit by bit. */
-static int sync_range(struct file *f, s64 off, s64 len, u32 flags) {
-    s64 end;
-    if ((flags & ~7u) || off < 0 || len < 0 || __builtin_add_overflow(off, len, &end))
-        return -EINVAL;
-    if (!S_ISREG(f->inode->i_mode) && !S_ISBLK(f->inode->i_mode) && !S_ISDIR(f->inode->i_mode))
-        return -ESPIPE;
-    if (!f->mapping || !f->mapping->ops->writepage)
-        return 0;
-    if (flags & SYNC_FILE_RANGE_WAIT_BEFORE)
-        wait_for_mapping(f->mapping);
-    if (flags & SYNC_FILE_RANGE_WRITE)
-        start_writeback_mapping(f->mapping);
-    if (flags & SYNC_FILE_RANGE_WAIT_AFTER)
-        wait_for_mapping(f->mapping);
-    return file_check_error(f);
-}
-long sys_sync_file_range(u64 fd, u64 off, u64 len, u64 flags) {
-    return ON_FILE(fd, sync_range(f, off, len, flags));
-}
-long sys_readahead(u64 fd, u64 off, u64 n) { /* advice: reading in order starts it anyway */
-    (void)off, (void)n;
-    return ON_FILE(fd, !(f->mode & FMODE_READ)                  ? -EBADF
-                       : !f->mapping || !S_ISREG(inode->i_mode) ? -EINVAL
-                                                                : 0);
-}
-static int do_fallocate(struct file *f, u32 mode, s64 off, s64 len) {
-    struct inode *i = f->inode;
-    u64 end;
-    if (off < 0 || len <= 0)
-        return -EINVAL;
-    if ((mode & ~(u32)(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE)) || mode == FALLOC_FL_PUNCH_HOLE)
-        return -EOPNOTSUPP;
-    if (!(f->mode & FMODE_WRITE))
-        return -EBADF;
-    if (S_ISFIFO(i->i_mode) || !S_ISREG(i->i_mode))
-        return S_ISDIR(i->i_mode) ? -EISDIR : !(f->mode & FMODE_LSEEK) ? -ESPIPE : -ENODEV;
-    if (__builtin_add_overflow((u64)off, (u64)len, &end) || end > i->sb->max_bytes)
-        return -EFBIG;
-    if (!i->i_op->fallocate)
-        return -EOPNOTSUPP;
-    mutex_lock(&i->lock);
-    int r = !(mode & FALLOC_FL_KEEP_SIZE) && end > (u64)i->i_size ? may_grow(i, end) : 0;
-    if (!r && !(r = i->i_op->fallocate(i, mode, off, len))) {
-        file_remove_privs(i);
-        inode_update_mtime(i);
-    }
-    mutex_unlock(&i->lock);
-    if (!r)
-        fsnotify_file(f, IN_MODIFY);
-    return r;
-}
-long sys_fallocate(u64 fd, u64 mode, u64 off, u64 len) {
-    return ON_FILE(fd, do_fallocate(f, mode, off, len));
-}
-long sys_syncfs(u64 fd) { return ON_FILE(fd, sb_sync(inode->sb)); }
-long sys_fadvise64(u64 fd, u64 off, u64 len, u64 advice) {
-    (void)off, (void)len;
-    return ON_FILE(fd, !(f->mode & FMODE_LSEEK) ? -ESPIPE : advice > 5 ? -EINVAL : 0);
 }
 
 long sys_ioctl(u64 fd, u64 cmd, u64 arg) {
