@@ -13,6 +13,8 @@
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <linux/sched.h>
@@ -324,6 +326,58 @@ static int do_poll(int n) {
     arm(n);
     return settle(poll(p, 40, 0));
 }
+static int do_inotify(int n) {
+    arm(n);
+    int in = inotify_init1(IN_NONBLOCK),
+        wd = in < 0 ? -1 : inotify_add_watch(in, "/tmp/fail_nth", IN_CREATE | IN_DELETE);
+    int e = settle(in < 0 ? -1 : wd);
+    close(in);
+    return e;
+}
+static int do_told(int n) { /* an event that cannot be kept is no reason to fail, and is told as such */
+    char buf[4096];
+    int in = inotify_init1(IN_NONBLOCK);
+    inotify_add_watch(in, "/tmp/fail_nth", IN_CREATE | IN_DELETE);
+    arm(n);
+    int e = settle(mkdir("/tmp/fail_nth/d", 0700));
+    int told = read(in, buf, sizeof(buf)) > 0;
+    rmdir("/tmp/fail_nth/d");
+    access("/tmp/fail_nth/d", F_OK);
+    close(in);
+    return e || told ? e : EPROTO;
+}
+static int do_locks(int n) {
+    int fd = open("/tmp/fail_nth/file", O_RDWR | O_CREAT, 0600);
+    struct flock all = {.l_type = F_WRLCK, .l_len = 100},
+                 part = {.l_type = F_UNLCK, .l_start = 10, .l_len = 10};
+    arm(n);
+    int e = settle(flock(fd, LOCK_EX) || fcntl(fd, F_SETLK, &all) || fcntl(fd, F_SETLK, &part) ||
+                           fcntl(fd, F_OFD_SETLK, &part)
+                       ? -1
+                       : 0);
+    close(fd);
+    return e;
+}
+static int do_room(int n) {
+    int fd = open("/tmp/fail_nth/file", O_RDWR | O_CREAT | O_TRUNC, 0600);
+    arm(n);
+    int e = settle(fallocate(fd, 0, 0, 40960));
+    struct stat st;
+    fstat(fd, &st);
+    ftruncate(fd, 0);
+    close(fd);
+    return e && st.st_blocks ? EPROTO : e;
+}
+static int do_copy(int n) {
+    int from = open("/tmp/fail_nth/file", O_RDWR | O_CREAT | O_TRUNC, 0600),
+        to = open("/tmp/fail_nth/to", O_RDWR | O_CREAT | O_TRUNC, 0600);
+    pwrite(from, "some text", 9, 0);
+    arm(n);
+    int e = settle(copy_file_range(from, NULL, to, NULL, 9, 0) == 9 ? 0 : -1);
+    close(from), close(to);
+    truncate("/tmp/fail_nth/file", 0), unlink("/tmp/fail_nth/to"), access("/tmp/fail_nth/to", F_OK);
+    return e;
+}
 static int do_groups(int n) {
     gid_t g[40] = {1, 2, 3};
     arm(n);
@@ -509,6 +563,11 @@ int main(int argc, char **argv) {
     sweep("dup2 past the table's end", do_dup_in_child, 0);
     sweep("epoll, eventfd, timerfd, signalfd", do_events, 0);
     sweep("poll", do_poll, 0);
+    sweep("inotify_init1, inotify_add_watch", do_inotify, 0);
+    sweep("mkdir in a directory that is watched", do_told, 0);
+    sweep("flock, fcntl locks", do_locks, 0);
+    sweep("fallocate", do_room, 0);
+    sweep("copy_file_range", do_copy, 0);
     sweep("setgroups", do_groups, 0);
     sweep("setresuid", do_setuid, 0);
     sweep("semget, semop", do_semaphores, 0);
