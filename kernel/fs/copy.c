@@ -16,7 +16,7 @@ static long copy_data(struct file *in, loff_t *from, struct file *out, loff_t *t
         long n = vfs_read(in, &it, &at), w = n;
         if (n > 0) {
             iter_kernel(&it, &v, buf, n);
-            w = vfs_write(out, &it, to);
+            w = vfs_write(out, &it, to, 0);
         }
         if (w <= 0) {
             r = w;

@@ -242,8 +242,8 @@ bool d_has_children(struct dentry *d) {
 }
 
 u64 shrink_dentries(u64 want) {
-    u64 got = 0;
-    while (got < want) {
+    u64 got = 0, all = READ_ONCE(nr_unused), scan = all;
+    while (got < want && scan) {
         spin_lock(&dcache_lock);
         struct dentry *d = list_empty(&unused) ? NULL : list_first_entry(&unused, struct dentry, lru);
         bool busy = d && current->in_reclaim && d->inode && d->inode->sb->journaled && d->inode->dirty;
@@ -255,12 +255,14 @@ u64 shrink_dentries(u64 want) {
         if (!d)
             break;
         if (busy) {
-            got++;
+            scan--;
             continue;
         }
         dput(free_dentry(d));
         got++;
     }
+    if (scan < all) /* those in the way are clean soon */
+        wake_flusher();
     return got;
 }
 

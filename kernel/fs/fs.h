@@ -331,7 +331,8 @@ void close_on_exec(struct files_struct *f);
 int unshare_files(void);
 #define RW_MAX 0x7ffff000UL /* the most that one call moves */
 ssize_t vfs_read(struct file *f, struct iov_iter *it, loff_t *pos);
-ssize_t vfs_write(struct file *f, struct iov_iter *it, loff_t *pos);
+/* flags: O_APPEND, O_SYNC, O_DSYNC for this write, beside the file's own. */
+ssize_t vfs_write(struct file *f, struct iov_iter *it, loff_t *pos, u32 flags);
 /* Remove a name, of a directory if rmdir; seen from dfd (AT_FDCWD). 0 or -errno. May sleep. */
 long do_unlink(int dfd, const char *name, bool rmdir);
 /* Kernel memory from or to a file at pos: bytes, or -errno. May sleep. */

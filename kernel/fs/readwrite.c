@@ -15,8 +15,8 @@ ssize_t vfs_read(struct file *f, struct iov_iter *it, loff_t *pos) {
         fsnotify_file(f, IN_ACCESS);
     return r;
 }
-/* flags: O_APPEND, O_DSYNC of this write. */
-static ssize_t write_as(struct file *f, struct iov_iter *it, loff_t *pos, u32 flags) {
+ssize_t vfs_write(struct file *f, struct iov_iter *it, loff_t *pos, u32 flags) {
+    flags |= f->flags;
     if (!(f->mode & FMODE_WRITE))
         return -EBADF;
     if (!f->f_op->write)
@@ -48,7 +48,6 @@ static ssize_t write_as(struct file *f, struct iov_iter *it, loff_t *pos, u32 fl
     }
     return r;
 }
-ssize_t vfs_write(struct file *f, struct iov_iter *it, loff_t *pos) { return write_as(f, it, pos, f->flags); }
 ssize_t kernel_read(struct file *f, void *buf, size_t n, loff_t pos) {
     struct iov_iter it;
     struct iovec v;
@@ -74,15 +73,15 @@ static long do_rw(u64 fd, struct iov_iter *it, bool write, bool positioned, loff
     if (positioned) {
         r = !(f->mode & FMODE_LSEEK) ? -ESPIPE
             : at < 0                 ? -EINVAL
-            : write                  ? write_as(f, it, &at, f->flags | flags)
+            : write                  ? vfs_write(f, it, &at, flags)
                                      : vfs_read(f, it, &at);
     } else if (f->mode & FMODE_LSEEK) {
         mutex_lock(&f->pos_lock);
-        r = write ? write_as(f, it, &f->pos, f->flags | flags) : vfs_read(f, it, &f->pos);
+        r = write ? vfs_write(f, it, &f->pos, flags) : vfs_read(f, it, &f->pos);
         mutex_unlock(&f->pos_lock);
     } else {
         loff_t none = 0;
-        r = write ? vfs_write(f, it, &none) : vfs_read(f, it, &none);
+        r = write ? vfs_write(f, it, &none, flags) : vfs_read(f, it, &none);
     }
     fdput(slot);
     current->io.calls[write]++;

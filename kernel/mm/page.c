@@ -146,6 +146,9 @@ static noinline struct page *find_page(unsigned int order, unsigned int gfp) {
         drain_pcp();
         u64 got = reclaim_pages(128, NULL, NULL) + shrink_dentries(64);
         current->in_reclaim = false;
+        if (tries >= 6)
+            printk("try %d order %u got %lu free %lu cached %lu\n", tries, order, got, nr_free_pages(),
+                   nr_cached_pages());
         if (got < 16 && tries >= 4) {
             p = take_page(order, &from, false);
             if (p || fatal_signal_pending(current) || order > 3) /* if it is dying let it end */
