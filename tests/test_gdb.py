@@ -255,7 +255,7 @@ def test_a_core_file_of_the_kernel(machine, options):
     assert re.search(r"die .*panic_trap .*kernel_trap", out["bt"], re.S), r.stdout
     assert re.search(r"^ +1 +1 +0 R\*? .* sh ", out["tine ps"], re.M) and re.search(r"^ +3 +3 +1 S .* sleep .*sleep_until", out["tine ps"], re.M), r.stdout
     assert "sys_nanosleep" in out["tine bt 3"] and "trap_entry" in out["tine bt 3"], r.stdout
-    assert re.findall(r"kernel #\d+ +0x\w+ (\w+)", out["tine bt 1"])[1:8] == ["panic_trap", "do_trap", "from_kernel", "crash", "store_sysrq", "proc_write", "do_rw"], r.stdout
+    assert re.findall(r"kernel #\d+ +0x\w+ (\w+)", out["tine bt 1"])[1:9] == ["panic_trap", "do_trap", "from_kernel", "crash", "store_sysrq", "proc_write", "vfs_write", "do_rw"], r.stdout
     assert "end of panic" in out["tine dmesg 1"] and "/bin/sh" in out["tine vma 1"] and "leaf table" in out["tine pt 1 0x10000"], r.stdout
     events = [line.split()[4] for line in out["tine trace 8"].splitlines()]
     assert sorted(events) == ["exec"] * 3 + ["exit", "fork", "fork", "reap"] and events[-1] == "reap", r.stdout

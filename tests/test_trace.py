@@ -164,7 +164,7 @@ def test_source_lines_of_a_panic(machine, build):
     d = subprocess.run(["/usr/bin/python3", os.path.join(TOP, "scripts/decode_stacktrace.py")], input=r.text, capture_output=True, text=True)
     assert d.returncode == 0 and not d.stderr, d.stderr
     frames = re.findall(r"\] (\w+)\+0x\w+ (\S+):(\d+)", d.stdout)
-    assert [f[0] for f in frames[:4]] == ["crash", "store_sysrq", "proc_write", "do_rw"], d.stdout
+    assert [f[0] for f in frames[:5]] == ["crash", "store_sysrq", "proc_write", "vfs_write", "do_rw"], d.stdout
     crash = open(os.path.join(TOP, "kernel/fs/procfs/machine.c")).read().splitlines()[int(frames[0][2]) - 1]
     assert frames[0][1] == "kernel/fs/procfs/machine.c" and "void crash(void)" in crash and ("trap_entry", "kernel/riscv/entry.S") in [f[:2] for f in frames], d.stdout
     assert "(call_table), in kernel/riscv/trap.c" in d.stdout and len([f for f in frames if f[0] == "cpu_idle"]) == 1, d.stdout
