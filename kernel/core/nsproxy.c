@@ -213,8 +213,7 @@ static bool is_ancestor(const struct pid_namespace *up, const struct pid_namespa
 }
 /* A namespace of a kind, or the set `from`'s of the kinds in flags. */
 static long enter(u64 flags, struct uts_namespace *uts, struct ipc_namespace *ipc, struct mnt_namespace *mnt,
-                  struct pid_namespace *pid) {
-    struct user_namespace *mine = current_user_ns();
+                  struct pid_namespace *pid, struct user_namespace *mine) {
     if (!ns_capable(mine, CAP_SYS_ADMIN) || ((flags & CLONE_NEWNS) && !ns_capable(mine, CAP_SYS_CHROOT)) ||
         ((flags & CLONE_NEWUTS) && !ns_capable(uts->user_ns, CAP_SYS_ADMIN)) ||
         ((flags & CLONE_NEWIPC) && !ns_capable(ipc->user_ns, CAP_SYS_ADMIN)) ||
@@ -255,21 +254,35 @@ static long enter(u64 flags, struct uts_namespace *uts, struct ipc_namespace *ip
         enter_mnt_ns(mnt);
     return 0;
 }
-/* Those of a process, its user namespace first: what that gives counts for the others. */
+/* Of a file's namespace, or those of a process: all or none. The caller's rights are those that it comes
+ * with; users, or NULL: the user namespace that it is in then. */
+static long enter_with_users(u64 flags, struct uts_namespace *uts, struct ipc_namespace *ipc,
+                             struct mnt_namespace *mnt, struct pid_namespace *pid,
+                             struct user_namespace *users) {
+    struct cred *c = users ? prepare_user_ns(users) : NULL;
+    if (IS_ERR(c))
+        return PTR_ERR(c);
+    long r = flags & CLONE_NEW_ALL ? enter(flags, uts, ipc, mnt, pid, users ? users : current_user_ns()) : 0;
+    if (!c)
+        return r;
+    if (!r)
+        return commit_cred(c);
+    put_cred(c);
+    return r;
+}
 static long enter_those_of(struct task_struct *t, u64 flags) {
-    long r = 0;
     struct nsproxy *n = get_task_nsproxy(t);
+    struct user_namespace *users = NULL;
     if (!n)
         return -ESRCH;
     if (flags & CLONE_NEWUSER) {
         READ_TASKS(irq);
-        struct user_namespace *ns = get_user_ns(t->cred->user_ns);
+        users = get_user_ns(t->cred->user_ns);
         READ_TASKS_END(irq);
-        r = enter_user_ns(ns);
-        put_user_ns(ns);
     }
-    if (!r && (flags & CLONE_NEW_ALL))
-        r = enter(flags, n->uts_ns, n->ipc_ns, n->mnt_ns, t->pid_ns);
+    long r = enter_with_users(flags, n->uts_ns, n->ipc_ns, n->mnt_ns, t->pid_ns, users);
+    if (users)
+        put_user_ns(users);
     put_nsproxy(n);
     return r;
 }
@@ -286,7 +299,7 @@ long sys_setns(u64 fd, u64 type) {
         if (type && type != flag_of[kind])
             r = -EINVAL;
         else
-            r = kind == NS_USER ? enter_user_ns(ns) : enter(flag_of[kind], ns, ns, ns, ns);
+            r = enter_with_users(flag_of[kind], ns, ns, ns, ns, kind == NS_USER ? ns : NULL);
     } else if (pidfd_to_pid(fd) > 0 && type && !(type & ~(u64)(CLONE_NEW_ALL | CLONE_NEWUSER))) {
         r = enter_those_of(pidfd_task(f), type);
     }

@@ -92,16 +92,16 @@ int create_user_ns(struct cred *c) {
     all_caps(c, ns);
     return 0;
 }
-int enter_user_ns(struct user_namespace *ns) {
+struct cred *prepare_user_ns(struct user_namespace *ns) {
     if (ns == current_user_ns() || current->signal->nr_threads > 1 || atomic_read(&current->fs->refcount) > 1)
-        return -EINVAL;
+        return ERR_PTR(-EINVAL);
     if (!ns_capable(ns, CAP_SYS_ADMIN))
-        return -EPERM;
+        return ERR_PTR(-EPERM);
     struct cred *c = prepare_cred();
     if (!c)
-        return -ENOMEM;
+        return ERR_PTR(-ENOMEM);
     all_caps(c, get_user_ns(ns));
-    return commit_cred(c);
+    return c;
 }
 bool may_setgroups(const struct user_namespace *ns) {
     return smp_load_acquire(&ns->gid_map.n) && !READ_ONCE(ns->setgroups_denied);

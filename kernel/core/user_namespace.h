@@ -76,8 +76,8 @@ bool in_user_ns(const struct user_namespace *ns, const struct user_namespace *ab
 /* c, not yet anybody's, gets a new namespace below its own, and all capabilities there. 0, -EPERM, -ENOSPC,
  * -ENOMEM. */
 int create_user_ns(struct cred *c);
-/* setns: current enters ns. 0, -EINVAL, -EPERM, -ENOMEM. */
-int enter_user_ns(struct user_namespace *ns);
+/* setns: the credentials with which current is in ns, for commit_cred; or -EINVAL, -EPERM, -ENOMEM. */
+struct cred *prepare_user_ns(struct user_namespace *ns);
 /* setgroups may be used in it. */
 bool may_setgroups(const struct user_namespace *ns);
 /* /proc/PID/uid_map and gid_map: t's namespace's; text as it was written. */

@@ -249,6 +249,36 @@ int main(void) {
     OK(child_ends(q) == 0, "setns: in, but not out");
     write(go[1], "x", 1);
     OK(child_ends(p) == 0, "a signal from who is not known there: si_uid 65534");
+    /* By a pidfd, several at once: all of them or none. */
+    pid_t target = raw_clone(CLONE_NEWUSER | CLONE_NEWUTS | SIGCHLD, NULL, NULL, NULL, NULL);
+    if (!target) {
+        sethostname("there", 5);
+        pause();
+    }
+    usleep(50000);
+    int pidfd = syscall(SYS_pidfd_open, target, 0);
+    q = fork();
+    if (!q) {
+        char name[65] = {0};
+        if (setns(pidfd, CLONE_NEWUSER | CLONE_NEWUTS) || getuid() != 65534)
+            _exit(1);
+        gethostname(name, 64);
+        _exit(strcmp(name, "there") ? 2 : 0);
+    }
+    OK(child_ends(q) == 0, "setns by a pidfd: users and host name");
+    q = fork();
+    if (!q) {
+        if (unshare(CLONE_NEWPID))
+            _exit(1);
+        pid_t in = fork();
+        if (in)
+            _exit(child_ends(in));
+        if (!DENIED(setns(pidfd, CLONE_NEWUSER | CLONE_NEWPID), EINVAL)) /* it would lead up */
+            _exit(2);
+        _exit(getuid() == 0 && !setns(pidfd, CLONE_NEWUSER) && getuid() == 65534 ? 0 : 3);
+    }
+    OK(child_ends(q) == 0, "one that is refused leaves the caller where it was");
+    close(pidfd), kill(target, SIGKILL), waitpid(target, NULL, 0);
     kill(outsider, SIGKILL);
     waitpid(outsider, 0, 0);
     unlink("/tmp/five"), unlink("/tmp/roots"), unlink("/tmp/users"), rmdir("/tmp/d");
