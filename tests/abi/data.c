@@ -404,29 +404,17 @@ static void syncs(void) {
     close(to), close(fd);
 }
 
-static void in(const char *dir, const char *name, void (*fn)(void)) {
-    char path[300];
-    snprintf(path, sizeof(path), "%s/data-%s", dir, name);
-    printf("# %s in %s\n", name, dir);
-    if (mkdir(path, 0755) || chdir(path))
-        OK(0, "a directory for the test");
-    else
-        fn();
-    chdir("/");
-    snprintf(path, sizeof(path), "rm -rf %s/data-%s", dir, name);
-    system(path);
-}
 int main(void) {
     printf("KTAP version 1\n");
     const char *dirs[] = {"/tmp", on_disk()};
     for (disk = 0; disk < 2; disk++) {
-        in(dirs[disk], "holes", holes);
-        in(dirs[disk], "large", large);
-        in(dirs[disk], "room", room);
-        in(dirs[disk], "appending", appending);
-        in(dirs[disk], "times", times);
-        in(dirs[disk], "statx", statxes);
-        in(dirs[disk], "sync", syncs);
+        in_folder(dirs[disk], "holes", holes);
+        in_folder(dirs[disk], "large", large);
+        in_folder(dirs[disk], "room", room);
+        in_folder(dirs[disk], "appending", appending);
+        in_folder(dirs[disk], "times", times);
+        in_folder(dirs[disk], "statx", statxes);
+        in_folder(dirs[disk], "sync", syncs);
     }
     return ktap_done();
 }

@@ -240,16 +240,9 @@ int main(int argc, char **argv) {
     printf("KTAP version 1\n");
     const char *dirs[] = {"/tmp", on_disk()};
     for (int i = 0; i < 2; i++) {
-        char path[100];
-        snprintf(path, sizeof(path), "%s/locks", dirs[i]);
-        printf("# in %s\n", dirs[i]);
-        mkdir(path, 0755), chdir(path);
-        posix_locks();
-        ofd_locks();
-        flocks();
-        chdir("/");
-        snprintf(path, sizeof(path), "rm -rf %s/locks", dirs[i]);
-        system(path);
+        in_folder(dirs[i], "posix", posix_locks);
+        in_folder(dirs[i], "ofd", ofd_locks);
+        in_folder(dirs[i], "flock", flocks);
     }
     return ktap_done();
 }

@@ -303,16 +303,9 @@ int main(void) {
     in = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     OK(in >= 0, "inotify_init1");
     for (int i = 0; i < 2; i++) {
-        char path[100];
-        snprintf(path, sizeof(path), "%s/inotify", dirs[i]);
-        printf("# in %s\n", dirs[i]);
-        mkdir(path, 0755), chdir(path);
-        directory();
-        file();
-        reading();
-        chdir("/");
-        snprintf(path, sizeof(path), "rm -rf %s/inotify", dirs[i]);
-        system(path);
+        in_folder(dirs[i], "directory", directory);
+        in_folder(dirs[i], "file", file);
+        in_folder(dirs[i], "reading", reading);
     }
     /* Watches come and go while files do, on all harts. */
     mkdir("/tmp/stress", 0755), chdir("/tmp/stress");

@@ -58,6 +58,19 @@ __attribute__((unused)) static const char *get_text(const char *path) {
 }
 /* A directory of a disk: ext3 of an oracle's run, else the root's. */
 __attribute__((unused)) static const char *on_disk(void) { return access("/disk", W_OK) ? "/root" : "/disk"; }
+/* fn in a new directory of `dir`, which is removed afterwards. */
+__attribute__((unused)) static void in_folder(const char *dir, const char *name, void (*fn)(void)) {
+    char path[300];
+    snprintf(path, sizeof(path), "%s/ktap-%s", dir, name);
+    printf("# %s in %s\n", name, dir);
+    if (mkdir(path, 0755) || chdir(path))
+        OK(0, "a directory for the test");
+    else
+        fn();
+    chdir("/");
+    snprintf(path, sizeof(path), "rm -rf %s/ktap-%s", dir, name);
+    system(path);
+}
 /* What a child ends with: its exit status, 1000 + the signal, -1: there is none. */
 __attribute__((unused)) static int child_ends(pid_t p) {
     int st;

@@ -470,29 +470,17 @@ static void opens(void) {
     OK(NO(access("f", 8), EINVAL), "of a bit that is none: EINVAL");
 }
 
-static void in(const char *dir, const char *name, void (*fn)(void)) {
-    char path[300];
-    snprintf(path, sizeof(path), "%s/names-%s", dir, name);
-    printf("# %s in %s\n", name, dir);
-    if (mkdir(path, 0755) || chdir(path))
-        OK(0, "a directory for the test");
-    else
-        fn();
-    chdir("/");
-    snprintf(path, sizeof(path), "rm -rf %s/names-%s", dir, name);
-    system(path);
-}
 int main(void) {
     printf("KTAP version 1\n");
     const char *dirs[] = {"/tmp", on_disk()};
     for (int i = 0; i < 2; i++) {
         chmod(dirs[i], 0755);
-        in(dirs[i], "renames", renames);
-        in(dirs[i], "unlinks", unlinks);
-        in(dirs[i], "links", links_);
-        in(dirs[i], "long", long_names);
-        in(dirs[i], "permissions", permissions);
-        in(dirs[i], "opens", opens);
+        in_folder(dirs[i], "renames", renames);
+        in_folder(dirs[i], "unlinks", unlinks);
+        in_folder(dirs[i], "links", links_);
+        in_folder(dirs[i], "long", long_names);
+        in_folder(dirs[i], "permissions", permissions);
+        in_folder(dirs[i], "opens", opens);
     }
     chmod("/tmp", 01777);
     return ktap_done();
