@@ -628,6 +628,8 @@ struct inode *ext2_new_inode(struct inode *dir, u32 mode, u64 rdev) {
         memset(d, 0, s->inode_size);
         if (s->inode_size >= EXT2_OLD_INODE + 32)
             d->i_extra_isize = 32;
+        else
+            i->i_btime = (struct abi_timespec){0}; /* no room for it */
         ext2_dirty_put(sb, p);
     }
     set_ops(i);
