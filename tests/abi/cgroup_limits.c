@@ -134,18 +134,19 @@ static void memory(void) {
     OK(child_ends(p) == 1000 + SIGKILL, "then somebody ends");
     put("m/memory.max", "8M");
     struct statfs fs;
-    if (!statfs("/", &fs) && fs.f_type == 0xef53) { /* on a disk: the oracle's Linux has none */
+    if (!statfs(on_disk(), &fs) && fs.f_type == 0xef53) {
         long kills = field("m/memory.events", "oom_kill ");
         if (!(p = child_in("m"))) {
             static char block[65536];
-            int fd = open("/big", O_RDWR | O_CREAT | O_TRUNC, 0600);
+            chdir(on_disk());
+            int fd = open("big", O_RDWR | O_CREAT | O_TRUNC, 0600);
             long wrote = 0, got = 0, n;
             for (int i = 0; i < 32 * 16; i++)
                 wrote += write(fd, block, sizeof(block));
             lseek(fd, 0, SEEK_SET);
             while ((n = read(fd, block, sizeof(block))) > 0)
                 got += n;
-            unlink("/big");
+            unlink("big");
             _exit(wrote == 32 * (long)MB && got == wrote ? 0 : 1);
         }
         OK(child_ends(p) == 0 && field("m/memory.events", "oom_kill ") == kills,
