@@ -42,13 +42,13 @@ fuzz: test-programs
 	@$(MAKE) DEBUG=1 all
 	@$(PY) tests/fuzz/fuzz.py --seed $(or $(SEED),1) --runs $(RUNS) --calls $(CALLS)
 .PHONY: boots fuzz
-$(B)/tests/oracle-init: tests/oracle/init.c
+$(B)/tests/oracle-init: tests/oracle/init.c tests/oracle/modules.h
 	@mkdir -p $(@D)
 	$(Q)$(LCC) -static -O1 -Wall -Wno-unused-result -o $@ $<
 # The same programs on Debian's Linux and on tine: two columns that must agree.
 oracle: all test-programs $(B)/tests/oracle-init
 	@$(PY) tests/oracle/oracle.py --init $(B)/tests/oracle-init --cpus $(CPUS) $(if $(T),--only '$(T)')
-$(B)/tests/oracle-disk: tests/oracle/disk.c
+$(B)/tests/oracle-disk: tests/oracle/disk.c tests/oracle/modules.h
 	@mkdir -p $(@D)
 	$(Q)$(LCC) -static -O2 -Wall -Wno-unused-result -o $@ $<
 bench-disk: all $(B)/tests/oracle-disk
@@ -74,7 +74,7 @@ labs-class: all
 	@$(PY) tests/labs/class_run.py $(N) $(LAB)
 .PHONY: labs-prove labs-class
 # Power cuts: the load, and a long run of cut points.
-$(B)/tests/powercut-load: tests/powercut/load.c
+$(B)/tests/powercut-load: tests/powercut/load.c tests/oracle/modules.h
 	@mkdir -p $(@D)
 	$(Q)$(LCC) -static -O1 -Wall -Wno-unused-result -o $@ $<
 test-programs: $(B)/tests/powercut-load

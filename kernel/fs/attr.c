@@ -229,7 +229,7 @@ static int do_fallocate(struct file *f, u32 mode, s64 off, s64 len) {
         return -EOPNOTSUPP;
     if (!(f->mode & FMODE_WRITE))
         return -EBADF;
-    if (S_ISFIFO(i->i_mode) || !S_ISREG(i->i_mode))
+    if (!S_ISREG(i->i_mode))
         return S_ISDIR(i->i_mode) ? -EISDIR : !(f->mode & FMODE_LSEEK) ? -ESPIPE : -ENODEV;
     if (__builtin_add_overflow((u64)off, (u64)len, &end) || end > i->sb->max_bytes)
         return -EFBIG;

@@ -32,8 +32,9 @@ static long copy_data(struct file *in, loff_t *from, struct file *out, loff_t *t
     kfree(buf);
     return done ? done : r;
 }
-/* A position: the user's, at upos, or the file's own, under its lock. */
-static long copy_between(struct file *in, u64 ufrom, struct file *out, u64 uto, u64 count) {
+/* A position: the user's, at ufrom or uto, or the file's own, under its lock. apart: ranges of one file may
+ * not overlap. */
+static long copy_between(struct file *in, u64 ufrom, struct file *out, u64 uto, u64 count, bool apart) {
     loff_t from = 0, to = 0;
     if ((ufrom && copy_from_user(&from, ufrom, 8)) || (uto && copy_from_user(&to, uto, 8)))
         return -EFAULT;
@@ -48,7 +49,12 @@ static long copy_between(struct file *in, u64 ufrom, struct file *out, u64 uto, 
         mutex_lock(&first->pos_lock);
     if (second)
         mutex_lock(&second->pos_lock);
-    long r = copy_data(in, own_in ? &in->pos : &from, out, own_out ? &out->pos : &to, min(count, RW_MAX));
+    loff_t *f = own_in ? &in->pos : &from, *t = own_out ? &out->pos : &to;
+    count = min(count, RW_MAX);
+    if (apart && in->inode == out->inode)
+        count = *f < in->inode->i_size ? min(count, (u64)(in->inode->i_size - *f)) : 0;
+    bool overlap = apart && in->inode == out->inode && count > (u64)(*f > *t ? *f - *t : *t - *f);
+    long r = overlap ? -EINVAL : copy_data(in, f, out, t, count);
     if (second)
         mutex_unlock(&second->pos_lock);
     if (first)
@@ -59,7 +65,7 @@ static long copy_between(struct file *in, u64 ufrom, struct file *out, u64 uto, 
 }
 long sys_sendfile(u64 ofd, u64 ifd, u64 upos, u64 count) {
     struct file *in = fget(ifd), *out = fget(ofd);
-    long r = in && out ? copy_between(in, upos, out, 0, count) : -EBADF;
+    long r = in && out ? copy_between(in, upos, out, 0, count, false) : -EBADF;
     if (in)
         fput(in);
     if (out)
@@ -73,15 +79,7 @@ static long copy_range(struct file *in, u64 ufrom, struct file *out, u64 uto, u6
         return -EINVAL;
     if (!(in->mode & FMODE_READ) || !(out->mode & FMODE_WRITE) || (out->flags & O_APPEND))
         return -EBADF;
-    if (in->inode == out->inode) { /* the ranges may not overlap */
-        loff_t from = in->pos, to = out->pos;
-        if ((ufrom && copy_from_user(&from, ufrom, 8)) || (uto && copy_from_user(&to, uto, 8)))
-            return -EFAULT;
-        count = from < in->inode->i_size ? min(count, (u64)(in->inode->i_size - from)) : 0;
-        if (count > (u64)(from > to ? from - to : to - from))
-            return -EINVAL;
-    }
-    return copy_between(in, ufrom, out, uto, count);
+    return copy_between(in, ufrom, out, uto, count, true);
 }
 long sys_copy_file_range(u64 ifd, u64 ufrom, u64 ofd, u64 uto, u64 count, u64 flags) {
     struct file *in = fget(ifd), *out = fget(ofd);

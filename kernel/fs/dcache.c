@@ -80,16 +80,20 @@ void d_add(struct dentry *d, struct inode *inode) {
     spin_unlock(&dcache_lock);
 }
 
+/* One count more, of one that may have had none; lock held. */
+static void take(struct dentry *d) {
+    if (atomic_add_return(&d->refcount, 1) == 1 && !list_empty(&d->lru)) {
+        list_del_init(&d->lru);
+        nr_unused--;
+    }
+}
 struct dentry *d_lookup(struct dentry *parent, const char *name, u32 len) {
     u32 h = hash_name(parent, name, len);
     struct dentry *d;
     spin_lock(&dcache_lock);
     list_for_each_entry(d, &table[h % BUCKETS], hash) {
         if (d->hash_value == h && d->parent == parent && d->len == len && !memcmp(d->name, name, len)) {
-            if (atomic_add_return(&d->refcount, 1) == 1 && !list_empty(&d->lru)) {
-                list_del_init(&d->lru);
-                nr_unused--;
-            }
+            take(d);
             spin_unlock(&dcache_lock);
             return d;
         }
@@ -342,10 +346,8 @@ struct dentry *d_next_child(struct dentry *dir, struct dentry *prev, u64 from) {
         if (d->inode && d->pos >= from)
             found = d;
     }
-    if (found && atomic_add_return(&found->refcount, 1) == 1 && !list_empty(&found->lru)) {
-        list_del_init(&found->lru);
-        nr_unused--;
-    }
+    if (found)
+        take(found);
     spin_unlock(&dcache_lock);
     dput(prev);
     return found;

@@ -84,8 +84,8 @@ static int make_at(int dfd, u64 uname, enum make what, u32 mode, u64 rdev, const
         }
     if (!r && link)
         fsnotify_inode(from, IN_ATTRIB);
-    if (!r && fsnotify_on()) /* cgroupfs keeps no names */
-        fsnotify_name(dir, IN_CREATE, d->inode ? d->inode : dir, last);
+    if (!r)
+        fsnotify_name(dir, IN_CREATE | (what == MAKE_DIR ? IN_ISDIR : 0), last);
     mutex_unlock(&dir->lock);
     if (!IS_ERR(d))
         dput(d);
@@ -185,12 +185,11 @@ long do_unlink(int dfd, const char *name, bool rmdir) {
         if (!r) {
             dir->i_mtime = dir->i_ctime = current_time();
             mark_inode_dirty(dir);
-            ihold(i);
-            if (!S_ISDIR(i->i_mode))
+            u32 what = IN_DELETE | (S_ISDIR(i->i_mode) ? IN_ISDIR : 0);
+            if (!(what & IN_ISDIR))
                 fsnotify_inode(i, IN_ATTRIB);
             d_delete(d);
-            fsnotify_name(dir, IN_DELETE, i, last);
-            iput(i);
+            fsnotify_name(dir, what, last);
         }
         dput(d);
     }

@@ -107,9 +107,7 @@ static u32 with_type(const struct inode *i, u32 mask) { return S_ISDIR(i->i_mode
 void __fsnotify_inode(struct inode *i, u32 mask) {
     tell(i, mask & (IN_MOVE_SELF | IN_DELETE_SELF) ? mask : with_type(i, mask), 0, NULL, false);
 }
-void __fsnotify_name(struct inode *dir, u32 mask, const struct inode *i, const char *name, u32 cookie) {
-    tell(dir, with_type(i, mask), cookie, name, false);
-}
+void __fsnotify_name(struct inode *dir, u32 mask, const char *name) { tell(dir, mask, 0, name, false); }
 void __fsnotify_dentry(struct dentry *d, u32 mask) {
     char name[NAME_MAX + 1];
     bool unlinked;
@@ -124,8 +122,8 @@ void __fsnotify_move(struct inode *od, const char *oname, struct inode *nd, cons
                      struct inode *i) {
     static u32 cookies;
     u32 cookie = __atomic_add_fetch(&cookies, 1, __ATOMIC_RELAXED);
-    __fsnotify_name(od, IN_MOVED_FROM, i, oname, cookie);
-    __fsnotify_name(nd, IN_MOVED_TO, i, nname, cookie);
+    tell(od, with_type(i, IN_MOVED_FROM), cookie, oname, false);
+    tell(nd, with_type(i, IN_MOVED_TO), cookie, nname, false);
 }
 /* The watches of i, or of all inodes of sb, end. */
 static void end_watches(struct inode *i, u32 why) {
@@ -262,10 +260,7 @@ static long watch_inode(struct inotify *n, struct inode *i, u32 mask) {
         r = mask & IN_MASK_CREATE ? -EEXIST : old->wd;
         if (r >= 0)
             old->mask = mask & IN_MASK_ADD ? old->mask | mask : mask;
-    } else if (atomic_add_return(&n->user->inotify_watches, 1) > MAX_WATCHES) {
-        atomic_dec(&n->user->inotify_watches);
-        r = -ENOSPC;
-    } else if (n->last_wd == 0x7fffffff) {
+    } else if (atomic_add_return(&n->user->inotify_watches, 1) > MAX_WATCHES || n->last_wd == 0x7fffffff) {
         atomic_dec(&n->user->inotify_watches);
         r = -ENOSPC;
     } else {

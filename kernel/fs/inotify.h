@@ -9,7 +9,7 @@ extern u32 inotify_watches; /* of all */
 static inline bool fsnotify_on(void) { return unlikely(READ_ONCE(inotify_watches)); }
 
 void __fsnotify_inode(struct inode *i, u32 mask);
-void __fsnotify_name(struct inode *dir, u32 mask, const struct inode *i, const char *name, u32 cookie);
+void __fsnotify_name(struct inode *dir, u32 mask, const char *name);
 void __fsnotify_dentry(struct dentry *d, u32 mask);
 void __fsnotify_move(struct inode *od, const char *oname, struct inode *nd, const char *nname,
                      struct inode *i);
@@ -20,10 +20,10 @@ static inline void fsnotify_inode(struct inode *i, u32 mask) {
     if (fsnotify_on())
         __fsnotify_inode(i, mask);
 }
-/* A name of i in dir came or went. */
-static inline void fsnotify_name(struct inode *dir, u32 mask, const struct inode *i, const char *name) {
+/* A name in dir came or went; IN_ISDIR if it is a directory's. */
+static inline void fsnotify_name(struct inode *dir, u32 mask, const char *name) {
     if (fsnotify_on())
-        __fsnotify_name(dir, mask, i, name, 0);
+        __fsnotify_name(dir, mask, name);
 }
 /* To what was reached by that name (d, which may be NULL: it has none): who watches its directory is told
  * too. */

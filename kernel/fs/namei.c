@@ -430,7 +430,7 @@ struct file *file_open(int dfd, const char *name, u32 flags, u32 mode) {
                             : -EACCES;
                 created = !r;
                 if (created)
-                    fsnotify_name(dir, IN_CREATE, d->inode, last);
+                    fsnotify_name(dir, IN_CREATE, last);
                 if (r) {
                     dput(d);
                     d = ERR_PTR(r);

@@ -9,9 +9,9 @@
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+#include "modules.h"
 
 #define MB 100
 #define FILES 1000
@@ -45,19 +45,11 @@ static void whole(int fd) {
 }
 
 static void linux_start(void) {
-    struct dirent **list;
     mkdir("/proc", 0755), mkdir("/dev", 0755), mkdir("/mnt", 0755);
     mount("proc", "/proc", "proc", 0, NULL);
     mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
-    int n = scandir("/mod", &list, NULL, alphasort);
-    for (int i = 0; i < n; i++) {
-        char path[300];
-        snprintf(path, sizeof(path), "/mod/%s", list[i]->d_name);
-        int fd = open(path, O_RDONLY);
-        if (list[i]->d_name[0] != '.' && syscall(SYS_finit_module, fd, "", 0) && errno != EEXIST)
-            fail(path);
-        close(fd);
-    }
+    if (load_modules())
+        fail("/mod");
     for (int i = 0; i < 100 && access("/dev/vda", F_OK); i++)
         usleep(50000);
     if (mount("/dev/vda", "/mnt", "ext4", 0, NULL)) /* Linux's driver for ext2 too */

@@ -9,22 +9,9 @@
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-/* Linux alone has some, for the disk: true if they cannot be loaded. */
-static int add_modules(void) {
-    struct dirent **list;
-    int n = scandir("/mod", &list, NULL, alphasort), bad = n < 0;
-    for (int i = 0; i < n; i++) {
-        char path[300];
-        snprintf(path, sizeof(path), "/mod/%s", list[i]->d_name);
-        if (list[i]->d_name[0] != '.')
-            bad |= syscall(SYS_finit_module, open(path, O_RDONLY), "", 0) != 0;
-    }
-    return bad;
-}
+#include "modules.h"
 
 int main(void) {
     struct dirent **list;
@@ -33,7 +20,8 @@ int main(void) {
     mount("tmpfs", "/tmp", "tmpfs", 0, NULL);
     mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
     mkdir("/disk", 0755);
-    if (add_modules() || mount("/dev/vda", "/disk", "ext3", 0, NULL)) /* tine's first disk is its root */
+    load_modules();
+    if (mount("/dev/vda", "/disk", "ext3", 0, NULL)) /* tine's first disk is its root */
         mount("/dev/vdb", "/disk", "ext3", 0, NULL);
     for (int fd = open("/dev/console", O_RDWR); fd >= 0 && fd < 2; fd = dup(fd))
         ;

@@ -14,9 +14,9 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "../oracle/modules.h"
 
 static long ack_base;
 static const char *disk;
@@ -139,16 +139,7 @@ static void run(int worker, const char *script) {
     _exit(0);
 }
 static void prepare_linux(void) {
-    struct dirent **module;
-    int n = scandir("/mod", &module, NULL, alphasort);
-    for (int i = 0; i < n; i++) {
-        char path[512];
-        snprintf(path, sizeof(path), "/mod/%s", module[i]->d_name);
-        int fd = open(path, O_RDONLY);
-        if (*module[i]->d_name != '.' && syscall(SYS_finit_module, fd, "", 0))
-            printf("load: %s: %s\n", path, strerror(errno));
-        close(fd);
-    }
+    load_modules();
     mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
     for (int i = 0; i < 100 && access(disk, F_OK); i++)
         usleep(50000);

@@ -144,6 +144,13 @@ static int path_to(u64 n, u32 off[4]) {
     return 0;
 }
 
+/* What pointer k of an inode stands for: through so many indirect blocks, so many blocks. */
+static int depth_of(int k) { return k < 12 ? 0 : k - 11; }
+static u64 span_of(int k) {
+    static const u64 span[4] = {1, PTRS, (u64)PTRS * PTRS, (u64)PTRS * PTRS * PTRS};
+    return span[depth_of(k)];
+}
+
 static s64 map_locked(struct inode *i, u64 index, bool create, bool *fresh) {
     struct ext2_sb *s = EXT2_SB(i->sb);
     u32 off[4];
@@ -242,11 +249,10 @@ static int find_block(struct inode *i, u32 block, u64 at, u64 span, int depth, u
     return r;
 }
 s64 ext2_next_block(struct inode *i, u64 index, bool data) {
-    u64 span[4] = {1, PTRS, (u64)PTRS * PTRS, (u64)PTRS * PTRS * PTRS}, at = 0;
+    u64 at = 0;
     int r = 0;
-    for (int k = 0; !r && k < 15; at += span[k < 12 ? 0 : k - 11], k++)
-        r = find_block(i, READ_ONCE(i->fs_data[k]), at, span[k < 12 ? 0 : k - 11], k < 12 ? 0 : k - 11,
-                       &index, data);
+    for (int k = 0; !r && k < 15; at += span_of(k), k++)
+        r = find_block(i, READ_ONCE(i->fs_data[k]), at, span_of(k), depth_of(k), &index, data);
     return r < 0 ? r : r || !data ? (s64)index : -1;
 }
 
@@ -328,15 +334,15 @@ static void free_branch(struct inode *i, u32 *slot, u64 at, u64 span, int depth,
     i->i_blocks -= min(i->i_blocks, (u64)EXT2_BLOCK_SIZE / 512);
     *slot = 0;
 }
-void ext2_free_blocks_from(struct inode *i, u64 first) {
-    u64 span[4] = {1, PTRS, (u64)PTRS * PTRS, (u64)PTRS * PTRS * PTRS}, at = 0;
+static void free_from(struct inode *i, u64 first) {
+    u64 at = 0;
     mutex_lock(&EXT2_SB(i->sb)->lock);
-    for (int k = 0; k < 15; k++) {
-        int depth = k < 12 ? 0 : k - 11;
-        free_branch(i, &i->fs_data[k], at, span[depth], depth, first);
-        at += span[depth];
-    }
+    for (int k = 0; k < 15; at += span_of(k), k++)
+        free_branch(i, &i->fs_data[k], at, span_of(k), depth_of(k), first);
     mutex_unlock(&EXT2_SB(i->sb)->lock);
+}
+void ext2_free_blocks_from(struct inode *i, u64 first) {
+    free_from(i, first);
     mark_inode_dirty(i);
 }
 static bool has_blocks(struct inode *i) {
@@ -653,14 +659,7 @@ void ext2_evict(struct inode *i) {
     if (has_blocks(i)) {
         i->i_size = 0;
         i->dirty = true; /* no list: it is off the table already */
-        u64 span[4] = {1, PTRS, (u64)PTRS * PTRS, (u64)PTRS * PTRS * PTRS}, at = 0;
-        mutex_lock(&EXT2_SB(i->sb)->lock);
-        for (int k = 0; k < 15; k++) {
-            int depth = k < 12 ? 0 : k - 11;
-            free_branch(i, &i->fs_data[k], at, span[depth], depth, 0);
-            at += span[depth];
-        }
-        mutex_unlock(&EXT2_SB(i->sb)->lock);
+        free_from(i, 0);
     }
     ext2_write_inode(i);
     give_inode(i->sb, i->i_ino, S_ISDIR(i->i_mode));

@@ -14,10 +14,11 @@ struct tmpfs_sb {
     atomic64_t pages, inodes; /* in use */
     u64 max_pages, max_inodes;
 };
-static bool charge(atomic64_t *used, u64 n, u64 most) {
-    if (__atomic_add_fetch(&used->v, n, __ATOMIC_RELAXED) <= (s64)most)
+static void uncharge(atomic64_t *used) { __atomic_sub_fetch(&used->v, 1, __ATOMIC_RELAXED); }
+static bool charge(atomic64_t *used, u64 most) {
+    if (__atomic_add_fetch(&used->v, 1, __ATOMIC_RELAXED) <= (s64)most)
         return true;
-    __atomic_sub_fetch(&used->v, n, __ATOMIC_RELAXED);
+    uncharge(used);
     return false;
 }
 
@@ -32,7 +33,7 @@ static int prepare_write(struct inode *i, struct page *p, unsigned int from, uns
     (void)from, (void)to;
     if (page_test(p, PG_DIRTY))
         return 0;
-    if (s && !charge(&s->pages, 1, s->max_pages))
+    if (s && !charge(&s->pages, s->max_pages))
         return -ENOSPC;
     __atomic_add_fetch(&i->i_blocks, PAGE_SIZE / 512, __ATOMIC_RELAXED);
     if (!page_test(p, PG_UPTODATE)) {
@@ -44,7 +45,7 @@ static int prepare_write(struct inode *i, struct page *p, unsigned int from, uns
 static void dropped(struct inode *i) {
     struct tmpfs_sb *s = i->sb->private;
     if (s)
-        __atomic_sub_fetch(&s->pages.v, 1, __ATOMIC_RELAXED);
+        uncharge(&s->pages);
     __atomic_sub_fetch(&i->i_blocks, PAGE_SIZE / 512, __ATOMIC_RELAXED);
 }
 /* No writepage: the cache is the only copy of what is dirty, for good. Clean pages are holes that were read.
@@ -54,12 +55,12 @@ static const struct address_space_ops aops = {
 
 static struct inode *make(struct super_block *sb, const struct inode *dir, u32 mode, u64 rdev) {
     struct tmpfs_sb *s = sb->private;
-    if (s && !charge(&s->inodes, 1, s->max_inodes))
+    if (s && !charge(&s->inodes, s->max_inodes))
         return ERR_PTR(-ENOSPC);
     struct inode *i = new_inode(sb);
     if (!i) {
         if (s)
-            __atomic_sub_fetch(&s->inodes.v, 1, __ATOMIC_RELAXED);
+            uncharge(&s->inodes);
         return ERR_PTR(-ENOMEM);
     }
     i->i_ino = __atomic_add_fetch(&sb->next_ino, 1, __ATOMIC_RELAXED);
@@ -197,37 +198,39 @@ static s64 next_block(struct inode *i, u64 index, bool data) {
             return p ? (s64)index : -1;
     }
 }
-/* Pages that a larger file, or one without a hole, has more. If they are not to be had, none of them is kept.
- */
+/* Page n is there, with data. One that is new is marked, until all are there. */
+static int add_page(struct inode *i, u64 n) {
+    struct page *p = grab_page(&i->i_data, n);
+    if (!p)
+        return -ENOMEM;
+    bool new = !page_test(p, PG_DIRTY);
+    int r = prepare_write(i, p, 0, PAGE_SIZE);
+    if (!r)
+        set_page_dirty(p);
+    if (!r && new)
+        page_set(p, PG_ERROR);
+    unlock_page(p);
+    put_page(p);
+    return r;
+}
+/* [first, end) are there, or none that was not before. */
 static int make_room(struct inode *i, u64 first, u64 end) {
     struct tmpfs_sb *s = i->sb->private;
     if (s && end - first > s->max_pages)
         return -ENOSPC;
-    for (u64 n = first; n < end; n++) {
-        struct page *p = grab_page(&i->i_data, n);
-        bool new = p && !page_test(p, PG_DIRTY);
-        int r = !p ? -ENOMEM : fatal_signal_pending(current) ? -EINTR : prepare_write(i, p, 0, PAGE_SIZE);
-        if (!r)
-            set_page_dirty(p);
-        if (!r && new)
-            page_set(p, PG_ERROR); /* a mark: added here */
-        if (p) {
-            unlock_page(p);
+    int r = 0;
+    u64 n = first;
+    for (; !r && n < end; n++)
+        r = fatal_signal_pending(current) ? -EINTR : add_page(i, n);
+    while (n-- > first) {
+        struct page *p = find_get_page(&i->i_data, n);
+        bool added = p && page_clear(p, PG_ERROR);
+        if (p)
             put_page(p);
-        }
-        if (r || n + 1 == end) {
-            for (u64 k = first; k <= n; k++)
-                if ((p = find_get_page(&i->i_data, k))) {
-                    bool added = page_clear(p, PG_ERROR);
-                    put_page(p);
-                    if (r && added)
-                        drop_page_range(&i->i_data, k, k + 1);
-                }
-            if (r)
-                return r;
-        }
+        if (r && added)
+            drop_page_range(&i->i_data, n, n + 1);
     }
-    return 0;
+    return r;
 }
 static void clear_part(struct inode *i, u64 from, u64 to) { /* within a page */
     struct page *p = from < to ? find_get_page(&i->i_data, from >> PAGE_SHIFT) : NULL;
@@ -287,7 +290,7 @@ static void evict(struct inode *i) {
     if (S_ISLNK(i->i_mode))
         kfree(i->private);
     if (s)
-        __atomic_sub_fetch(&s->inodes.v, 1, __ATOMIC_RELAXED);
+        uncharge(&s->inodes);
 }
 static int statfs(struct super_block *sb, struct statfs *st) {
     struct tmpfs_sb *s = sb->private;
