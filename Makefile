@@ -35,8 +35,8 @@ endif
 KOBJ := $(KSRC:kernel/%=$(K)/%.o) $(K)/syscall_table.c.o
 CLANGFLAGS := $(if $(findstring clang,$(CC)),--target=riscv64-unknown-elf -mno-relax)
 KCFLAGS := $(CLANGFLAGS) -std=gnu17 -march=rv64imac$(if $(findstring clang,$(CC)),,_zicsr_zifencei) -mabi=lp64 -mcmodel=medany -O2 -g \
-    -Wall -Wextra $(WERROR) -Wno-sign-compare -Wno-cast-function-type -ffreestanding -fno-builtin-printf -fno-pic -fno-common \
-    -fno-omit-frame-pointer -fno-strict-aliasing -fno-stack-protector -fno-asynchronous-unwind-tables \
+    -Wall -Wextra $(WERROR) -Wno-sign-compare -Wno-cast-function-type -Walloca -Wvla -Wframe-larger-than=4000 -ffreestanding -fno-builtin-printf -fno-pic -fno-common \
+    -fomit-frame-pointer -fno-strict-aliasing -fno-stack-protector -fno-asynchronous-unwind-tables \
     -nostdinc -isystem $(shell $(CC) $(CLANGFLAGS) -print-file-name=include 2>/dev/null) -Iinclude -I$(B)/include -Ikernel \
     -DTINE_VERSION='"$(VERSION)"' $(if $(filter 1,$(DEBUG)),-DCONFIG_DEBUG)
 # The checked build: each load and store, index, shift and signed operation is checked (gcc; debug/kasan.c, ubsan.c).

@@ -3,6 +3,7 @@ import os
 import re
 import socket
 import subprocess
+import sys
 import time
 
 import pexpect
@@ -273,3 +274,40 @@ def test_locks_that_are_held(machine):
     s = Session(machine, "quiet init=/bin/sh -- -c 'cat /etc/rc > /tmp/x; cat /tmp/x'", 2, "file build/kernel-debug/tine.elf\nbreak generic_file_read if *pos == 0 && f->mapping->host->i_size < 1000\ncontinue\ntine locks\ndelete\ndetach", debug=True)
     s.expect("Breakpoint 1, generic_file_read", r"task \d+ \(cat\) holds kernel/fs/file.c:&f->pos_lock at 0x", r"^\d+ held or waited for")
     assert s.status == 0
+
+
+@pytest.mark.parametrize("kind", ["kernel", "kernel-debug"])
+def test_frames_are_as_the_compiler_says(kind):
+    """scripts/gdb/tinegdb/unwind.py (kernel/debug/unwind.c in Python) beside the debug information: at every call in the kernel, and, but
+for a few that gcc has moved, at every instruction."""
+    elf = os.path.join(conftest.BUILD, kind, "tine.elf")
+    sys.path.insert(0, os.path.join(conftest.TOP, "scripts/gdb/tinegdb"))
+    import unwind
+    sections = subprocess.run(["riscv64-unknown-elf-readelf", "-SW", elf], capture_output=True, text=True, check=True).stdout
+    base, offset, size = (int(x, 16) for x in re.search(r" \.text +PROGBITS +(\w+) (\w+) (\w+)", sections).groups())
+    with open(elf, "rb") as f:
+        f.seek(offset)
+        text = f.read(size)
+    out = subprocess.run(["riscv64-unknown-elf-readelf", "-wF", elf], capture_output=True, text=True, check=True).stdout
+    calls = places = wrong = 0
+    for entry in re.finditer(r" FDE cie=\S+ pc=(\w+)\.\.(\w+)\n(?: +LOC(.*)\n((?:\w.*\n)*))?", out):
+        low, high = (int(x, 16) for x in entry.groups()[:2])
+        code, rows = text[low - base:high - base], {low: (0, None)}
+        at_ra = (entry.group(3) or "").split().index("ra") if " ra " in (entry.group(3) or "") else None
+        for row in (entry.group(4) or "").splitlines():
+            place, cfa, *rest = row.split()
+            ra = rest[at_ra - 1] if at_ra is not None else "u"
+            rows[int(place, 16)] = int(re.fullmatch(r"sp\+(\d+)", cfa).group(1)), None if ra == "u" else -int(ra[1:])
+        at = 0
+        while at < len(code):
+            want = rows[low + at] if low + at in rows else want
+            length, _, _ = unwind.decode(code, at)
+            insn = int.from_bytes(code[at:at + length], "little")
+            if (insn & 0xF07F == 0x9002 and insn != 0x9002) if length == 2 else insn & 0xFFF in (0xEF, 0xE7):
+                calls += 1
+                assert unwind.frame(code) == want, hex(low + at)
+            there = unwind.frame(code, at)
+            places += 1
+            wrong += there[0] != want[0] or (want[1] is not None and there != want)
+            at += length
+    assert calls > 4000 and places > 80000 and wrong < places / 200, (calls, places, wrong)

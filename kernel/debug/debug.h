@@ -79,7 +79,19 @@ size_t log_read(char *buf, size_t n);
 extern bool console_quiet; /* messages go to the log alone */
 /* The function that contains pc, and the offset in it; NULL if none. */
 const char *ksym_lookup(u64 pc, u64 *offset);
+/* Where that function begins and ends; false: none. */
+bool ksym_range(u64 pc, u64 *start, u64 *end);
 u64 ksym_address(const char *name, size_t n); /* of n characters; 0: there is none */
+/* A place in a kernel stack. called: pc is where a call will return to; otherwise anywhere (a trap's), with
+ * ra as it was there. */
+struct frame {
+    u64 pc, sp, ra;
+    bool called;
+};
+void save_frame(struct frame *f); /* the caller's */
+/* From f to the frame that called it, across a trap of the kernel to what was interrupted; the stack ends at
+ * top. False: no further. Any context; reads only that stack. */
+bool unwind(struct frame *f, u64 top);
 /* Called with the machine half up: output by the given function from now on. */
 void console_register(void (*write)(const char *s, size_t n));
 

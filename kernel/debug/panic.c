@@ -19,7 +19,7 @@ struct ksym {
 extern const struct ksym ksyms[] __weak;
 extern const u64 ksyms_count __weak;
 
-const char *ksym_lookup(u64 pc, u64 *offset) {
+static const struct ksym *find(u64 pc) {
     if (!&ksyms_count || pc < (u64)kernel_start || pc >= (u64)text_end)
         return NULL;
     u64 lo = 0, hi = ksyms_count;
@@ -30,8 +30,22 @@ const char *ksym_lookup(u64 pc, u64 *offset) {
         else
             hi = mid;
     }
-    *offset = pc - ksyms[lo].address;
-    return ksyms[lo].name;
+    return ksyms + lo;
+}
+const char *ksym_lookup(u64 pc, u64 *offset) {
+    const struct ksym *s = find(pc);
+    if (!s)
+        return NULL;
+    *offset = pc - s->address;
+    return s->name;
+}
+bool ksym_range(u64 pc, u64 *start, u64 *end) {
+    const struct ksym *s = find(pc);
+    if (!s)
+        return false;
+    *start = s->address;
+    *end = s + 1 < ksyms + ksyms_count ? s[1].address : (u64)text_end;
+    return true;
 }
 u64 ksym_address(const char *name, size_t n) {
     for (u64 i = 0; &ksyms_count && i < ksyms_count; i++)
@@ -49,36 +63,26 @@ static void print_frame(u64 pc) {
         printk("  [%016lx]\n", pc);
 }
 
-static bool on_stack(u64 fp, u64 top) { return fp > top - STACK_SIZE + 16 && fp <= top && !(fp & 7); }
-/* Frame pointers: at s0-8 the return address, at s0-16 the caller's s0. A function that calls none has only
- * the latter, at s0-8, and its caller is in ra. */
-static void backtrace(u64 fp, u64 pc, u64 ra, u64 top) {
-    if (pc)
-        print_frame(pc);
-    if (ra && on_stack(fp, top) && on_stack(((u64 *)fp)[-1], top)) {
-        print_frame(ra - 4);
-        fp = ((u64 *)fp)[-1];
-    }
-    for (int i = 0; i < 24 && on_stack(fp, top); i++) {
-        u64 *f = (u64 *)fp;
-        if (f[-1] < (u64)kernel_start || f[-1] >= (u64)text_end)
-            break;
-        print_frame(f[-1] - 4);
-        if (f[-2] <= fp)
-            break;
-        fp = f[-2];
-    }
+/* The frames of the stack that ends at top; a return address is shown as the call before it. */
+static void backtrace(struct frame f, u64 top) {
+    int i = 0;
+    do
+        print_frame(f.called ? f.pc - 4 : f.pc);
+    while (++i < 32 && unwind(&f, top));
 }
 
-void dump_sleeper(struct task_struct *t) { backtrace(t->ti.ctx.s[0], t->ti.ctx.ra, 0, (u64)t->stack); }
+void dump_sleeper(struct task_struct *t) {
+    backtrace((struct frame){.pc = t->ti.ctx.ra, .sp = t->ti.ctx.sp, .called = true}, (u64)t->stack);
+}
 
-static void report_hart(struct trapframe *tf, u64 fp) {
+/* Where the trap was, or, without one, from here on. */
+static void report_hart(struct trapframe *tf, const struct frame *here) {
     printk("hart %u: pid %d (%s), preempt_count %d\n", smp_processor_id(), current->pid, current->comm,
            current_thread->preempt_count);
     sleep_lock_dump();
     if (tf)
         show_regs(tf);
-    backtrace(tf ? tf->s0 : fp, tf ? tf->sepc : 0, tf ? tf->ra : 0, (u64)current->stack);
+    backtrace(tf ? (struct frame){.pc = tf->sepc, .sp = tf->sp, .ra = tf->ra} : *here, (u64)current->stack);
 }
 
 /* Another hart panics or warns: report in turn. */
@@ -89,7 +93,7 @@ static void report_in_turn(struct trapframe *tf, u32 *count) {
         printk("hart %u: pid %d (%s) in user mode at %lx\n", smp_processor_id(), current->pid, current->comm,
                tf->sepc);
     else
-        report_hart(tf, 0);
+        report_hart(tf, NULL);
     __atomic_store_n(&turn.locked, 0, __ATOMIC_RELEASE);
     __atomic_fetch_add(count, 1, __ATOMIC_SEQ_CST);
 }
@@ -116,7 +120,9 @@ static void ask_others(enum ipi what, u32 *count, u64 ns) {
 void warn(const char *fmt, ...) {
     static u32 busy;
     char text[256];
+    struct frame here;
     va_list ap;
+    save_frame(&here);
     va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
@@ -124,7 +130,7 @@ void warn(const char *fmt, ...) {
     if (__atomic_exchange_n(&busy, 1, __ATOMIC_SEQ_CST))
         return; /* another hart reports: this one is in its report */
     u64 irq = local_irq_save(), mask = READ_ONCE(trace_mask);
-    report_hart(NULL, (u64)__builtin_frame_address(0));
+    report_hart(NULL, &here);
     warned = 0;
     ask_others(IPI_BACKTRACE, &warned, 100000000);
     lock_dump();
@@ -137,8 +143,9 @@ void warn(const char *fmt, ...) {
 
 static __noreturn void die(struct trapframe *tf, const char *fmt, va_list ap) {
     char text[256];
+    struct frame here;
     local_irq_disable();
-    u64 fp = (u64)__builtin_frame_address(0);
+    save_frame(&here);
     s32 self = smp_processor_id();
     if (!cmpxchg(&panic_hart, -1, self)) {
         if (panic_hart == self) /* a fault while reporting */
@@ -150,7 +157,7 @@ static __noreturn void die(struct trapframe *tf, const char *fmt, va_list ap) {
     log_break_lock();
     vsnprintf(text, sizeof(text), fmt, ap);
     printk("\nkernel panic: %s\n", text);
-    report_hart(tf, fp);
+    report_hart(tf, &here);
     ask_others(IPI_STOP, &stopped, 500000000);
     lock_dump();
     trace_dump();

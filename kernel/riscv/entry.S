@@ -67,6 +67,7 @@ work_pending:                       /* and what has changed the frame; interrupt
     .endr
     j to_user
 
+.globl from_kernel
 from_kernel:
     csrr tp, sscratch
     sd sp, TASK_TRAP_SP(tp)
@@ -126,6 +127,16 @@ ret_from_fork:
     call kthread_return             /* exits, or returns after an exec to enter user mode */
 1:  csrci sstatus, SSTATUS_SIE
     j work_pending
+
+/* void save_frame(struct frame *): where it was called from (debug/unwind.c). */
+.globl save_frame
+save_frame:
+    sd ra, 0(a0)
+    sd sp, 8(a0)
+    sd zero, 16(a0)
+    li t0, 1
+    sb t0, 24(a0)
+    ret
 
 /* struct task_struct *__switch_to(prev, next): returns prev, on next's stack. */
 .globl __switch_to

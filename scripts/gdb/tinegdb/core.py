@@ -3,6 +3,8 @@ import struct
 
 import gdb
 
+from . import unwind
+
 PAGE = 4096
 # Kernel addresses are below 0: gdb gives and takes them as unsigned.
 MASK = (1 << 64) - 1
@@ -310,14 +312,61 @@ def at_entry(pc):
     return not name.startswith("No symbol") and (" + " not in name or int(name.rsplit(" + ", 1)[1]) < 4)
 
 
-def backtrace(fp, pc, load, low=None, high=None, most=50, ra=None):
-    """Frames by frame pointers: gcc keeps s0's caller at fp - 16 and the return address at fp - 8. ra: the register, for a
-function that has just been called."""
+def code_of(pc):
+    """Where the kernel's function at pc begins, and its instructions."""
+    block = gdb.block_for_pc(pc)
+    while block and (not block.function or block.superblock.function or not block.superblock.is_static):  # inlined ones are in others
+        block = block.superblock
+    if block:
+        return block.start, read(block.start, block.end - block.start)
+    where = gdb.execute(f"info symbol {pc:#x}", to_string=True).split(" in section")[0].strip()
+    if where.startswith("No symbol"):
+        return None
+    start = pc - (int(where.rsplit(" + ", 1)[1]) if " + " in where else 0)
+    return start, read(start, pc + 1 - start) + bytes(4)
+
+
+def kernel_backtrace(pc, sp, low, high, ra=None, most=50):
+    """Places, innermost first, in the stack from low to high: pc, and an address in the instruction that is under way (the call, where
+pc is a return address). ra: the register, where pc was interrupted; None: it waits for a call's return."""
+    out = [(pc, pc if ra is not None else pc - 1)]
+    for _ in range(most):
+        place = code_of(pc if ra is not None else pc - 1)
+        if not place:
+            break
+        start, code = place
+        if ra is None and symbol(start).startswith("from_kernel"):
+            if not low <= sp < high - 8 * 36:
+                break
+            tf = struct_at(sp, "trapframe")
+            pc, sp, ra = (int(tf[r]) & MASK for r in ("sepc", "sp", "ra"))
+            out.append((pc, pc))
+            continue
+        size, saved = unwind.frame(code, None if ra is None else pc - start)
+        sp += size
+        if saved is not None:
+            if not low <= sp - saved <= high - 8:
+                break
+            pc = read_u64(sp - saved)
+        elif ra is not None:
+            pc = ra
+        else:
+            break
+        if not code_of(pc - 1):
+            break
+        ra = None
+        out.append((pc, pc - 1))
+    return out
+
+
+def backtrace(fp, pc, load, most=50, ra=None):
+    """A program's frames, as kernel_backtrace's, by frame pointers: gcc keeps s0's caller at fp - 16 and the return address at fp - 8. ra: the register, for
+a function that has just been called."""
     out = [pc] if pc else []
     if ra and at_entry(pc):
         out.append(ra)
     for _ in range(most):
-        if fp < 4096 or fp % 8 or (low is not None and not low < fp <= high):
+        if fp < 4096 or fp % 8:
             break
         try:
             frame = load(fp - 16, 16)
@@ -327,14 +376,7 @@ function that has just been called."""
         if pc < PAGE:
             break
         out.append(pc)
-        if low is not None and symbol(pc).startswith("from_kernel"):  # do_trap's frame begins where the trapframe is
-            tf = struct_at(fp, "trapframe")
-            up, pc, ra = (int(tf[r]) & MASK for r in ("s0", "sepc", "ra"))
-            out.append(pc)
-            if low < up <= high and low < (above := read_u64(up - 8)) <= high:  # calls none: only its caller's s0 is there
-                out.append(ra)
-                up = above
         if up <= fp:
             break
         fp = up
-    return out
+    return [(pc, pc - (i > 0)) for i, pc in enumerate(out)]

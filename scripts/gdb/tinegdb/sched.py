@@ -96,7 +96,7 @@ for one; tasks that wait for a mutex or rwsem."""
         was.switch()
         for t in core.tasks():
             if state(t) == "D" and core.running_on(t) is None:
-                names = [function(pc - 1) for pc in kernel_frames(t)]
+                names = [function(at) for _, at in kernel_frames(t)]
                 for want in ("mutex_lock", "down_read", "down_write", "wait_write", "down_write_killable"):
                     if want in names:
                         caller = names[names.index(want) + 1] if names.index(want) + 1 < len(names) else "?"

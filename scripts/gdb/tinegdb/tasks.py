@@ -19,9 +19,9 @@ def state(t):
 
 
 def kernel_frames(t):
-    """Return addresses of a task that does not run, innermost first."""
+    """The places of a task that does not run, innermost first (core.kernel_backtrace)."""
     top, ctx = int(t["stack"]) & core.MASK, t["ti"]["ctx"]
-    return core.backtrace(int(ctx["s"][0]) & core.MASK, int(ctx["ra"]) & core.MASK, core.read, top - 16384, top)
+    return core.kernel_backtrace(int(ctx["ra"]) & core.MASK, int(ctx["sp"]) & core.MASK, top - 16384, top)
 
 
 def function(pc):
@@ -30,7 +30,7 @@ def function(pc):
 
 def waits_in(t):
     """The function that a sleeping task sleeps in, and its caller."""
-    names = [function(pc - 1) for pc in kernel_frames(t)]
+    names = [function(at) for _, at in kernel_frames(t)]
     names = [n for n in names if n not in SLEEPS]
     return " < ".join(names[:2])
 
@@ -110,8 +110,8 @@ def show_trapframe(t):
 class Bt(core.Command):
     """tine bt [PID]: where a task is, in the kernel and in its program, whether it runs or not.
 
-The kernel's frames are found by frame pointers; the program's too (tine's own programs keep them, others mostly do not: then there
-is the first frame alone). `tine symbols PID` gives the program's functions names."""
+The kernel's frames are found by its functions' code (unwind.py), the program's by frame pointers (tine's own programs keep them, others
+mostly do not: then there is the first frame alone). `tine symbols PID` gives the program's functions names."""
     name = "bt"
 
     def run(self, words):
@@ -123,13 +123,13 @@ is the first frame alone). `tine symbols PID` gives the program's functions name
             if not thread:
                 raise LookupError("it is being switched to or from: step a little")
             thread.switch()
-            pc, fp, ra, inside = core.reg("pc"), core.reg("s0"), core.reg("ra"), core.in_user()
+            pc, fp, sp, ra, inside = *(core.reg(r) for r in ("pc", "s0", "sp", "ra")), core.in_user()
             was.switch()
             if inside:
                 user = (pc, fp, ra)
             else:
                 top = int(t["stack"]) & core.MASK
-                self.frames("kernel", core.backtrace(fp, pc, core.read, top - 16384, top, ra=ra))
+                self.frames("kernel", core.kernel_backtrace(pc, sp, top - 16384, top, ra=ra))
         else:
             self.frames("kernel", kernel_frames(t))
         if not t["mm"]:
@@ -140,10 +140,9 @@ is the first frame alone). `tine symbols PID` gives the program's functions name
         self.frames("user", core.backtrace(user[1], user[0], lambda at, n: core.read_user(t["mm"], at, n), ra=user[2]))
 
     @staticmethod
-    def frames(what, pcs):
-        for i, pc in enumerate(pcs):
-            # a return address may be the next function's start
-            say(f"  {what:6} #{i:<2} {pc:#018x} {core.symbol(pc if not i else pc - 1)}")
+    def frames(what, places):
+        for i, (pc, at) in enumerate(places):
+            say(f"  {what:6} #{i:<2} {pc:#018x} {core.symbol(at)}")
 
 
 class Vma(core.Command):
