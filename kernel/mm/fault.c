@@ -37,7 +37,7 @@ static int install(struct vm_area *v, u64 va, struct page *page, pte_t flags, pt
     }
     /* Truncated between look-up and here? Its second unmap pass may have come before our entry. */
     if (cache && READ_ONCE(page->mapping) != cache) {
-        zap_page_range(mm, va, va + PAGE_SIZE, false);
+        zap_page_range(mm, va, va + PAGE_SIZE);
         return -EAGAIN;
     }
     return 0;
@@ -159,8 +159,8 @@ static int write_fault(struct vm_area *v, u64 va, pte_t old) {
     if (v->flags & VM_SHARED) {
         get_page(p);
         int r = make_writable(v->file->mapping, p);
-        if (!r && !(r = set_user_pte(mm, va, make_pte(page_to_pa(p), flags), old)))
-            flush_tlb_range(mm, va, va + PAGE_SIZE);
+        if (!r)
+            r = set_user_pte(mm, va, make_pte(page_to_pa(p), flags), old);
         put_page(p);
         return r;
     }
@@ -168,12 +168,8 @@ static int write_fault(struct vm_area *v, u64 va, pte_t old) {
     /* Sole owner: no copy is left that could see the store, for the table is our own (resolve_fault). The
      * count cannot rise meanwhile: only a fork of this mm could raise it, and that takes mmap_lock for
      * writing. */
-    if (atomic_read(&p->refcount) == 2 && !p->mapping) { /* the entry's and ours */
-        int r = set_user_pte(mm, va, make_pte(page_to_pa(p), flags), old);
-        if (!r)
-            flush_tlb_range(mm, va, va + PAGE_SIZE);
-        return r;
-    }
+    if (atomic_read(&p->refcount) == 2 && !p->mapping) /* the entry's and ours */
+        return set_user_pte(mm, va, make_pte(page_to_pa(p), flags), old);
     struct page *copy = alloc_page(GFP_KERNEL | GFP_USER | (p == zero_page ? GFP_ZERO : 0));
     if (!copy)
         return -ENOMEM;
@@ -186,20 +182,23 @@ static int write_fault(struct vm_area *v, u64 va, pte_t old) {
     //@end
 }
 
-/* mmap_lock held: make the page of v at `page` fit for the access, which v allows. */
+/* mmap_lock held: make the page of v at `page` fit for the access, which v allows. Where more is permitted now
+ * and the page is the same nobody is flushed: a hart that remembers less faults again, finds it permitted and
+ * flushes itself. */
 static int fault_page(struct vm_area *v, u64 page, u32 access) {
     struct mm_struct *mm = v->mm;
     pte_t old, need = access == VM_WRITE ? PTE_W : access == VM_EXEC ? PTE_X : PTE_R;
     struct page *held = NULL;
-    int r = resolve_fault(mm, page, access == VM_WRITE ? &held : NULL, &old);
-    if (r) {
-    } else if ((old & PTE_V) && (old & need)) {
-        flush_tlb_local(); /* another hart was first, or the way there was not valid */
+    int r = 0, changed = resolve_fault(mm, page, access == VM_WRITE ? &held : NULL, &old);
+    if (changed < 0)
+        return changed;
+    if ((old & PTE_V) && (old & need)) {
+        if (!changed)
+            flush_tlb_local(); /* it was permitted before: this hart did not know */
     } else if (old && access == VM_WRITE) {
         r = write_fault(v, page, old);
     } else if (old) {
         r = set_user_pte(mm, page, make_pte(pte_pa(old), vma_pte_flags(v->flags) & ~(PTE_W | PTE_D)), old);
-        flush_tlb_range(mm, page, page + PAGE_SIZE);
     } else if (v->special) {
         struct page *p = v->special[(page - v->start) >> PAGE_SHIFT];
         get_page(p);
@@ -256,7 +255,7 @@ void unmap_mapping_pages(struct address_space *m, u64 first) {
         if (first > v->pgoff)
             start += (first - v->pgoff) << PAGE_SHIFT;
         if (start < v->end && (first <= v->pgoff || start > v->start))
-            zap_page_range(v->mm, start, v->end, false);
+            zap_page_range(v->mm, start, v->end);
     }
     mutex_unlock(&m->i_mmap_lock);
 }
@@ -298,11 +297,12 @@ size_t access_process_vm(struct mm_struct *mm, u64 va, void *buf, size_t n, bool
     size_t done = 0;
     while (done < n) {
         u64 off = (va + done) & (PAGE_SIZE - 1), len = min(n - done, PAGE_SIZE - off);
-        if (handle_mm_fault(mm, va + done, write ? VM_WRITE : VM_READ))
-            break;
         struct page *p = follow_page(mm, va + done, write);
-        if (!p)
-            continue; /* it went meanwhile */
+        if (!p) {
+            if (handle_mm_fault(mm, va + done, write ? VM_WRITE : VM_READ))
+                break;
+            continue;
+        }
         u8 *at = (u8 *)page_address(p) + off;
         memcpy(write ? at : (u8 *)buf + done, write ? (u8 *)buf + done : at, len);
         put_page(p);

@@ -287,7 +287,7 @@ size_t poke_process_vm(struct mm_struct *mm, u64 va, const void *buf, size_t n);
  * there; 0: there is no leaf table. */
 pte_t pte_peek(struct mm_struct *mm, u64 va, u32 *sharers);
 /* A fault at va: make the way there fit for a load, or with `held` for a store, and say what the entry is;
- * *held is its page, counted, where there is one. 0 or -ENOMEM. Caller holds mmap_lock. */
+ * *held is its page, counted, where there is one. 0; 1: it was not fit before; -ENOMEM. Caller holds mmap_lock. */
 int resolve_fault(struct mm_struct *mm, u64 va, struct page **held, pte_t *pte);
 /* Store pte at va if the entry still is `expected`. 0, -ENOMEM, or -EAGAIN: it changed meanwhile. */
 int set_user_pte(struct mm_struct *mm, u64 va, pte_t pte, pte_t expected);
@@ -311,9 +311,10 @@ extern u32
     fork_copy_pages; /* leaf tables with at most so many pages are copied by fork; 512: all tables are */
 /* Take all pages out of [start, end), flush, then drop them. Never fails: where a shared table has to be
  * copied and memory is out it waits; who can fail calls zap_prepare before, with mmap_lock held for writing.
- * exiting: the mm will not run again. */
-void zap_page_range(struct mm_struct *mm, u64 start, u64 end, bool exiting);
+ * zap_all: nobody uses the mm any more. */
+void zap_page_range(struct mm_struct *mm, u64 start, u64 end);
 void zap_page(struct mm_struct *mm, u64 va, struct page *p); /* if it is p that is mapped there */
+void zap_all(struct mm_struct *mm);
 int zap_prepare(struct mm_struct *mm, u64 start, u64 end);
 /* A VMA is to end at va: if a 2 MB page lies across, it is split. 0 or -ENOMEM. Caller holds mmap_lock for
  * writing. */

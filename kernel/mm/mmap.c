@@ -182,7 +182,7 @@ static int munmap_locked(struct mm_struct *mm, u64 start, u64 end) {
         return r;
     if (end > mm->gap_top)
         mm->gap_top = 0;
-    zap_page_range(mm, start, end, false);
+    zap_page_range(mm, start, end);
     for (v = find_vma(mm, start); v && v->start < end;) {
         struct vm_area *n = next_vma(v);
         unlink_mapping(v);
@@ -601,7 +601,7 @@ long sys_madvise(u64 start, u64 len, u64 advice) {
                 r = -EAGAIN;
                 break;
             }
-            zap_page_range(mm, from, to, false);
+            zap_page_range(mm, from, to);
         }
     }
     if (at < end && !r)
@@ -643,8 +643,7 @@ long sys_msync(u64 start, u64 len, u64 flags) {
 
 static void exit_mmap(struct mm_struct *mm) {
     struct vm_area *v, *n;
-    for (v = first_vma(mm); v; v = next_vma(v))
-        zap_page_range(mm, v->start, v->end, true);
+    zap_all(mm);
     for (v = first_vma(mm); v; v = n) {
         n = next_vma(v);
         unlink_mapping(v);

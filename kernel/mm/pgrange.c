@@ -270,28 +270,35 @@ static bool zap_step(struct mm_struct *mm, struct gather *g, u64 *va, u64 end, b
     return false;
 }
 
-static void zap(struct mm_struct *mm, u64 start, u64 end, bool exiting, struct page *only) {
+/* The harts are flushed once for all that was gathered from [start, end), then it is put. */
+static void gather_end(struct mm_struct *mm, struct gather *g, u64 start, u64 end) {
+    if (g->tables) /* entries for tables may be cached too */
+        flush_tlb_range(mm, 0, TASK_SIZE);
+    else if (g->pages)
+        flush_tlb_range(mm, start, end);
+    for (u32 i = 0; i < g->pages; i++)
+        put_page(g->page[i]);
+    for (u32 i = 0; i < g->tables; i++)
+        put_table(g->table[i].table, g->table[i].level);
+    atomic_add(&mm->rss, -g->rss);
+    atomic_add(&mm->rss_file, -g->files);
+    g->pages = g->tables = g->rss = g->files = 0;
+}
+static bool gather_full(const struct gather *g) { return g->pages >= GATHER || g->tables >= GATHER; }
+
+static void zap(struct mm_struct *mm, u64 start, u64 end, struct page *only) {
     struct gather g;
     g.only = only;
+    g.pages = g.tables = g.rss = g.files = 0;
     for (u64 va = start; va < end;) {
         u64 from = va;
         enum reach want;
         bool own = false;
-        g.pages = g.tables = g.rss = g.files = 0;
         spin_lock(&mm->page_table_lock);
-        while (va < end && !own && g.pages < GATHER && g.tables < GATHER)
-            own = zap_step(mm, &g, &va, end, exiting, &want);
+        while (va < end && !own && !gather_full(&g))
+            own = zap_step(mm, &g, &va, end, false, &want);
         spin_unlock(&mm->page_table_lock);
-        if (g.tables) /* entries for tables may be cached too */
-            flush_tlb_range(mm, 0, TASK_SIZE);
-        else if (g.pages)
-            flush_tlb_range(mm, from, va);
-        for (u32 i = 0; i < g.pages; i++)
-            put_page(g.page[i]);
-        for (u32 i = 0; i < g.tables; i++)
-            put_table(g.table[i].table, g.table[i].level);
-        atomic_add(&mm->rss, -g.rss);
-        atomic_add(&mm->rss_file, -g.files);
+        gather_end(mm, &g, from, va);
         if (own) {
             struct table_path p = {.nofail = true};
             pte_t *leaf;
@@ -300,11 +307,25 @@ static void zap(struct mm_struct *mm, u64 start, u64 end, bool exiting, struct p
         }
     }
 }
+void zap_page_range(struct mm_struct *mm, u64 start, u64 end) { zap(mm, start, end, NULL); }
+void zap_page(struct mm_struct *mm, u64 va, struct page *p) { zap(mm, va, va + PAGE_SIZE, p); }
 
-void zap_page_range(struct mm_struct *mm, u64 start, u64 end, bool exiting) {
-    zap(mm, start, end, exiting, NULL);
+void zap_all(struct mm_struct *mm) {
+    struct gather g;
+    enum reach want;
+    g.only = NULL;
+    g.pages = g.tables = g.rss = g.files = 0;
+    for (struct vm_area *v = first_vma(mm); v; v = next_vma(v))
+        for (u64 va = v->start; va < v->end;) {
+            spin_lock(&mm->page_table_lock);
+            while (va < v->end && !gather_full(&g))
+                zap_step(mm, &g, &va, v->end, true, &want);
+            spin_unlock(&mm->page_table_lock);
+            if (gather_full(&g))
+                gather_end(mm, &g, 0, TASK_SIZE);
+        }
+    gather_end(mm, &g, 0, TASK_SIZE);
 }
-void zap_page(struct mm_struct *mm, u64 va, struct page *p) { zap(mm, va, va + PAGE_SIZE, false, p); }
 
 /* Own the table of va, as far as one is there. */
 static int own_path(struct mm_struct *mm, u64 va, enum reach want) {

@@ -233,6 +233,7 @@ static pte_t *own_entry(pte_t *slot, int level, bool make, struct table_path *p)
     if (!e && !make)
         return NULL;
     struct page *t;
+    p->changed = true;
     if (!e || is_huge(e) || is_shared(e)) {
         int k = !p->spare[1] ? 0 : 1;
         t = p->spare[k];
@@ -296,7 +297,7 @@ bool path_reach(struct mm_struct *mm, u64 va, enum reach want, struct table_path
     }
     if (is_huge(*slot) && (want == REACH_LINK || (want == REACH_STORE && huge_sole(*slot)))) {
         if (want == REACH_STORE)
-            __atomic_fetch_or(slot, PTE_W | PTE_D, __ATOMIC_RELAXED);
+            p->changed |= !(__atomic_fetch_or(slot, PTE_W | PTE_D, __ATOMIC_RELAXED) & PTE_W);
         *leaf = slot;
         p->huge = true;
         return true;
@@ -307,8 +308,10 @@ bool path_reach(struct mm_struct *mm, u64 va, enum reach want, struct table_path
         //@sol constant reach-link
         if (is_shared(*slot)) {
             seal(table_page(*slot));
-            if (!(*slot & PTE_V))
+            if (!(*slot & PTE_V)) {
                 __atomic_store_n(slot, *slot | PTE_V, __ATOMIC_RELEASE);
+                p->changed = true;
+            }
             *leaf = next_table(*slot);
         } else {
             *leaf = own_entry(slot, 1, false, p);
@@ -350,7 +353,7 @@ int resolve_fault(struct mm_struct *mm, u64 va, struct page **held, pte_t *pte) 
     if (leaf)
         take_entry(leaf, pte, p.huge ? NULL : held); /* a 2 MB page is either served now, or was split */
     path_done(mm, &p);
-    return 0;
+    return p.changed;
 }
 
 static int store_pte(pte_t *e, pte_t pte, pte_t expected) {

@@ -67,7 +67,9 @@ enum reach {
 /* Tables on their way in and out: spare ones, and those that were replaced. */
 struct table_path {
     struct page *spare[2], *old[2];
-    bool flush, nofail, huge; /* huge: what was found is an entry of a middle table */
+    bool flush, nofail;
+    bool huge;    /* what was found is an entry of a middle table */
+    bool changed; /* some entry on the way was not fit and is now */
 };
 /* Have spare tables [0, n); false: no memory. May sleep. And give back those that were not needed. */
 bool take_spares(struct table_path *p, unsigned int n);

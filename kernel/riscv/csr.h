@@ -34,6 +34,8 @@
 #define EXC_STORE_PAGE 15
 
 #define SATP_SV39 (8UL << 60)
+#define SATP_ASID_SHIFT 44
+#define SATP_ASID_MAX 0xffffu
 #define CSR_STIMECMP 0x14d
 
 /* The kernel's half of Sv39: all of physical memory and devices, then stacks. */

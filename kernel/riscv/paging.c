@@ -85,13 +85,36 @@ u64 unmap_kernel_page(u64 va) {
     return pte_pa(old);
 }
 
+/* Address space identifiers. A hart gives each root that it loads the next one, and begins again when they are
+ * used up: so nothing that it remembers of another address space, or of this one from before, is found, and only
+ * then has it to be flushed. */
+static u32 last_asid = SATP_ASID_MAX; /* the smallest of all harts'; 0: they have none */
+static struct {
+    u32 next;
+} __aligned(64) asids[MAX_HARTS];
+
+void asid_init(void) {
+    u64 was = csr_read(satp);
+    csr_write(satp, was | (u64)SATP_ASID_MAX << SATP_ASID_SHIFT);
+    last_asid = min(last_asid, (u32)(csr_read(satp) >> SATP_ASID_SHIFT & SATP_ASID_MAX));
+    csr_write(satp, was);
+    flush_tlb_local();
+}
+
+void load_root(const pte_t *root) {
+    u32 *asid = &asids[smp_processor_id()].next;
+    csr_write(satp, SATP_SV39 | (u64)*asid << SATP_ASID_SHIFT | __pa(root) >> PAGE_SHIFT);
+    if (!*asid) /* the first, again */
+        flush_tlb_local();
+    *asid = *asid < last_asid ? *asid + 1 : 0;
+}
+
 void flush_tlb_harts(u64 mask, u64 start, u64 size) {
     preempt_disable();
     u64 self = BIT(smp_processor_id());
     if (mask & self) {
-        if (size <= 16 * PAGE_SIZE)
-            for (u64 va = start; va < start + size; va += PAGE_SIZE)
-                flush_tlb_page_local(va);
+        if (size == PAGE_SIZE) /* more: one of these costs QEMU as much as all, and each time */
+            flush_tlb_page_local(start);
         else
             flush_tlb_local();
     }

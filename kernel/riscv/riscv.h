@@ -110,6 +110,10 @@ static inline void flush_tlb_page_local(u64 va) { asm volatile("sfence.vma %0" :
 static inline void flush_tlb_local(void) { asm volatile("sfence.vma" ::: "memory"); }
 /* Flush [start, start+size) on every hart whose bit is set in mask, the calling one included. */
 void flush_tlb_harts(u64 mask, u64 start, u64 size);
+/* Each hart once, before it runs a program: which address space identifiers it has. */
+void asid_init(void);
+/* This hart uses that root from now on, and nothing that it remembers of another's translations. Interrupts off. */
+void load_root(const pte_t *root);
 /* Make code written to memory visible to fetches on all harts. */
 void flush_icache_all(void);
 /* Boot: the final kernel page table, from the memory map. */

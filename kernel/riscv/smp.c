@@ -104,6 +104,7 @@ void handle_ipi(struct trapframe *tf) {
 
 static void hart_enable(void) {
     csr_write(scounteren, 2); /* user mode reads time, and neither cycle nor instret */
+    asid_init();
     set_next_event(FOREVER);
     csr_write(sie, SIE_SSIE | SIE_STIE | SIE_SEIE);
     plic_init_hart(smp_processor_id());

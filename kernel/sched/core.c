@@ -358,8 +358,7 @@ static void switch_mm(struct rq *rq, struct task_struct *prev, struct task_struc
         return;
     u64 bit = BIT(smp_processor_id());
     __atomic_fetch_or(&mm->cpumask, bit, __ATOMIC_SEQ_CST);
-    csr_write(satp, SATP_SV39 | __pa(mm->pgd) >> PAGE_SHIFT);
-    flush_tlb_local();
+    load_root(mm->pgd);
     __atomic_fetch_and(&old->cpumask, ~bit, __ATOMIC_SEQ_CST);
 }
 
@@ -371,8 +370,7 @@ void activate_mm(struct mm_struct *mm) {
     u64 bit = BIT(smp_processor_id());
     current->mm = current->active_mm = mm;
     __atomic_fetch_or(&mm->cpumask, bit, __ATOMIC_SEQ_CST);
-    csr_write(satp, SATP_SV39 | __pa(mm->pgd) >> PAGE_SHIFT);
-    flush_tlb_local();
+    load_root(mm->pgd);
     __atomic_fetch_and(&old->cpumask, ~bit, __ATOMIC_SEQ_CST);
     local_irq_restore(irq);
     if (lazy)
