@@ -15,7 +15,7 @@ static inline bool futex_same(const struct futex_key *a, const struct futex_key 
 }
 /* Read the word with a spinlock held: no sleep; -EFAULT then means "touch it and come again". */
 static inline int futex_read_locked(u64 uaddr, u32 *v) {
-    return __copy_user(v, (void *)uaddr, 4) ? -EFAULT : 0;
+    return raw_copy_from_user(v, uaddr, 4) ? -EFAULT : 0;
 }
 
 /* futex_pi.c. deadline: ns of ktime_get. */

@@ -182,9 +182,9 @@ static int write_fault(struct vm_area *v, u64 va, pte_t old) {
     //@end
 }
 
-/* mmap_lock held: make the page of v at `page` fit for the access, which v allows. Where more is permitted now
- * and the page is the same nobody is flushed: a hart that remembers less faults again, finds it permitted and
- * flushes itself. */
+/* mmap_lock held: make the page of v at `page` fit for the access, which v allows. Where more is permitted
+ * now and the page is the same nobody is flushed: a hart that remembers less faults again, finds it permitted
+ * and flushes itself. */
 static int fault_page(struct vm_area *v, u64 page, u32 access) {
     struct mm_struct *mm = v->mm;
     pte_t old, need = access == VM_WRITE ? PTE_W : access == VM_EXEC ? PTE_X : PTE_R;

@@ -287,7 +287,8 @@ size_t poke_process_vm(struct mm_struct *mm, u64 va, const void *buf, size_t n);
  * there; 0: there is no leaf table. */
 pte_t pte_peek(struct mm_struct *mm, u64 va, u32 *sharers);
 /* A fault at va: make the way there fit for a load, or with `held` for a store, and say what the entry is;
- * *held is its page, counted, where there is one. 0; 1: it was not fit before; -ENOMEM. Caller holds mmap_lock. */
+ * *held is its page, counted, where there is one. 0; 1: it was not fit before; -ENOMEM. Caller holds
+ * mmap_lock. */
 int resolve_fault(struct mm_struct *mm, u64 va, struct page **held, pte_t *pte);
 /* Store pte at va if the entry still is `expected`. 0, -ENOMEM, or -EAGAIN: it changed meanwhile. */
 int set_user_pte(struct mm_struct *mm, u64 va, pte_t pte, pte_t expected);
@@ -335,10 +336,18 @@ void flush_tlb_range(struct mm_struct *mm, u64 start, u64 end);
 
 /* --- user memory --- Any address is allowed: a bad one is -EFAULT. May sleep, unless page faults are
  * disabled, when a page that is not mapped is -EFAULT too. */
-/* Words of 4 and 8 bytes that are aligned on both sides are copied whole. */
+/* riscv/uaccess.S, for uaccess.c: by user addresses, and between kernel addresses. */
 u64 __copy_user(void *dst, const void *src, u64 n);
 u64 __clear_user(void *dst, u64 n);
 long __strncpy_user(char *dst, const char *src, u64 n);
+void __copy_linear(void *dst, const void *src, u64 n);
+/* The number of bytes that could not be reached; the range is access_ok. Words of 4 and 8 bytes that are
+ * aligned on both sides are copied whole. The last one: the length without the terminator, n if none was
+ * found, -1. */
+u64 raw_copy_from_user(void *dst, u64 src, u64 n);
+u64 raw_copy_to_user(u64 dst, const void *src, u64 n);
+u64 raw_clear_user(u64 dst, u64 n);
+long raw_strncpy_from_user(char *dst, u64 src, u64 n);
 /* A structure that may grow: `known` bytes of it, when the user's has `size`. A longer one is fine if what we
  * do not know is zero: 0, -E2BIG, -EFAULT. */
 long copy_struct_from_user(void *dst, u64 known, u64 src, u64 size);

@@ -1,21 +1,112 @@
-/* User memory from C. The range check keeps kernel addresses out; the exception table does the rest. */
-#include "../lib/lib.h"
-#include "mm.h"
+/* User memory from C. The range check keeps kernel addresses out.
+ *
+ * What is mapped is mostly reached by its page's place in the kernel's linear map: the tables are looked at
+ * as the hardware would, and their lock held meanwhile. Else, and where that lock is taken, by its own
+ * address (riscv/uaccess.S), where a page that is missing is a page fault, and one that cannot be had goes on
+ * at a fixup. That is not done at first because each change of sstatus.SUM makes QEMU forget all
+ * translations. */
+#include "../core/task.h"
+#include "pgtable.h"
 #include <abi/errno.h>
+
+/* Where the page table lets a program at va load (need is PTE_R) or store (PTE_W): there in the linear map,
+ * with page_table_lock held, which user_done drops. Else NULL. */
+static __always_inline void *user_begin(u64 va, pte_t need) {
+    struct mm_struct *mm = current->mm;
+    if (unlikely(!mm) || unlikely(!spin_trylock(&mm->page_table_lock)))
+        return NULL;
+    need |= PTE_V | PTE_U;
+    pte_t e = READ_ONCE(mm->pgd[va_index(va, 2)]);
+    u64 mask = PAGE_SIZE - 1;
+    if (likely(e & PTE_V)) {
+        e = READ_ONCE(next_table(e)[va_index(va, 1)]);
+        if (unlikely(is_huge(e)))
+            mask = (PAGE_SIZE << 9) - 1;
+        else if (likely(e & PTE_V))
+            e = READ_ONCE(next_table(e)[va_index(va, 0)]);
+    }
+    if (likely((e & need) == need))
+        return __va(pte_pa(e) + (va & mask));
+    spin_unlock(&mm->page_table_lock);
+    return NULL;
+}
+static inline void user_done(void) { spin_unlock(&current->mm->page_table_lock); }
+static inline u64 in_page(u64 va) { return PAGE_SIZE - (va & (PAGE_SIZE - 1)); }
+
+/* What lies in one page: false, and nothing done, where it is not to be had so. */
+static __always_inline bool from_page(void *dst, u64 src, u64 n) {
+    void *at = user_begin(src, PTE_R);
+    if (unlikely(!at))
+        return false;
+    __copy_linear(dst, at, n);
+    user_done();
+    return true;
+}
+static __always_inline bool to_page(u64 dst, const void *src, u64 n) {
+    void *at = user_begin(dst, PTE_W);
+    if (unlikely(!at))
+        return false;
+    __copy_linear(at, src, n);
+    user_done();
+    return true;
+}
+static noinline u64 from_pages(void *dst, u64 src, u64 n) {
+    for (u64 len; n; dst = (u8 *)dst + len, src += len, n -= len)
+        if (!from_page(dst, src, len = min(n, in_page(src))))
+            return __copy_user(dst, (void *)src, n);
+    return 0;
+}
+static noinline u64 to_pages(u64 dst, const void *src, u64 n) {
+    for (u64 len; n; dst += len, src = (u8 *)src + len, n -= len)
+        if (!to_page(dst, src, len = min(n, in_page(dst))))
+            return __copy_user((void *)dst, src, n);
+    return 0;
+}
+u64 raw_copy_from_user(void *dst, u64 src, u64 n) {
+    return likely(n <= in_page(src) && from_page(dst, src, n)) ? 0 : from_pages(dst, src, n);
+}
+u64 raw_copy_to_user(u64 dst, const void *src, u64 n) {
+    return likely(n <= in_page(dst) && to_page(dst, src, n)) ? 0 : to_pages(dst, src, n);
+}
+u64 raw_clear_user(u64 dst, u64 n) {
+    void *at;
+    for (u64 len; n && (at = user_begin(dst, PTE_W)); dst += len, n -= len) {
+        memset(at, 0, len = min(n, in_page(dst)));
+        user_done();
+    }
+    return likely(!n) ? 0 : __clear_user((void *)dst, n);
+}
+long raw_strncpy_from_user(char *dst, u64 src, u64 n) {
+    const char *at;
+    u64 done = 0;
+    while (done < n && (at = user_begin(src + done, PTE_R))) {
+        u64 len = min(n - done, in_page(src + done)), i = 0;
+        while (i < len && (dst[done + i] = at[i]))
+            i++;
+        user_done();
+        done += i;
+        if (i < len)
+            return done;
+    }
+    if (done == n)
+        return n;
+    long r = __strncpy_user(dst + done, (char *)src + done, n - done);
+    return r < 0 ? r : (long)done + r;
+}
 
 //@sol traps user-copies
 int copy_from_user(void *dst, u64 src, u64 n) {
-    return access_ok(src, n) && !__copy_user(dst, (void *)src, n) ? 0 : -EFAULT;
+    return access_ok(src, n) && !raw_copy_from_user(dst, src, n) ? 0 : -EFAULT;
 }
 int copy_to_user(u64 dst, const void *src, u64 n) {
-    return access_ok(dst, n) && !__copy_user((void *)dst, src, n) ? 0 : -EFAULT;
+    return access_ok(dst, n) && !raw_copy_to_user(dst, src, n) ? 0 : -EFAULT;
 }
-int clear_user(u64 dst, u64 n) { return access_ok(dst, n) && !__clear_user((void *)dst, n) ? 0 : -EFAULT; }
+int clear_user(u64 dst, u64 n) { return access_ok(dst, n) && !raw_clear_user(dst, n) ? 0 : -EFAULT; }
 long strncpy_from_user(char *dst, u64 src, u64 n) {
     u64 room = src < TASK_SIZE ? min(n, TASK_SIZE - src) : 0;
     if (!room)
         return -EFAULT;
-    long r = __strncpy_user(dst, (char *)src, room);
+    long r = raw_strncpy_from_user(dst, src, room);
     return r < 0 ? -EFAULT : (u64)r < room ? r : room < n ? -EFAULT : -ENAMETOOLONG;
 }
 //@end
@@ -61,9 +152,9 @@ static inline __attribute__((always_inline)) size_t iterate(void *buf, size_t n,
         else if (!access_ok(at, len))
             left = len;
         else
-            left = op == 0   ? __copy_user((void *)at, b, len)
-                   : op == 1 ? __copy_user(b, (void *)at, len)
-                             : __clear_user((void *)at, len);
+            left = op == 0   ? raw_copy_to_user(at, b, len)
+                   : op == 1 ? raw_copy_from_user(b, at, len)
+                             : raw_clear_user(at, len);
         done += len - left;
         it->off += len - left;
         it->count -= len - left;

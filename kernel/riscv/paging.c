@@ -85,13 +85,11 @@ u64 unmap_kernel_page(u64 va) {
     return pte_pa(old);
 }
 
-/* Address space identifiers. A hart gives each root that it loads the next one, and begins again when they are
- * used up: so nothing that it remembers of another address space, or of this one from before, is found, and only
- * then has it to be flushed. */
+/* Address space identifiers. A hart gives each root that it loads the next one, and begins again when they
+ * are used up: so nothing that it remembers of another address space, or of this one from before, is found,
+ * and only then has it to be flushed. */
 static u32 last_asid = SATP_ASID_MAX; /* the smallest of all harts'; 0: they have none */
-static struct {
-    u32 next;
-} __aligned(64) asids[MAX_HARTS];
+static struct { u32 next; } __aligned(64) asids[MAX_HARTS];
 
 void asid_init(void) {
     u64 was = csr_read(satp);

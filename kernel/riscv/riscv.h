@@ -112,7 +112,8 @@ static inline void flush_tlb_local(void) { asm volatile("sfence.vma" ::: "memory
 void flush_tlb_harts(u64 mask, u64 start, u64 size);
 /* Each hart once, before it runs a program: which address space identifiers it has. */
 void asid_init(void);
-/* This hart uses that root from now on, and nothing that it remembers of another's translations. Interrupts off. */
+/* This hart uses that root from now on, and nothing that it remembers of another's translations. Interrupts
+ * off. */
 void load_root(const pte_t *root);
 /* Make code written to memory visible to fetches on all harts. */
 void flush_icache_all(void);

@@ -1,5 +1,5 @@
-/* Access to user memory: the only code that runs with sstatus.SUM set. Each instruction that may fault
- * has an entry in __ex_table: a fault that cannot be served goes on at the fixup. */
+/* Access to user memory by its own addresses: the only code that runs with sstatus.SUM set. Each instruction that
+ * may fault has an entry in __ex_table: a fault that cannot be served goes on at the fixup. */
 #include "csr.h"
 .macro TRY fixup, insn:vararg
 900:  \insn
@@ -25,24 +25,33 @@
     WORDS_64 ld, a1, \at
     WORDS_64 sd, a0, \at
 .endm
-/* u64 __copy_user(dst, src, n): returns the bytes not copied. 256, then 64 bytes a round where both pointers are
- * 8-aligned; a round that faults is done again bytewise, so that the count is exact. */
+/* u64 __copy_user(dst, src, n): returns the bytes not copied. */
 .globl __copy_user
 __copy_user:
     li t6, SSTATUS_SUM
     csrs sstatus, t6
+    jal t4, copy
+    csrc sstatus, t6
+    mv a0, a2
+    ret
+/* void __copy_linear(dst, src, n): as __copy_user, between kernel addresses. */
+.globl __copy_linear
+__copy_linear:
+    mv t4, ra
+/* 512, then 64 bytes a round where both pointers are 8-aligned; a round that faults is done again bytewise, so that
+ * the count is exact. Returns to t4. */
+copy:
     or t0, a0, a1
     andi t1, t0, 7
     bnez t1, 4f
-    li t5, 256
+    li t5, 512
     bltu a2, t5, 7f
-1:  COPY_64 0
-    COPY_64 64
-    COPY_64 128
-    COPY_64 192
-    addi a0, a0, 256
-    addi a1, a1, 256
-    addi a2, a2, -256
+1:  .irp at, 0,64,128,192,256,320,384,448
+    COPY_64 \at
+    .endr
+    addi a0, a0, 512
+    addi a1, a1, 512
+    addi a2, a2, -512
     bgeu a2, t5, 1b
 7:  li t5, 64
 8:  bltu a2, t5, 2f
@@ -78,9 +87,7 @@ bytes:
     addi a2, a2, -1
     j bytes
 done:
-    csrc sstatus, t6
-    mv a0, a2
-    ret
+    jr t4
 
 /* u64 __clear_user(dst, n): bytes not cleared. Where one of eight stores faults, the bytes before it are done one by one. */
 .globl __clear_user
