@@ -257,7 +257,7 @@ static int unshare_sighand(void) {
         return -ENOMEM;
     READ_TASKS(irq);
     spin_lock(&old->lock);
-    memcpy(new->action, old->action, sizeof(new->action));
+    copy_actions(new, old);
     current->sighand = new;
     spin_unlock(&old->lock);
     READ_TASKS_END(irq);

@@ -55,10 +55,11 @@ u32 nr_threads, max_threads;
 u64 total_forks;
 static struct kmem_cache *task_cache, *signal_cache, *sighand_cache, *files_cache;
 
+static void sighand_ctor(void *s) { memset(s, 0, sizeof(struct sighand_struct)); }
 void fork_init(void) {
     task_cache = kmem_cache_create("task_struct", sizeof(struct task_struct));
     signal_cache = kmem_cache_create("signal_struct", sizeof(struct signal_struct));
-    sighand_cache = kmem_cache_create("sighand_struct", sizeof(struct sighand_struct));
+    sighand_cache = kmem_cache_create_ctor("sighand_struct", sizeof(struct sighand_struct), sighand_ctor);
     fdtable_init(&init_files);
     files_cache = kmem_cache_create("files_struct", sizeof(struct files_struct));
     max_threads = (max_pfn - min_pfn) / (8 * STACK_SIZE / PAGE_SIZE); /* C6: stacks take at most 1/8 */
@@ -82,8 +83,13 @@ void fork_init(void) {
 
 /* --- the shared objects and their puts --- */
 void put_sighand(struct sighand_struct *s) {
-    if (atomic_dec_and_test(&s->refcount))
-        kmem_cache_free(sighand_cache, s);
+    if (!atomic_dec_and_test(&s->refcount))
+        return;
+    for (; s->set; s->set &= s->set - 1)
+        s->action[__builtin_ctzl(s->set)] = (struct abi_sigaction){0};
+    for (u32 i = 0; IS_DEBUG && i < _NSIG; i++) /* who stored one without change_action? */
+        DEBUG_ON(s->action[i].handler || s->action[i].flags || s->action[i].mask);
+    kmem_cache_free(sighand_cache, s);
 }
 void put_signal(struct signal_struct *s) {
     if (!atomic_dec_and_test(&s->refcount))
@@ -168,11 +174,10 @@ static long copy_sighand(u64 flags, struct task_struct *p) { /* C17 */
     if (!s)
         return -ENOMEM;
     u64 irq = spin_lock_irqsave(&current->sighand->lock);
-    memcpy(s->action, current->sighand->action, sizeof(s->action));
+    copy_actions(s, current->sighand);
     spin_unlock_irqrestore(&current->sighand->lock, irq);
-    for (int i = 0; (flags & CLONE_CLEAR_SIGHAND) && i < _NSIG; i++)
-        if (s->action[i].handler != 1) /* SIG_IGN stays */
-            s->action[i] = (struct abi_sigaction){0};
+    if (flags & CLONE_CLEAR_SIGHAND)
+        flush_handlers(s);
     p->sighand = s;
     return 0;
 }

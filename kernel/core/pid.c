@@ -235,7 +235,7 @@ void zap_pid_ns_processes(void) {
     READ_TASKS(irq);
     ns->dying = true;
     spin_lock(&current->sighand->lock);
-    current->sighand->action[SIGCHLD - 1].handler = 1; /* SIG_IGN: who ends now is nobody's to wait for */
+    change_action(current->sighand, SIGCHLD)->handler = 1; /* SIG_IGN: who ends now is nobody's to wait for */
     spin_unlock(&current->sighand->lock);
     for (u64 i = 2; (p = radix_next(&ns->pids, &i)); i++)
         if (p->task && p->task->signal != current->signal)

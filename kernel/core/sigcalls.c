@@ -102,7 +102,7 @@ long sys_rt_sigaction(u64 usig, u64 uact, u64 uold, u64 size) {
     old = current->sighand->action[sig - 1];
     if (uact) {
         new.mask &= ~UNBLOCKABLE;
-        current->sighand->action[sig - 1] = new;
+        *change_action(current->sighand, sig) = new;
         if (ignored(current, sig)) {
             struct task_struct *o;
             remove_signals(&current->signal->shared_pending, M(sig));

@@ -292,11 +292,17 @@ void set_blocked(u64 mask) {
     spin_unlock_irqrestore(&current->sighand->lock, irq);
 }
 
+void copy_actions(struct sighand_struct *to, const struct sighand_struct *from) {
+    to->set = from->set;
+    for (u64 left = from->set; left; left &= left - 1)
+        to->action[__builtin_ctzl(left)] = from->action[__builtin_ctzl(left)];
+}
 void flush_handlers(struct sighand_struct *s) { /* at exec */
-    for (int i = 0; i < _NSIG; i++) {
-        if (s->action[i].handler != SIG_IGN_)
-            s->action[i].handler = SIG_DFL_;
-        s->action[i].flags = s->action[i].mask = 0;
+    for (u64 left = s->set; left; left &= left - 1) {
+        struct abi_sigaction *a = &s->action[__builtin_ctzl(left)];
+        if (a->handler != SIG_IGN_)
+            s->set &= ~(left & -left);
+        *a = (struct abi_sigaction){.handler = a->handler == SIG_IGN_ ? SIG_IGN_ : SIG_DFL_};
     }
 }
 

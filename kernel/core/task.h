@@ -89,6 +89,7 @@ struct fs_struct {
 struct sighand_struct {
     atomic_t refcount;
     spinlock_t lock;
+    u64 set; /* the actions that may be other than zero: fork copies these alone */
     struct abi_sigaction action[_NSIG];
 };
 struct sigpending {
@@ -370,7 +371,14 @@ void do_signal(struct trapframe *tf);
 void recalc_sigpending(void);
 void flush_sigqueue(struct sigpending *p);
 void flush_handlers(struct sighand_struct *s);
-void zap_other_threads(struct task_struct *t); /* sighand lock held */
+/* sighand lock held, or nobody else has it: who stores an action says so. */
+static inline struct abi_sigaction *change_action(struct sighand_struct *s, int sig) {
+    s->set |= BIT(sig - 1);
+    return &s->action[sig - 1];
+}
+void copy_actions(struct sighand_struct *to,
+                  const struct sighand_struct *from); /* to: new. from's lock held */
+void zap_other_threads(struct task_struct *t);        /* sighand lock held */
 void signal_wake_up(struct task_struct *t, bool fatal);
 bool sig_ignored_by(struct task_struct *t, int sig);
 void set_blocked(u64 mask);

@@ -76,7 +76,7 @@ static bool end_all(void) {
     READ_TASKS(irq);
     exit_ptrace(&traced);
     spin_lock(&self->sighand->lock);
-    self->sighand->action[SIGCHLD - 1].handler = 1; /* SIG_IGN: those that come are not waited for */
+    change_action(self->sighand, SIGCHLD)->handler = 1; /* SIG_IGN: those that come are not waited for */
     zap_other_threads(self);
     flush_sigqueue(&self->pending);
     flush_sigqueue(&self->signal->shared_pending);

@@ -29,7 +29,7 @@ typedef u64 sector_t;
 #define __section(s) __attribute__((section(s)))
 #define __weak __attribute__((weak))
 #define noinline __attribute__((noinline))
-#define __always_inline inline __attribute__((always_inline))
+#define __forceinline inline __attribute__((always_inline))
 #define container_of(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define ALIGN_UP(x, a) (((x) + ((__typeof__(x))(a)-1)) & ~((__typeof__(x))(a)-1))

@@ -11,6 +11,7 @@
 struct kmem_cache {
     char name[24];
     u32 size, per_slab, order;
+    void (*ctor)(void *obj);
     spinlock_t lock; /* partial, pages */
     struct list_head partial;
     u64 pages;
@@ -46,6 +47,12 @@ struct kmem_cache *kmem_cache_create(const char *name, size_t size) {
     return c;
 }
 
+struct kmem_cache *kmem_cache_create_ctor(const char *name, size_t size, void (*ctor)(void *obj)) {
+    struct kmem_cache *c = kmem_cache_create(name, size);
+    c->ctor = ctor;
+    return c;
+}
+
 static struct page *head_of(const void *obj) {
     struct page *p = virt_to_page(obj);
     return (struct page *)p->private;
@@ -58,6 +65,8 @@ static bool new_slab(struct kmem_cache *c, unsigned int gfp) {
     void *free = NULL;
     for (u32 i = c->per_slab; i-- > 0;) {
         void **o = page_address(p) + i * c->size;
+        if (c->ctor)
+            c->ctor(o);
         *o = free;
         free = o;
     }
@@ -134,7 +143,8 @@ void kmem_cache_free(struct kmem_cache *c, void *obj) {
     BUG_ON(head_of(obj)->slab != c);
     kasan_check(obj, 1, true);    /* freed before? */
     kasan_unpoison(obj, c->size); /* kmalloc's tail */
-    memset(obj, 0x6b, c->size);
+    if (!c->ctor)
+        memset(obj, 0x6b, c->size);
     kasan_poison(obj, c->size, KASAN_FREED);
 #endif
     LIST_HEAD(empty);

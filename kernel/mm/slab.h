@@ -10,6 +10,8 @@
 
 struct kmem_cache;
 struct kmem_cache *kmem_cache_create(const char *name, size_t size);
+/* Its objects are made by ctor once, and freed as it made them but for their first 8 bytes. */
+struct kmem_cache *kmem_cache_create_ctor(const char *name, size_t size, void (*ctor)(void *obj));
 /* NULL when memory is out. Any context with GFP_ATOMIC. */
 void *kmem_cache_alloc(struct kmem_cache *c, unsigned int gfp);
 void kmem_cache_free(struct kmem_cache *c, void *p);

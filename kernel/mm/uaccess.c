@@ -11,7 +11,7 @@
 
 /* Where the page table lets a program at va load (need is PTE_R) or store (PTE_W): there in the linear map,
  * with page_table_lock held, which user_done drops. Else NULL. */
-static __always_inline void *user_begin(u64 va, pte_t need) {
+static __forceinline void *user_begin(u64 va, pte_t need) {
     struct mm_struct *mm = current->mm;
     if (unlikely(!mm) || unlikely(!spin_trylock(&mm->page_table_lock)))
         return NULL;
@@ -34,7 +34,7 @@ static inline void user_done(void) { spin_unlock(&current->mm->page_table_lock);
 static inline u64 in_page(u64 va) { return PAGE_SIZE - (va & (PAGE_SIZE - 1)); }
 
 /* What lies in one page: false, and nothing done, where it is not to be had so. */
-static __always_inline bool from_page(void *dst, u64 src, u64 n) {
+static __forceinline bool from_page(void *dst, u64 src, u64 n) {
     void *at = user_begin(src, PTE_R);
     if (unlikely(!at))
         return false;
@@ -42,7 +42,7 @@ static __always_inline bool from_page(void *dst, u64 src, u64 n) {
     user_done();
     return true;
 }
-static __always_inline bool to_page(u64 dst, const void *src, u64 n) {
+static __forceinline bool to_page(u64 dst, const void *src, u64 n) {
     void *at = user_begin(dst, PTE_W);
     if (unlikely(!at))
         return false;
