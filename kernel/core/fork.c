@@ -86,7 +86,7 @@ void put_sighand(struct sighand_struct *s) {
     if (!atomic_dec_and_test(&s->refcount))
         return;
     for (; s->set; s->set &= s->set - 1)
-        s->action[__builtin_ctzl(s->set)] = (struct abi_sigaction){0};
+        s->action[ctz64(s->set)] = (struct abi_sigaction){0};
     for (u32 i = 0; IS_DEBUG && i < _NSIG; i++) /* who stored one without change_action? */
         DEBUG_ON(s->action[i].handler || s->action[i].flags || s->action[i].mask);
     kmem_cache_free(sighand_cache, s);
@@ -255,10 +255,13 @@ static struct task_struct *dup_task_struct(void) {
         kmem_cache_free(task_cache, p);
         return NULL;
     }
-    local_irq_disable();
-    flush_fpu(current); /* the live floating-point registers are the child's too */
-    *p = *current;
-    local_irq_enable();
+    memcpy(p, current, offsetof(struct task_struct, fpu));
+    if (!(current->task_flags & PF_KTHREAD) && (task_trapframe(current)->sstatus & SSTATUS_FS)) {
+        local_irq_disable();
+        flush_fpu(current); /* the live floating-point registers are the child's too */
+        p->fpu = current->fpu;
+        local_irq_enable();
+    }
     p->stack = stack;
     atomic_set(&p->refcount, 2); /* the task list's, and the hart's until the last switch */
     p->ti.flags = 0;
@@ -278,7 +281,7 @@ static long check_flags(const struct kernel_clone_args *args) {
         return -EINVAL;
     //@sol threads check-flags
     for (u64 m = f; m; m &= m - 1) {
-        const struct clone_rule *rule = &clone_rules[__builtin_ctzl(m)];
+        const struct clone_rule *rule = &clone_rules[ctz64(m)];
         if ((f & rule->requires) != rule->requires || (f & rule->excludes))
             return -EINVAL;
     }

@@ -244,7 +244,7 @@ static bool take_one(struct sigpending *p, u64 mask, struct abi_siginfo *info) {
     u64 can = p->signal & mask;
     if (!can)
         return false;
-    int sig = __builtin_ctzl(can & SYNCHRONOUS ? can & SYNCHRONOUS : can) + 1;
+    int sig = ctz64(can & SYNCHRONOUS ? can & SYNCHRONOUS : can) + 1;
     struct sigqueue *q, *found = NULL;
     bool more = false;
     list_for_each_entry(q, &p->queue, link) if (q->info.si_signo == sig) {
@@ -295,11 +295,11 @@ void set_blocked(u64 mask) {
 void copy_actions(struct sighand_struct *to, const struct sighand_struct *from) {
     to->set = from->set;
     for (u64 left = from->set; left; left &= left - 1)
-        to->action[__builtin_ctzl(left)] = from->action[__builtin_ctzl(left)];
+        to->action[ctz64(left)] = from->action[ctz64(left)];
 }
 void flush_handlers(struct sighand_struct *s) { /* at exec */
     for (u64 left = s->set; left; left &= left - 1) {
-        struct abi_sigaction *a = &s->action[__builtin_ctzl(left)];
+        struct abi_sigaction *a = &s->action[ctz64(left)];
         if (a->handler != SIG_IGN_)
             s->set &= ~(left & -left);
         *a = (struct abi_sigaction){.handler = a->handler == SIG_IGN_ ? SIG_IGN_ : SIG_DFL_};

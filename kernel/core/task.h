@@ -165,7 +165,6 @@ struct task_struct {
     struct mm_struct *mm, *active_mm; /* own; active_mm: whose root is loaded */
     /* private to the task itself */
     void *stack; /* top of the slot */
-    struct fpu_state fpu;
     u32 task_flags;
     struct blk_plug *plug; /* its own: requests that are kept back, or NULL */
     bool in_reclaim;
@@ -237,6 +236,8 @@ struct task_struct {
     struct wait_queue_head pidfd_wait;
     /* D4 */
     struct completion *vfork_done; /* alloc_lock */
+    /* The last: fork copies it only where it is used, while the frame's sstatus.FS is not off. */
+    struct fpu_state fpu;
 };
 _Static_assert(offsetof(struct task_struct, ti.preempt_count) == TASK_PREEMPT, "csr.h");
 _Static_assert(offsetof(struct task_struct, ti.kernel_sp) == TASK_KERNEL_SP, "csr.h");

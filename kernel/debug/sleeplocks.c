@@ -23,7 +23,7 @@ static u32 class_of(const char *name) {
 /* The classes that come after those in `set`, these included. */
 static u64 reach(u64 set) {
     for (u64 todo = set; todo; todo &= todo - 1) {
-        u64 more = before[__builtin_ctzl(todo)] & ~set;
+        u64 more = before[ctz64(todo)] & ~set;
         set |= more;
         todo |= more;
     }

@@ -182,6 +182,30 @@ static int write_fault(struct vm_area *v, u64 va, pte_t old) {
     //@end
 }
 
+void copy_stack_page(struct mm_struct *dst, struct mm_struct *src, u64 sp) {
+    u64 va = ALIGN_DOWN(sp, PAGE_SIZE);
+    struct vm_area *v = find_vma(src, va);
+    if (!v || v->start > va || !(v->flags & VM_WRITE) ||
+        (v->flags & (VM_SHARED | VM_DONTFORK | VM_WIPEONFORK)))
+        return;
+    struct page *copy = alloc_page(GFP_KERNEL | GFP_USER);
+    if (!copy)
+        return;
+    spin_lock(&src->page_table_lock);
+    spin_lock(&dst->page_table_lock);
+    pte_t *s = own_leaf(src, va), *d = own_leaf(dst, va);
+    struct page *p = s && d && *s && *s == *d ? pa_to_page(pte_pa(*s)) : NULL;
+    if (p && !p->mapping && atomic_read(&p->refcount) == 2) { /* theirs alone */
+        copy_page(page_address(copy), page_address(p));
+        *s = make_pte(page_to_pa(p), vma_pte_flags(v->flags));
+        *d = make_pte(page_to_pa(copy), vma_pte_flags(v->flags));
+        copy = p; /* it loses the child's reference */
+    }
+    spin_unlock(&dst->page_table_lock);
+    spin_unlock(&src->page_table_lock);
+    put_page(copy);
+}
+
 /* mmap_lock held: make the page of v at `page` fit for the access, which v allows. Where more is permitted
  * now and the page is the same nobody is flushed: a hart that remembers less faults again, finds it permitted
  * and flushes itself. */

@@ -17,7 +17,7 @@ static long take_slot(void) {
     for (u64 n = 0; n < NR_SLOTS / 64; n++) {
         u64 w = (next_slot + n) % (NR_SLOTS / 64);
         if (~slot_map[w]) {
-            u64 b = __builtin_ctzl(~slot_map[w]);
+            u64 b = ctz64(~slot_map[w]);
             slot_map[w] |= BIT(b);
             next_slot = w;
             return w * 64 + b;

@@ -23,7 +23,7 @@ static u32 all_nodes(void) {
 static s32 nth_node(u32 nodes, u64 n) {
     for (n %= __builtin_popcount(nodes); n--;)
         nodes &= nodes - 1;
-    return __builtin_ctz(nodes);
+    return ctz64(nodes);
 }
 
 void policy_range(struct mempolicy *p, u64 index) {
@@ -40,7 +40,7 @@ struct page_source policy_source(void) {
     case MPOL_PREFERRED_MANY:
         return (struct page_source){ANY_NODE, p->nodes, true};
     case MPOL_PREFERRED:
-        return (struct page_source){__builtin_ctz(p->nodes), ~0u, false};
+        return (struct page_source){ctz64(p->nodes), ~0u, false};
     case MPOL_INTERLEAVE:
     case MPOL_WEIGHTED_INTERLEAVE: /* all weights are 1 */
         return (struct page_source){nth_node(p->nodes, range ? current->range_index : current->next_node++),
@@ -91,7 +91,7 @@ static struct mempolicy *make_policy(u64 mode, u64 mask, u64 maxnode) {
     if (flags & MPOL_F_RELATIVE_NODES) { /* the n-th of those that are there */
         use = 0;
         for (u32 n = nodes; n; n &= n - 1)
-            use |= BIT(nth_node(there, __builtin_ctz(n)));
+            use |= BIT(nth_node(there, ctz64(n)));
     }
     if (mode != MPOL_LOCAL && !use)
         return ERR_PTR(-EINVAL);
@@ -242,7 +242,7 @@ void show_mempolicy(struct seq *s, const struct mempolicy *p) {
     if (p && p->flags & (MPOL_F_STATIC_NODES | MPOL_F_RELATIVE_NODES))
         seq_printf(s, "=%s", p->flags & MPOL_F_STATIC_NODES ? "static" : "relative");
     for (u32 n = p ? p->nodes : 0, first = 1; n; first = 0) {
-        u32 from = __builtin_ctz(n), to = from;
+        u32 from = ctz64(n), to = from;
         while (n & BIT(to + 1))
             to++;
         n &= ~(BIT(to + 1) - 1);

@@ -277,6 +277,10 @@ extern struct page *zero_page; /* what a load of untouched memory finds */
 /* 0 served; -EFAULT no mapping, -EACCES wrong permission, -ENOMEM, -EIO past the file's end. `access` is
  * one of VM_READ, VM_WRITE, VM_EXEC. Caller holds nothing; may sleep. */
 int handle_mm_fault(struct mm_struct *mm, u64 va, u32 access);
+/* Fork, after copy_page_tables: parent and child will both store to the page of their stack pointer, and at
+ * once. The child gets a copy of it here, the parent keeps it: two faults less. Does nothing where that
+ * cannot be. Caller holds src's mmap_lock for writing. */
+void copy_stack_page(struct mm_struct *dst, struct mm_struct *src, u64 sp);
 /* Read or write another address space's memory (for /proc/PID/cmdline). Bytes done. */
 size_t access_process_vm(struct mm_struct *mm, u64 va, void *buf, size_t n, bool write);
 /* For a debugger: write it even where the program itself may not, if the mapping is private: the page becomes

@@ -703,6 +703,8 @@ struct mm_struct *dup_mm(struct mm_struct *old) {
     /* After all VMAs, for a table may serve several: truncation must find each of them. */
     if (!failed)
         failed = copy_page_tables(mm, old);
+    if (!failed)
+        copy_stack_page(mm, old, task_trapframe(current)->sp);
     flush_tlb_range(old, 0, TASK_SIZE); /* the parent's stores must fault from now on */
     mm->start_code = old->start_code, mm->end_code = old->end_code;
     mm->start_brk = old->start_brk, mm->brk = old->brk, mm->start_stack = old->start_stack;

@@ -192,12 +192,23 @@ static void gather_table(struct gather *g, pte_t *slot, int level) {
     *slot = 0;
     virt_to_page(slot)->inuse--;
 }
+static bool none_of_16(const pte_t *e) { /* a thread's stack is 2,000 pages of which two are there */
+    pte_t any = 0;
+#pragma GCC unroll 16
+    for (int i = 0; i < 16; i++)
+        any |= e[i];
+    return !any;
+}
 /* A leaf table that is mm's own: pages from va on go, up to stop. Returns how far it came. */
 static u64 zap_leaf(struct gather *g, struct page *leaf, u64 va, u64 stop) {
     pte_t *e = (pte_t *)page_address(leaf) + va_index(va, 0);
     for (; va < stop && g->pages < GATHER && leaf->inuse; va += PAGE_SIZE, e++) {
-        if (!*e)
-            continue;
+        if (!*e) {
+            while (!((u64)e & 127) && va + 16 * PAGE_SIZE < stop && none_of_16(e))
+                va += 16 * PAGE_SIZE, e += 16;
+            if (!*e)
+                continue;
+        }
         //@sol sv39 zap-entry
         struct page *p = pa_to_page(pte_pa(*e));
         if (g->only && p != g->only)
@@ -331,6 +342,13 @@ void zap_all(struct mm_struct *mm) {
 static int own_path(struct mm_struct *mm, u64 va, enum reach want) {
     struct table_path p = {0};
     pte_t *leaf;
+    spin_lock(&mm->page_table_lock);
+    pte_t e = mm->pgd[va_index(va, 2)];
+    if (e && !(e & PTE_SHARED))
+        e = next_table(e)[va_index(va, 1)];
+    spin_unlock(&mm->page_table_lock);
+    if (!(e & (PTE_SHARED | PTE_U))) /* mostly: it is, or none is there */
+        return 0;
     if (!path_reach(mm, va, want, &p, &leaf))
         return -ENOMEM;
     path_done(mm, &p);

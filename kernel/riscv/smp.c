@@ -11,7 +11,7 @@ static u64 counts[MAX_HARTS][4]; /* timer, external, software, IPIs sent */
 u64 hart_mask_to_ids(u64 mask) {
     u64 ids = 0;
     for (; mask; mask &= mask - 1)
-        ids |= BIT(hart_ids[__builtin_ctzl(mask)]);
+        ids |= BIT(hart_ids[ctz64(mask)]);
     return ids;
 }
 
@@ -61,12 +61,12 @@ static void serve_flush(void) {
 void flush_by_turns(u64 mask) {
     u64 want[MAX_HARTS];
     for (u64 m = mask; m; m &= m - 1) {
-        unsigned int h = __builtin_ctzl(m);
+        unsigned int h = ctz64(m);
         want[h] = __atomic_add_fetch(&flush_asked[h], 1, __ATOMIC_SEQ_CST);
         send_ipi(h, IPI_FLUSH);
     }
     for (u64 m = mask; m; m &= m - 1)
-        while (smp_load_acquire(&flush_done[__builtin_ctzl(m)]) < want[__builtin_ctzl(m)])
+        while (smp_load_acquire(&flush_done[ctz64(m)]) < want[ctz64(m)])
             cpu_relax();
 }
 

@@ -50,7 +50,7 @@ static int take_slot(struct step_area *a) {
     for (unsigned int i = 0; i < ARRAY_SIZE(a->used); i++) {
         u64 old = READ_ONCE(a->used[i]);
         while (~old) {
-            u32 bit = __builtin_ctzl(~old);
+            u32 bit = ctz64(~old);
             if (__atomic_compare_exchange_n(&a->used[i], &old, old | BIT(bit), false, __ATOMIC_ACQUIRE,
                                             __ATOMIC_RELAXED))
                 return i * 64 + bit;

@@ -8,7 +8,7 @@ static bool hart_idle(unsigned int h) { return READ_ONCE(rqs[h].is_idle) && !REA
 
 bool any_idle(u64 mask) {
     for (u64 m = mask & online_harts; m; m &= m - 1)
-        if (hart_idle(__builtin_ctzl(m)))
+        if (hart_idle(ctz64(m)))
             return true;
     return false;
 }
@@ -20,10 +20,10 @@ unsigned int select_hart(const struct task_struct *p, unsigned int prev) {
         u64 m = allowed;
         for (u32 skip = seeded(__builtin_popcountl(m)); skip; skip--)
             m &= m - 1;
-        return __builtin_ctzl(m);
+        return ctz64(m);
     }
     //@sol sched select-hart
-    unsigned int best = __builtin_ctzl(allowed), self = smp_processor_id();
+    unsigned int best = ctz64(allowed), self = smp_processor_id();
     if ((allowed & BIT(prev)) && hart_idle(prev))
         return prev;
     /* A child that ends wakes its parent: this hart is as good as free. */
@@ -32,7 +32,7 @@ unsigned int select_hart(const struct task_struct *p, unsigned int prev) {
         return self;
     u32 least = ~0u;
     for (u64 m = allowed; m; m &= m - 1) {
-        unsigned int h = __builtin_ctzl(m);
+        unsigned int h = ctz64(m);
         if (hart_idle(h))
             return h;
         u32 n = READ_ONCE(rqs[h].nr_running) * 4 + (h == prev ? 0 : h == self ? 1 : 2);

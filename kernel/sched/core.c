@@ -203,8 +203,7 @@ static struct task_struct *pick(struct rq *rq) {
     struct rb_node *n = rb_first(&rq->fair);
     for (int w = 0; rq->nr_rt && w < 2 && !(n && rt_used_up(rq)); w++)
         if (rq->rt_bits[w])
-            return list_first_entry(&rq->rt[w * 64 + __builtin_ctzl(rq->rt_bits[w])], struct task_struct,
-                                    se.rt_link);
+            return list_first_entry(&rq->rt[w * 64 + ctz64(rq->rt_bits[w])], struct task_struct, se.rt_link);
     for (u32 skip = unlikely(sched_seed) ? seeded(4) : 0; skip && n && rb_next(n); skip--)
         n = rb_next(n);
     return n ? rb_entry(n, struct task_struct, se.node) : rq->idle;
@@ -578,7 +577,7 @@ int sched_setaffinity(struct task_struct *p, u64 mask) {
     unsigned int hart = p->ti.cpu;
     bool move = !(mask & BIT(hart));
     if (move && p->se.on_rq && rq->curr != p) { /* waiting in a queue it may not use */
-        unsigned int to = __builtin_ctzl(mask);
+        unsigned int to = ctz64(mask);
         queue_remove(rq, p);
         rq->nr_running--;
         if (p->se.group)

@@ -20,6 +20,7 @@ CONSOLE_MAX = 4 << 20
 MTIME = 0x0200bff8  # the ACLINT's, 10 MHz; under icount an instruction takes 1 ns
 STOPS_MAX = 5000  # of a check; those that there are make a few hundred
 IDLE_LOOKS = 6  # looks in a row that find no progress and every thread of QEMU asleep
+ENDLESS = 10  # seconds of processor time in which virtual time, which instructions move, stands still
 
 
 class Infrastructure(Exception):
@@ -284,18 +285,24 @@ class Run:
         r.ask("Qqemu.PhyMemMode:1")
         if r.ask(f"Z0,{self.program.stop_at:x},4") != "OK":
             raise Infrastructure("no breakpoint could be set")
-        budget, idle, last = self.check.budget * 1000000, 0, None
+        budget, idle, last, spent = self.check.budget * 1000000, 0, None, 0
         r.send("c")
         while True:
             stop = r.receive(0.25)
             if stop is None:  # is there time left, and does it go on?
                 now = self.monitor.now()
                 idle = idle + 1 if now == last and self.asleep() else 0
+                if now != last:
+                    spent = self.processor_time()
+                endless = now is not None and self.processor_time() - spent > ENDLESS
                 last = now
-                if now is None or (now - self.jumped <= budget and idle < IDLE_LOOKS):
+                if now is None or (now - self.jumped <= budget and idle < IDLE_LOOKS and not endless):
                     continue
                 r.s.sendall(b"\3")
                 stop = r.receive()
+                if endless:
+                    return Verdict("hang", "no instruction is executed any more: the first one of the trap's own code traps, without end "
+                                   "(is the kernel still mapped in this address space?)", self.where() if stop else "")
                 if stop is None:
                     raise Infrastructure("QEMU does not answer")
             if not stop or stop[0] in "WX":
@@ -344,6 +351,14 @@ class Run:
 
     def csr(self, number):
         return struct.unpack("<Q", bytes.fromhex(self.remote.ask(f"p{number:x}"))[:8])[0]
+
+    def processor_time(self):
+        """Seconds that QEMU has had."""
+        try:
+            with open(f"/proc/{self.process.pid}/stat") as f:
+                return sum(map(int, f.read().rsplit(")", 1)[1].split()[11:13])) / os.sysconf("SC_CLK_TCK")
+        except OSError:
+            return 0
 
     def asleep(self):
         try:
