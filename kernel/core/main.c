@@ -178,6 +178,7 @@ void start_kernel(u64 hartid, u64 dtb_pa) {
     local_irq_enable();
     preempt_enable_no_resched();
     fault_init();
+    young_init();
     filemap_init();
     dcache_init();
     inode_init();

@@ -28,9 +28,9 @@ void *memset(void *d, int c, size_t n) {
 
 void clear_page(void *page) {
     kasan_check(page, 4096, true);
-    for (u64 *q = page, *end = q + 512; q < end; q += 32) {
-#pragma GCC unroll 32
-        for (int i = 0; i < 32; i++)
+    for (u64 *q = page, *end = q + 512; q < end; q += 128) {
+#pragma GCC unroll 128
+        for (int i = 0; i < 128; i++)
             q[i] = 0;
     }
 }
@@ -38,9 +38,9 @@ void copy_page(void *to, const void *from) {
     kasan_check(to, 4096, true);
     kasan_check(from, 4096, false);
     const u64 *s = from;
-    for (u64 *d = to, *end = d + 512; d < end; d += 32, s += 32) {
-#pragma GCC unroll 4
-        for (int i = 0; i < 32; i += 8) {
+    for (u64 *d = to, *end = d + 512; d < end; d += 128, s += 128) {
+#pragma GCC unroll 16
+        for (int i = 0; i < 128; i += 8) {
             u64 a = s[i], b = s[i + 1], c = s[i + 2], e = s[i + 3], f = s[i + 4], g = s[i + 5], h = s[i + 6],
                 k = s[i + 7];
             d[i] = a, d[i + 1] = b, d[i + 2] = c, d[i + 3] = e, d[i + 4] = f, d[i + 5] = g, d[i + 6] = h,

@@ -8,6 +8,22 @@
 
 struct page *zero_page;
 
+pte_t pte_young;
+/* An entry without A, at address 0 of the boot table: does a load work, and is A there then? */
+void young_init(void) {
+    pte_t *mid = page_address(table_alloc()), *leaf = page_address(table_alloc());
+    u64 word;
+    leaf[0] = make_pte(page_to_pa(zero_page), PTE_V | PTE_R | PTE_U);
+    mid[0] = make_pte(__pa(leaf), PTE_V);
+    swapper_pg_dir[0] = make_pte(__pa(mid), PTE_V);
+    flush_tlb_local();
+    if (!__copy_user(&word, NULL, sizeof(word)) && (leaf[0] & PTE_A))
+        pte_young = PTE_A;
+    swapper_pg_dir[0] = mid[0] = leaf[0] = 0;
+    flush_tlb_local();
+    table_free(virt_to_page(leaf));
+    table_free(virt_to_page(mid));
+}
 void fault_init(void) { zero_page = alloc_page(GFP_KERNEL | GFP_ZERO); }
 
 /* Map `page` (its reference is taken over) where the entry was `old`. cache: the mapping that the page
@@ -15,7 +31,7 @@ void fault_init(void) { zero_page = alloc_page(GFP_KERNEL | GFP_ZERO); }
 static int install(struct vm_area *v, u64 va, struct page *page, pte_t flags, pte_t old,
                    struct address_space *cache) {
     struct mm_struct *mm = v->mm;
-    int r = set_user_pte(mm, va, make_pte(page_to_pa(page), flags), old);
+    int r = replace_user_pte(mm, va, make_pte(page_to_pa(page), flags), &old);
     if (r) {
         put_page(page);
         return r;
@@ -27,7 +43,8 @@ static int install(struct vm_area *v, u64 va, struct page *page, pte_t flags, pt
         if (page->mapping)
             atomic_inc(&mm->rss_file);
     } else {
-        flush_tlb_range(mm, va, va + PAGE_SIZE);
+        if (old & PTE_A)
+            flush_tlb_range(mm, va, va + PAGE_SIZE);
         struct page *was = pa_to_page(pte_pa(old));
         if (was != page) {
             if (was->mapping)
@@ -130,7 +147,7 @@ static int file_fault(struct vm_area *v, u64 va, u32 access) {
         if (access != VM_WRITE) {
             int r = install(v, va, p, flags & ~(PTE_W | PTE_D), 0, m);
             if (!r)
-                map_around(v, va, flags & ~(PTE_W | PTE_D));
+                map_around(v, va, flags & ~(PTE_W | PTE_D | pte_young));
             return r;
         }
         struct page *copy = alloc_page(GFP_KERNEL | GFP_USER);
@@ -239,33 +256,36 @@ static int fault_page(struct vm_area *v, u64 page, u32 access) {
     return r;
 }
 
+/* -EAGAIN: look again. */
+static noinline int fault_once(struct mm_struct *mm, u64 va, u32 access) {
+    u64 page = ALIGN_DOWN(va, PAGE_SIZE);
+    int r;
+    down_read(&mm->mmap_lock);
+    struct vm_area *v = find_vma(mm, va);
+    if (unlikely(!v || v->start > page)) {
+        bool stack = v && (v->flags & VM_GROWSDOWN);
+        up_read(&mm->mmap_lock);
+        return !stack || grow_stack(mm, va) ? -EFAULT : -EAGAIN;
+    }
+    if (unlikely(!(v->flags & access)) && !(access == VM_READ && (v->flags & VM_WRITE))) {
+        r = -EACCES;
+    } else if (unlikely(v->policy)) {
+        policy_range(v->policy, vma_page_index(v, page));
+        r = fault_page(v, page, access);
+        policy_range(NULL, 0);
+    } else {
+        r = fault_page(v, page, access);
+    }
+    up_read(&mm->mmap_lock);
+    return r;
+}
 int handle_mm_fault(struct mm_struct *mm, u64 va, u32 access) {
     int r;
     current->min_flt++;
-    do {
-        if (va >= TASK_SIZE)
-            return -EFAULT;
-        down_read(&mm->mmap_lock);
-        struct vm_area *v = find_vma(mm, va);
-        u64 page = ALIGN_DOWN(va, PAGE_SIZE);
-        if (!v || v->start > page) {
-            bool stack = v && (v->flags & VM_GROWSDOWN);
-            up_read(&mm->mmap_lock);
-            if (!stack || (r = grow_stack(mm, va)))
-                return -EFAULT;
-            r = -EAGAIN;
-            continue;
-        } else if (!(v->flags & access) && !(access == VM_READ && (v->flags & VM_WRITE))) {
-            r = -EACCES;
-        } else {
-            if (unlikely(v->policy))
-                policy_range(v->policy, vma_page_index(v, page));
-            r = fault_page(v, page, access);
-            if (unlikely(v->policy))
-                policy_range(NULL, 0);
-        }
-        up_read(&mm->mmap_lock);
-    } while (r == -EAGAIN);
+    if (va >= TASK_SIZE)
+        return -EFAULT;
+    while (unlikely((r = fault_once(mm, va, access)) == -EAGAIN))
+        ;
     TRACE(fault, va, access, r);
     return r;
 }

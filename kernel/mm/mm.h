@@ -294,8 +294,12 @@ pte_t pte_peek(struct mm_struct *mm, u64 va, u32 *sharers);
  * *held is its page, counted, where there is one. 0; 1: it was not fit before; -ENOMEM. Caller holds
  * mmap_lock. */
 int resolve_fault(struct mm_struct *mm, u64 va, struct page **held, pte_t *pte);
-/* Store pte at va if the entry still is `expected`. 0, -ENOMEM, or -EAGAIN: it changed meanwhile. */
-int set_user_pte(struct mm_struct *mm, u64 va, pte_t pte, pte_t expected);
+/* Store pte at va if the entry still is *old, but for A and D; *old is what it was. 0, -ENOMEM, or -EAGAIN:
+ * it changed meanwhile. */
+int replace_user_pte(struct mm_struct *mm, u64 va, pte_t pte, pte_t *old);
+static inline int set_user_pte(struct mm_struct *mm, u64 va, pte_t pte, pte_t expected) {
+    return replace_user_pte(mm, va, pte, &expected);
+}
 /* Map 2 MB by one entry. 0, -ENOMEM, or -EAGAIN: something is mapped there. Caller holds mmap_lock. */
 int set_huge_pte(struct mm_struct *mm, u64 va, pte_t pte);
 /* The page that is mapped at va for loads, or for stores, counted; or NULL. Any context that may take
@@ -336,6 +340,8 @@ int move_page_tables(struct mm_struct *mm, u64 from, u64 to, u64 len);
  * writing. */
 int migrate_page_range(struct vm_area *v, u32 nodes, bool move);
 pte_t vma_pte_flags(u32 vm_flags);
+/* Boot, before a program runs: does the hardware set A? */
+void young_init(void);
 void flush_tlb_range(struct mm_struct *mm, u64 start, u64 end);
 
 /* --- user memory --- Any address is allowed: a bad one is -EFAULT. May sleep, unless page faults are

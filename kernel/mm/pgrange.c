@@ -84,9 +84,9 @@ static void copy_leaf(pte_t *d, pte_t *s, u64 pages, bool shared_mapping) {
         if (!e)
             continue;
         if (!shared_mapping && (e & PTE_W))
-            *s = e &= ~(PTE_W | PTE_D);
+            *s = e &= ~(PTE_W | PTE_D | pte_young); /* our caller flushes */
         get_page(pa_to_page(pte_pa(e)));
-        *d = e;
+        *d = e & ~pte_young;
         copied++;
     }
     virt_to_page(d - 1)->inuse += copied;

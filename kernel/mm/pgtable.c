@@ -119,11 +119,26 @@ void seal(struct page *leaf) {
     //@end
 }
 
+//@sol constant copy-table
+/* A leaf table's: what they point to gets a reference more, nothing can be stored through either. */
+static __forceinline void copy_entries(pte_t *d, pte_t *s, struct page *frames, pte_t keep, bool sealed) {
+    for (pte_t *end = s + PTRS_PER_TABLE; s < end; s += 8, d += 8) {
+#pragma GCC unroll 8
+        for (int i = 0; i < 8; i++) {
+            pte_t e = READ_ONCE(s[i]);
+            if (!e)
+                continue;
+            if (!sealed && (e & PTE_W))
+                __atomic_fetch_and(&s[i], ~(PTE_W | PTE_D), __ATOMIC_RELAXED);
+            d[i] = e & keep;
+            atomic_inc(&frames[e >> 10].refcount);
+        }
+    }
+}
 /* Fill the empty table n with what `old`, which is shared, has. What the entries point to gets a reference
- * more; a leaf table is sealed on the way. Unrolled, for a first store to a large process's memory is two of
- * these. */
-static void copy_table(struct page *n, struct page *old, int level) {
-    //@sol constant copy-table
+ * more; a leaf table is sealed on the way. unused: no hart has translations by way of the old one. Unrolled,
+ * for a first store to a large process's memory is two of these. */
+static void copy_table(struct page *n, struct page *old, int level, bool unused) {
     pte_t *s = page_address(old), *d = page_address(n), *end = s + PTRS_PER_TABLE;
     struct page *frames = mem_map - min_pfn; /* looked up once */
     n->inuse = old->inuse;
@@ -138,23 +153,14 @@ static void copy_table(struct page *n, struct page *old, int level) {
         }
         return;
     }
-    for (; s < end; s += 8, d += 8) {
-#pragma GCC unroll 8
-        for (int i = 0; i < 8; i++) {
-            pte_t e = READ_ONCE(s[i]);
-            if (!e)
-                continue;
-            if (e & PTE_W) {
-                __atomic_fetch_and(&s[i], ~(PTE_W | PTE_D), __ATOMIC_RELAXED);
-                e &= ~(PTE_W | PTE_D);
-            }
-            d[i] = e;
-            atomic_inc(&frames[e >> 10].refcount);
-        }
-    }
+    pte_t keep = ~(PTE_W | PTE_D | (unused ? pte_young : 0));
+    if (page_test(old, PG_SEALED))
+        copy_entries(d, s, frames, keep, true);
+    else
+        copy_entries(d, s, frames, keep, false);
     page_set(old, PG_SEALED);
-    //@end
 }
+//@end
 
 pte_t *pte_lookup(struct mm_struct *mm, u64 va) {
     //@sol sv39 pte-lookup
@@ -243,7 +249,7 @@ static pte_t *own_entry(pte_t *slot, int level, bool make, struct table_path *p)
             huge_split(e, t);
             p->flush = true;
         } else if (e) {
-            copy_table(t, table_page(e), level - 1);
+            copy_table(t, table_page(e), level - 1, !(e & PTE_V));
             p->old[level - 1] = table_page(e);
             p->flush |= (e & PTE_V) != 0;
         } else {
@@ -356,25 +362,25 @@ int resolve_fault(struct mm_struct *mm, u64 va, struct page **held, pte_t *pte) 
     return p.changed;
 }
 
-static int store_pte(pte_t *e, pte_t pte, pte_t expected) {
-    if (((*e ^ expected) & ~(PTE_A | PTE_D)) != 0)
+static __forceinline int store_pte(pte_t *e, pte_t pte, pte_t *old) {
+    if (((*e ^ *old) & ~(PTE_A | PTE_D)) != 0)
         return -EAGAIN;
     if (!*e)
         virt_to_page(e)->inuse++;
-    __atomic_store_n(e, pte, __ATOMIC_RELEASE);
+    *old = __atomic_exchange_n(e, pte, __ATOMIC_RELEASE); /* the hardware may have set A meanwhile */
     return 0;
 }
-int set_user_pte(struct mm_struct *mm, u64 va, pte_t pte, pte_t expected) {
+int replace_user_pte(struct mm_struct *mm, u64 va, pte_t pte, pte_t *old) {
     spin_lock(&mm->page_table_lock);
     pte_t *e = own_leaf(mm, va);
-    int r = e ? store_pte(e, pte, expected) : 0;
+    int r = e ? store_pte(e, pte, old) : 0;
     spin_unlock(&mm->page_table_lock);
     if (likely(e))
         return r;
     struct table_path p = {0};
     if (!path_reach(mm, va, REACH_MAKE, &p, &e))
         return -ENOMEM;
-    r = store_pte(e, pte, expected);
+    r = store_pte(e, pte, old);
     path_done(mm, &p);
     return r;
 }
@@ -384,7 +390,8 @@ int set_huge_pte(struct mm_struct *mm, u64 va, pte_t pte) {
     pte_t *slot;
     if (!path_reach(mm, va, REACH_HUGE, &p, &slot))
         return -ENOMEM;
-    int r = store_pte(slot, pte, 0);
+    pte_t old = 0;
+    int r = store_pte(slot, pte, &old);
     path_done(mm, &p);
     return r;
 }

@@ -6,6 +6,11 @@
 /* In an entry that points to a table: other entries may point to that table too. Hardware ignores the bit. */
 #define PTE_SHARED BIT(9)
 
+/* PTE_A where the hardware sets it, else 0. An entry that was made without it and has not got it since is one
+ * that no hart remembers: it can be replaced without a flush. So copies that fork makes, and pages that are
+ * mapped before they are wanted, are without. */
+extern pte_t pte_young;
+
 static inline pte_t *next_table(pte_t e) { return __va(pte_pa(e)); }
 static inline struct page *table_page(pte_t e) { return pa_to_page(pte_pa(e)); }
 /* Others do point to it. Only what is reached through entries of the caller's own tables can be asked: the
