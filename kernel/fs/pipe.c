@@ -49,18 +49,21 @@ static ssize_t pipe_read(struct file *f, struct iov_iter *it, loff_t *pos) {
     struct pipe *p = f->private;
     ssize_t done = 0;
     (void)pos;
-    mutex_lock(&p->lock);
-    while (!used(p)) {
-        if (!p->writers) {
-            mutex_unlock(&p->lock);
-            return 0;
+    for (;;) {
+        bool open = __atomic_load_n(&p->writers, __ATOMIC_ACQUIRE); /* before what the last has written */
+        if (used(p)) {
+            mutex_lock(&p->lock);
+            if (used(p))
+                break;
+            mutex_unlock(&p->lock); /* another reader was first */
+            continue;
         }
-        mutex_unlock(&p->lock);
+        if (!open)
+            return 0;
         if (f->flags & O_NONBLOCK)
             return -EAGAIN;
         if (wait_event_exclusive(&p->rd_wait, used(p) || !READ_ONCE(p->writers)))
             return -ERESTARTSYS;
-        mutex_lock(&p->lock);
     }
     bool was_full = room(p) < PIPE_BUF;
     while (it->count && used(p)) {

@@ -52,6 +52,7 @@ void prepare_to_wait(struct wait_queue_head *q, struct wait_queue_entry *w, u32 
 bool finish_wait(struct wait_queue_head *q, struct wait_queue_entry *w); /* was it woken by the queue? */
 /* Sleep in the state set until woken or the absolute time is reached. */
 void schedule_until(u64 deadline_ns);
+void schedule(void);
 bool signal_pending_state(u32 state);
 u64 ktime_get(void);
 
@@ -66,7 +67,7 @@ u64 ktime_get(void);
             prepare_to_wait(q, &_w, state_);                                                                 \
             if (cond)                                                                                        \
                 break;                                                                                       \
-            if (signal_pending_state(state_)) {                                                              \
+            if ((READ_ONCE(current_thread->flags) & TIF_SIGPENDING) && signal_pending_state(state_)) {                                                              \
                 _r = -4; /* EINTR */                                                                         \
                 break;                                                                                       \
             }                                                                                                \
@@ -74,7 +75,10 @@ u64 ktime_get(void);
                 _r = -110; /* ETIMEDOUT */                                                                   \
                 break;                                                                                       \
             }                                                                                                \
-            schedule_until(_until);                                                                          \
+            if (_until == FOREVER)                                                                           \
+                schedule();                                                                                  \
+            else                                                                                             \
+                schedule_until(_until);                                                                      \
             if (cond) /* mostly: then it need not go back into the queue */                                  \
                 break;                                                                                       \
         }                                                                                                    \
