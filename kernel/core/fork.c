@@ -255,13 +255,13 @@ static struct task_struct *dup_task_struct(void) {
         kmem_cache_free(task_cache, p);
         return NULL;
     }
+    local_irq_disable();
     memcpy(p, current, offsetof(struct task_struct, fpu));
     if (!(current->task_flags & PF_KTHREAD) && (task_trapframe(current)->sstatus & SSTATUS_FS)) {
-        local_irq_disable();
         flush_fpu(current); /* the live floating-point registers are the child's too */
         p->fpu = current->fpu;
-        local_irq_enable();
     }
+    local_irq_enable();
     p->stack = stack;
     atomic_set(&p->refcount, 2); /* the task list's, and the hart's until the last switch */
     p->ti.flags = 0;

@@ -341,7 +341,7 @@ size_t access_process_vm(struct mm_struct *mm, u64 va, void *buf, size_t n, bool
     size_t done = 0;
     while (done < n) {
         u64 off = (va + done) & (PAGE_SIZE - 1), len = min(n - done, PAGE_SIZE - off);
-        struct page *p = follow_page(mm, va + done, write);
+        struct page *p = follow_page(mm, va + done, write ? PTE_W : PTE_R);
         if (!p) {
             if (handle_mm_fault(mm, va + done, write ? VM_WRITE : VM_READ))
                 break;
@@ -364,7 +364,7 @@ static int force_write(struct mm_struct *mm, u64 va, const void *buf, size_t len
         struct vm_area *v = find_vma(mm, va);
         u64 page = ALIGN_DOWN(va, PAGE_SIZE);
         r = !v || v->start > page || (v->flags & VM_SHARED) ? -EFAULT : fault_page(v, page, VM_WRITE);
-        struct page *p = r ? NULL : follow_page(mm, va, false);
+        struct page *p = r ? NULL : follow_page(mm, va, PTE_V);
         if (p && (p->mapping || p == zero_page ||
                   (v->special && p == v->special[(page - v->start) >> PAGE_SHIFT])))
             r = -EAGAIN; /* not yet a copy */

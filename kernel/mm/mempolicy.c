@@ -124,7 +124,7 @@ static long node_at(u64 addr) {
     while (!p) {
         if (handle_mm_fault(current->mm, addr, VM_READ))
             return -EFAULT;
-        p = follow_page(current->mm, addr, false);
+        p = follow_page(current->mm, addr, PTE_V);
     }
     long node = p->node;
     put_page(p);

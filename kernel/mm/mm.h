@@ -302,9 +302,9 @@ static inline int set_user_pte(struct mm_struct *mm, u64 va, pte_t pte, pte_t ex
 }
 /* Map 2 MB by one entry. 0, -ENOMEM, or -EAGAIN: something is mapped there. Caller holds mmap_lock. */
 int set_huge_pte(struct mm_struct *mm, u64 va, pte_t pte);
-/* The page that is mapped at va for loads, or for stores, counted; or NULL. Any context that may take
- * page_table_lock. */
-struct page *follow_page(struct mm_struct *mm, u64 va, bool store);
+/* The page that is mapped at va and may be accessed as need says (PTE_R or PTE_W; PTE_V: somehow), counted;
+ * or NULL. Any context that may take page_table_lock. */
+struct page *follow_page(struct mm_struct *mm, u64 va, pte_t need);
 /* huge.c. Should a fault at va, where nothing is mapped, map 2 MB? And do it: 0, -EAGAIN: look again,
  * -ENOMEM: small pages are to serve. Caller holds mmap_lock. */
 bool huge_wanted(struct vm_area *v, u64 va);

@@ -446,7 +446,7 @@ int migrate_page_range(struct vm_area *v, u32 nodes, bool move) {
         return r;
     for (u64 va = v->start; va < v->end; va += PAGE_SIZE) {
         u32 there;
-        struct page *p = follow_page(mm, va, false);
+        struct page *p = follow_page(mm, va, PTE_V);
         if (!p) {                                    /* nothing is there, or nobody may look: then it stays */
             if (!pte_peek(mm, va, &there) && !there) /* and there is no table */
                 va = ALIGN_DOWN(va, LEAF_SPAN) + LEAF_SPAN - PAGE_SIZE;

@@ -204,12 +204,12 @@ pte_t pte_peek(struct mm_struct *mm, u64 va, u32 *sharers) {
     spin_unlock(&mm->page_table_lock);
     return e;
 }
-struct page *follow_page(struct mm_struct *mm, u64 va, bool store) {
+struct page *follow_page(struct mm_struct *mm, u64 va, pte_t need) {
     struct page *p = NULL;
     u32 sharers;
     spin_lock(&mm->page_table_lock);
     pte_t e = look(mm, va, &sharers);
-    if ((e & PTE_V) && (!store || (e & PTE_W)))
+    if ((e & PTE_V) && (e & need))
         get_page(p = pa_to_page(pte_pa(e)));
     spin_unlock(&mm->page_table_lock);
     return p;

@@ -23,6 +23,8 @@ struct kmem_cache {
 };
 
 static const u16 kmalloc_sizes[] = {16, 32, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 2048};
+#define KMALLOC_MAX 2048
+static u8 kmalloc_index[KMALLOC_MAX / 16 + 1]; /* by sixteenths of the size: the smallest that does */
 static struct kmem_cache kmalloc_caches[ARRAY_SIZE(kmalloc_sizes)];
 static struct kmem_cache *caches[64];
 static unsigned int nr_caches;
@@ -112,24 +114,34 @@ static no_kasan struct page *slab_put(struct kmem_cache *c, void *obj) {
 
 bool fail_nth_alloc(void) { return !irqs_disabled() && --current_thread->fail_nth == 0; }
 
-void *kmem_cache_alloc(struct kmem_cache *c, unsigned int gfp) {
+/* The hart has none: half a stack of them, and one more. */
+static noinline void *refill(struct kmem_cache *c, unsigned int gfp) {
     void *o = NULL;
-    if (should_fail_alloc())
-        return NULL;
     do {
         u64 irq = local_irq_save();
         unsigned int h = smp_processor_id();
-        if (!c->mag[h].n) {
-            spin_lock(&c->lock);
-            while (c->mag[h].n < MAG_SIZE / 2 && (o = slab_take(c)))
-                c->mag[h].obj[c->mag[h].n++] = o;
-            spin_unlock_raw(&c->lock);
-            preempt_enable_no_resched();
-        }
+        spin_lock(&c->lock);
+        while (c->mag[h].n < MAG_SIZE / 2 && (o = slab_take(c)))
+            c->mag[h].obj[c->mag[h].n++] = o;
+        spin_unlock_raw(&c->lock);
+        preempt_enable_no_resched();
         o = c->mag[h].n ? c->mag[h].obj[--c->mag[h].n] : NULL;
         local_irq_restore(irq);
     } while (!o && new_slab(c, gfp));
-    if (!o)
+    return o;
+}
+void *kmem_cache_alloc(struct kmem_cache *c, unsigned int gfp) {
+    if (should_fail_alloc())
+        return NULL;
+    void *o = NULL;
+    u64 irq = local_irq_save();
+    unsigned int h = smp_processor_id(), n = c->mag[h].n;
+    if (likely(n)) {
+        o = c->mag[h].obj[n - 1];
+        c->mag[h].n = n - 1;
+    }
+    local_irq_restore(irq);
+    if (unlikely(!o) && !(o = refill(c, gfp)))
         return NULL;
     __atomic_fetch_add(&c->active.v, 1, __ATOMIC_RELAXED);
     kasan_unpoison(o, c->size);
@@ -138,30 +150,19 @@ void *kmem_cache_alloc(struct kmem_cache *c, unsigned int gfp) {
     return o;
 }
 
-void kmem_cache_free(struct kmem_cache *c, void *obj) {
-#ifdef CONFIG_DEBUG
-    BUG_ON(head_of(obj)->slab != c);
-    kasan_check(obj, 1, true);    /* freed before? */
-    kasan_unpoison(obj, c->size); /* kmalloc's tail */
-    if (!c->ctor)
-        memset(obj, 0x6b, c->size);
-    kasan_poison(obj, c->size, KASAN_FREED);
-#endif
+/* The hart has as many as it may: half of them go. Slabs that are empty then go too. */
+static noinline void drain(struct kmem_cache *c) {
     LIST_HEAD(empty);
-    __atomic_fetch_add(&c->active.v, -1, __ATOMIC_RELAXED);
     u64 irq = local_irq_save();
     unsigned int h = smp_processor_id();
-    if (c->mag[h].n == MAG_SIZE) {
-        spin_lock(&c->lock);
-        while (c->mag[h].n > MAG_SIZE / 2) {
-            struct page *p = slab_put(c, c->mag[h].obj[--c->mag[h].n]);
-            if (p)
-                list_add(&p->lru, &empty);
-        }
-        spin_unlock_raw(&c->lock);
-        preempt_enable_no_resched();
+    spin_lock(&c->lock);
+    while (c->mag[h].n > MAG_SIZE / 2) {
+        struct page *p = slab_put(c, c->mag[h].obj[--c->mag[h].n]);
+        if (p)
+            list_add(&p->lru, &empty);
     }
-    c->mag[h].obj[c->mag[h].n++] = obj;
+    spin_unlock_raw(&c->lock);
+    preempt_enable_no_resched();
     local_irq_restore(irq);
     while (!list_empty(&empty)) {
         struct page *p = list_first_entry(&empty, struct page, lru);
@@ -172,16 +173,36 @@ void kmem_cache_free(struct kmem_cache *c, void *obj) {
         free_pages(p, c->order);
     }
 }
+void kmem_cache_free(struct kmem_cache *c, void *obj) {
+#ifdef CONFIG_DEBUG
+    BUG_ON(head_of(obj)->slab != c);
+    kasan_check(obj, 1, true);    /* freed before? */
+    kasan_unpoison(obj, c->size); /* kmalloc's tail */
+    if (!c->ctor)
+        memset(obj, 0x6b, c->size);
+    kasan_poison(obj, c->size, KASAN_FREED);
+#endif
+    __atomic_fetch_add(&c->active.v, -1, __ATOMIC_RELAXED);
+    u64 irq = local_irq_save();
+    unsigned int h, n;
+    while (unlikely((n = c->mag[h = smp_processor_id()].n) == MAG_SIZE)) {
+        local_irq_restore(irq);
+        drain(c);
+        irq = local_irq_save();
+    }
+    c->mag[h].obj[n] = obj;
+    c->mag[h].n = n + 1;
+    local_irq_restore(irq);
+}
 
 void *kmalloc(size_t size, unsigned int gfp) {
-    for (unsigned int i = 0; i < ARRAY_SIZE(kmalloc_sizes); i++)
-        if (size <= kmalloc_sizes[i]) {
-            void *o = kmem_cache_alloc(&kmalloc_caches[i], gfp);
-            if (o) /* the tail is out of bounds */
-                kasan_poison((void *)ALIGN_UP((u64)o + size, 8), ALIGN_DOWN(kmalloc_sizes[i] - size, 8),
-                             KASAN_ROOM);
-            return o;
-        }
+    if (likely(size <= KMALLOC_MAX)) {
+        struct kmem_cache *c = &kmalloc_caches[kmalloc_index[DIV_ROUND_UP(size, 16)]];
+        void *o = kmem_cache_alloc(c, gfp);
+        if (o) /* the tail is out of bounds */
+            kasan_poison((void *)ALIGN_UP((u64)o + size, 8), ALIGN_DOWN(c->size - size, 8), KASAN_ROOM);
+        return o;
+    }
     unsigned int order = 0;
     while ((size_t)PAGE_SIZE << order < size)
         order++;
@@ -212,6 +233,8 @@ void slab_init(void) {
     for (unsigned int i = 0; i < ARRAY_SIZE(kmalloc_sizes); i++) {
         snprintf(name, sizeof(name), "kmalloc-%u", kmalloc_sizes[i]);
         cache_init(&kmalloc_caches[i], name, kmalloc_sizes[i]);
+        for (u32 n = i ? kmalloc_sizes[i - 1] / 16 + 1 : 0; n <= kmalloc_sizes[i] / 16u; n++)
+            kmalloc_index[n] = i;
     }
 }
 

@@ -67,7 +67,7 @@ u64 ktime_get(void);
             prepare_to_wait(q, &_w, state_);                                                                 \
             if (cond)                                                                                        \
                 break;                                                                                       \
-            if ((READ_ONCE(current_thread->flags) & TIF_SIGPENDING) && signal_pending_state(state_)) {                                                              \
+            if ((READ_ONCE(current_thread->flags) & TIF_SIGPENDING) && signal_pending_state(state_)) {       \
                 _r = -4; /* EINTR */                                                                         \
                 break;                                                                                       \
             }                                                                                                \
