@@ -144,6 +144,12 @@ def test_forktest_2000_processes_in_256_mb(machine):
     assert "2000 children alive\n2000 children reaped" in r.text and r.status == 0, r.text
 
 
+@pytest.mark.parametrize("cpus,debug,rounds", [(2, False, 120), (4, True, 24)])
+def test_a_copied_page_is_seen_by_harts_that_had_the_old_one(machine, cpus, debug, rounds):
+    machine.add(os.path.join(BUILD, "tests/linux/stale"), "/t")
+    check_ktap(machine.run(f"/t {rounds}", cpus=cpus, debug=debug).text)
+
+
 def test_10000_threads_in_1_gb(machine):
     machine.add(os.path.join(BUILD, "tests/linux/threads10k"), "/t")
     r = machine.run("echo 12000 > /proc/sys/kernel/threads-max; /t 10000", cpus=2, mem="1G", timeout=120)
