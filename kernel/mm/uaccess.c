@@ -1,10 +1,10 @@
 /* User memory from C. The range check keeps kernel addresses out.
  *
- * What is mapped is mostly reached by its page's place in the kernel's linear map: the tables are looked at
- * as the hardware would, and their lock held meanwhile. Else, and where that lock is taken, by its own
- * address (riscv/uaccess.S), where a page that is missing is a page fault, and one that cannot be had goes on
- * at a fixup. That is not done at first because each change of sstatus.SUM makes QEMU forget all
- * translations. */
+ * A page is mostly reached by its place in the kernel's linear map: the tables are looked at as the hardware
+ * would, and their lock held meanwhile; what is missing is brought as by a page fault. Else, where that must
+ * not be, where the lock is taken and where nothing is to be had, by its own address (riscv/uaccess.S): a
+ * page that cannot be had then goes on at a fixup. That is not done at first because each change of
+ * sstatus.SUM makes QEMU forget all translations. */
 #include "../core/task.h"
 #include "pgtable.h"
 #include <abi/errno.h>
@@ -50,17 +50,36 @@ static __forceinline bool to_page(u64 dst, const void *src, u64 n) {
     user_done();
     return true;
 }
+static noinline void *bring_page(u64 va, pte_t need) {
+    void *at;
+    do
+        if (!current->mm || current_thread->preempt_count || irqs_disabled() ||
+            spin_is_locked(&current->mm->page_table_lock) ||
+            handle_mm_fault(current->mm, va, need == PTE_W ? VM_WRITE : VM_READ))
+            return NULL;
+    while (!(at = user_begin(va, need)));
+    return at;
+}
+/* As user_begin, and where the page is missing it is brought, if the caller may sleep. */
+static __forceinline void *user_page(u64 va, pte_t need) {
+    void *at = user_begin(va, need);
+    return likely(at) ? at : bring_page(va, need);
+}
 static noinline u64 from_pages(void *dst, u64 src, u64 n) {
-    for (u64 len; n; dst = (u8 *)dst + len, src += len, n -= len)
-        if (!from_page(dst, src, len = min(n, in_page(src))))
-            return __copy_user(dst, (void *)src, n);
-    return 0;
+    void *at;
+    for (u64 len; n && (at = user_page(src, PTE_R)); dst = (u8 *)dst + len, src += len, n -= len) {
+        __copy_linear(dst, at, len = min(n, in_page(src)));
+        user_done();
+    }
+    return likely(!n) ? 0 : __copy_user(dst, (void *)src, n);
 }
 static noinline u64 to_pages(u64 dst, const void *src, u64 n) {
-    for (u64 len; n; dst += len, src = (u8 *)src + len, n -= len)
-        if (!to_page(dst, src, len = min(n, in_page(dst))))
-            return __copy_user((void *)dst, src, n);
-    return 0;
+    void *at;
+    for (u64 len; n && (at = user_page(dst, PTE_W)); dst += len, src = (u8 *)src + len, n -= len) {
+        __copy_linear(at, src, len = min(n, in_page(dst)));
+        user_done();
+    }
+    return likely(!n) ? 0 : __copy_user((void *)dst, src, n);
 }
 u64 raw_copy_from_user(void *dst, u64 src, u64 n) {
     return likely(n <= in_page(src) && from_page(dst, src, n)) ? 0 : from_pages(dst, src, n);
@@ -70,7 +89,7 @@ u64 raw_copy_to_user(u64 dst, const void *src, u64 n) {
 }
 u64 raw_clear_user(u64 dst, u64 n) {
     void *at;
-    for (u64 len; n && (at = user_begin(dst, PTE_W)); dst += len, n -= len) {
+    for (u64 len; n && (at = user_page(dst, PTE_W)); dst += len, n -= len) {
         memset(at, 0, len = min(n, in_page(dst)));
         user_done();
     }
@@ -79,7 +98,7 @@ u64 raw_clear_user(u64 dst, u64 n) {
 long raw_strncpy_from_user(char *dst, u64 src, u64 n) {
     const char *at;
     u64 done = 0;
-    while (done < n && (at = user_begin(src + done, PTE_R))) {
+    while (done < n && (at = user_page(src + done, PTE_R))) {
         u64 len = min(n - done, in_page(src + done)), i = 0;
         while (i < len && (dst[done + i] = at[i]))
             i++;
