@@ -70,16 +70,6 @@ void flush_by_turns(u64 mask) {
             cpu_relax();
 }
 
-/* A spinlock that is held: until it is ours. The way there is spin_lock_wait_stub. */
-void spin_lock_wait(spinlock_t *l) {
-    TRACE(lock_wait, l, l->rank, 0);
-    do
-        while (READ_ONCE(l->locked))
-            cpu_relax();
-    while (!spin_trylock_raw(l));
-    TRACE(lock_got, l, l->rank, 0);
-}
-
 /* A moment in wfi. The event that ends it is early for whatever was set before: timer_interrupt sets that
  * again. With interrupts off, or one that is taken before the wfi could leave nothing to end it. */
 void pass_turn(void) {
@@ -88,6 +78,21 @@ void pass_turn(void) {
     set_next_event(ktime_get() + 1000);
     asm volatile("wfi");
     local_irq_restore(irq);
+}
+
+/* A spinlock that is held: until it is ours. The way there is spin_lock_wait_stub. Who holds it for so long
+ * has lost its processor to another of QEMU's harts: it may have this one's for a moment. */
+void spin_lock_wait(spinlock_t *l) {
+    TRACE(lock_wait, l, l->rank, 0);
+    u32 spins = 0;
+    do
+        while (READ_ONCE(l->locked)) {
+            cpu_relax();
+            if (++spins % 16384 == 0)
+                pass_turn();
+        }
+    while (!spin_trylock_raw(l));
+    TRACE(lock_got, l, l->rank, 0);
 }
 
 void handle_ipi(struct trapframe *tf) {
