@@ -33,23 +33,6 @@ static __forceinline void *user_begin(u64 va, pte_t need) {
 static inline void user_done(void) { spin_unlock(&current->mm->page_table_lock); }
 static inline u64 in_page(u64 va) { return PAGE_SIZE - (va & (PAGE_SIZE - 1)); }
 
-/* What lies in one page: false, and nothing done, where it is not to be had so. */
-static __forceinline bool from_page(void *dst, u64 src, u64 n) {
-    void *at = user_begin(src, PTE_R);
-    if (unlikely(!at))
-        return false;
-    __copy_linear(dst, at, n);
-    user_done();
-    return true;
-}
-static __forceinline bool to_page(u64 dst, const void *src, u64 n) {
-    void *at = user_begin(dst, PTE_W);
-    if (unlikely(!at))
-        return false;
-    __copy_linear(at, src, n);
-    user_done();
-    return true;
-}
 static noinline void *bring_page(u64 va, pte_t need) {
     void *at;
     do
@@ -81,11 +64,21 @@ static noinline u64 to_pages(u64 dst, const void *src, u64 n) {
     }
     return likely(!n) ? 0 : __copy_user((void *)dst, src, n);
 }
-u64 raw_copy_from_user(void *dst, u64 src, u64 n) {
-    return likely(n <= in_page(src) && from_page(dst, src, n)) ? 0 : from_pages(dst, src, n);
+u64 raw_copy_from_user(void *dst, u64 src, u64 n) { /* mostly it lies in one page that is there */
+    void *at = n <= in_page(src) ? user_begin(src, PTE_R) : NULL;
+    if (unlikely(!at))
+        return from_pages(dst, src, n);
+    __copy_linear(dst, at, n);
+    user_done();
+    return 0;
 }
 u64 raw_copy_to_user(u64 dst, const void *src, u64 n) {
-    return likely(n <= in_page(dst) && to_page(dst, src, n)) ? 0 : to_pages(dst, src, n);
+    void *at = n <= in_page(dst) ? user_begin(dst, PTE_W) : NULL;
+    if (unlikely(!at))
+        return to_pages(dst, src, n);
+    __copy_linear(at, src, n);
+    user_done();
+    return 0;
 }
 u64 raw_clear_user(u64 dst, u64 n) {
     void *at;
