@@ -75,13 +75,15 @@ class Session:
             finally:
                 p.kill()
                 p.wait()
+        with open(os.path.join(machine.tmp, "console"), errors="replace") as console:
+            self.console = console.read()
 
     def expect(self, *wanted):
         """These, in this order; regular expressions."""
         at = 0
         for want in wanted:
             m = re.compile(want, re.M).search(self.text, at)
-            assert m, f"{want!r} is not in gdb's output after what came before it:\n{self.text}"
+            assert m, f"{want!r} is not in gdb's output after what came before it:\n{self.text}\nQEMU's status {self.status}, console:\n{self.console[-1500:]}"
             at = m.end()
 
 
