@@ -186,6 +186,10 @@ struct gather {
     s64 rss, files;
     struct page *only; /* or NULL: all that is mapped */
 };
+static void gather_begin(struct gather *g, struct page *only) { /* not its arrays, which are large */
+    g->only = only;
+    g->pages = g->tables = g->rss = g->files = 0;
+}
 static void gather_table(struct gather *g, pte_t *slot, int level) {
     g->table[g->tables].table = table_page(*slot);
     g->table[g->tables++].level = level;
@@ -293,14 +297,13 @@ static void gather_end(struct mm_struct *mm, struct gather *g, u64 start, u64 en
         put_table(g->table[i].table, g->table[i].level);
     atomic_add(&mm->rss, -g->rss);
     atomic_add(&mm->rss_file, -g->files);
-    g->pages = g->tables = g->rss = g->files = 0;
+    gather_begin(g, g->only);
 }
 static bool gather_full(const struct gather *g) { return g->pages >= GATHER || g->tables >= GATHER; }
 
 static void zap(struct mm_struct *mm, u64 start, u64 end, struct page *only) {
     struct gather g;
-    g.only = only;
-    g.pages = g.tables = g.rss = g.files = 0;
+    gather_begin(&g, only);
     for (u64 va = start; va < end;) {
         u64 from = va;
         enum reach want;
@@ -324,8 +327,7 @@ void zap_page(struct mm_struct *mm, u64 va, struct page *p) { zap(mm, va, va + P
 void zap_all(struct mm_struct *mm) {
     struct gather g;
     enum reach want;
-    g.only = NULL;
-    g.pages = g.tables = g.rss = g.files = 0;
+    gather_begin(&g, NULL);
     for (struct vm_area *v = first_vma(mm); v; v = next_vma(v))
         for (u64 va = v->start; va < v->end;) {
             spin_lock(&mm->page_table_lock);

@@ -69,11 +69,7 @@ struct sleeper {
 static void sleeper_wake(struct timer *t) {
     try_to_wake_up(container_of(t, struct sleeper, timer)->task, TASK_NORMAL);
 }
-void schedule_until(u64 deadline) {
-    if (deadline == FOREVER) {
-        schedule();
-        return;
-    }
+void schedule_timed(u64 deadline) {
     struct sleeper s = {.task = current};
     timer_setup(&s.timer, sleeper_wake);
     timer_start(&s.timer, deadline);

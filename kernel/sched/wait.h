@@ -51,8 +51,14 @@ static inline bool waitqueue_active(struct wait_queue_head *q) {
 void prepare_to_wait(struct wait_queue_head *q, struct wait_queue_entry *w, u32 state);
 bool finish_wait(struct wait_queue_head *q, struct wait_queue_entry *w); /* was it woken by the queue? */
 /* Sleep in the state set until woken or the absolute time is reached. */
-void schedule_until(u64 deadline_ns);
 void schedule(void);
+void schedule_timed(u64 deadline_ns);
+static inline void schedule_until(u64 deadline_ns) {
+    if (deadline_ns == FOREVER)
+        schedule();
+    else
+        schedule_timed(deadline_ns);
+}
 bool signal_pending_state(u32 state);
 u64 ktime_get(void);
 
@@ -75,10 +81,7 @@ u64 ktime_get(void);
                 _r = -110; /* ETIMEDOUT */                                                                   \
                 break;                                                                                       \
             }                                                                                                \
-            if (_until == FOREVER)                                                                           \
-                schedule();                                                                                  \
-            else                                                                                             \
-                schedule_until(_until);                                                                      \
+            schedule_until(_until);                                                                          \
             if (cond) /* mostly: then it need not go back into the queue */                                  \
                 break;                                                                                       \
         }                                                                                                    \

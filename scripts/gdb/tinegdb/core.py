@@ -243,14 +243,23 @@ def comm(task):
     return task["comm"].string("ascii", "replace")
 
 
-def symbol(pc):
-    """`function+offset (file:line)`, as far as it is known."""
+def symbol_at(pc):
+    """The symbol that pc is in, and the offset there; None: there is none."""
     name = gdb.execute(f"info symbol {pc:#x}", to_string=True).split(" in section")[0].strip()
     if name.startswith("No symbol"):
+        return None
+    name, offset = name.rsplit(" + ", 1) if " + " in name else (name, "0")
+    return name, int(offset)
+
+
+def symbol(pc):
+    """`function+offset (file:line)`, as far as it is known."""
+    found = symbol_at(pc)
+    if not found:
         return f"{pc:#x}"
     line = gdb.find_pc_line(pc)
     at = f" ({line.symtab.filename}:{line.line})" if line.symtab and line.line else ""
-    return name.replace(" + ", "+") + at
+    return found[0] + (f"+{found[1]}" if found[1] else "") + at
 
 
 def read(at, n):
@@ -308,8 +317,8 @@ def read_user(mm, va, n):
 
 def at_entry(pc):
     """pc is in a function's first instructions, before it has a frame of its own."""
-    name = gdb.execute(f"info symbol {pc:#x}", to_string=True).split(" in section")[0].strip()
-    return not name.startswith("No symbol") and (" + " not in name or int(name.rsplit(" + ", 1)[1]) < 4)
+    found = symbol_at(pc)
+    return found is not None and found[1] < 4
 
 
 def code_of(pc):
@@ -319,10 +328,10 @@ def code_of(pc):
         block = block.superblock
     if block:
         return block.start, read(block.start, block.end - block.start)
-    where = gdb.execute(f"info symbol {pc:#x}", to_string=True).split(" in section")[0].strip()
-    if where.startswith("No symbol"):
+    found = symbol_at(pc)
+    if not found:
         return None
-    start = pc - (int(where.rsplit(" + ", 1)[1]) if " + " in where else 0)
+    start = pc - found[1]
     return start, read(start, pc + 1 - start) + bytes(4)
 
 

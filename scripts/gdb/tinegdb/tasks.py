@@ -8,7 +8,7 @@ from .core import address, say
 
 STATES = {0: "R", 1: "S", 2: "D", 4: "T", 8: "K", 16: "Z", 32: "X", 64: "N", 128: "W", 512: "t"}
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
-SLEEPS = ("schedule", "__schedule", "schedule_until", "prepare_to_wait", "finish_wait", "__switch_to", "preempt_schedule", "preempt_schedule_irq")
+SLEEPS = ("schedule", "__schedule", "schedule_timed", "prepare_to_wait", "finish_wait", "__switch_to", "preempt_schedule", "preempt_schedule_irq")
 
 
 def state(t):
