@@ -1,6 +1,6 @@
 /* ELF64 structures (System V gABI, RISC-V psABI) and the auxiliary vector. */
 #pragma once
-#include <stdint.h>
+#include <abi/types.h>
 #define EI_NIDENT 16
 #define ET_EXEC 2
 #define ET_DYN 3

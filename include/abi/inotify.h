@@ -1,6 +1,6 @@
 /* inotify(7): events of the Linux riscv64 ABI. */
 #pragma once
-#include <stdint.h>
+#include <abi/types.h>
 #define IN_ACCESS 1u
 #define IN_MODIFY 2u
 #define IN_ATTRIB 4u

@@ -1,6 +1,6 @@
 /* System V semaphores, shared memory and message queues of the Linux riscv64 ABI. */
 #pragma once
-#include <stdint.h>
+#include <abi/types.h>
 #define IPC_PRIVATE 0
 #define IPC_CREAT 01000
 #define IPC_EXCL 02000

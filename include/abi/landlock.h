@@ -1,6 +1,6 @@
 /* Landlock of the Linux ABI, version 1. */
 #pragma once
-#include <stdint.h>
+#include <abi/types.h>
 #define LANDLOCK_CREATE_RULESET_VERSION 1u
 #define LANDLOCK_RULE_PATH_BENEATH 1
 #define LANDLOCK_ACCESS_FS_EXECUTE (1u << 0)

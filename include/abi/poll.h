@@ -1,6 +1,6 @@
 /* poll, epoll, eventfd, timerfd constants of the Linux ABI. */
 #pragma once
-#include <stdint.h>
+#include <abi/types.h>
 #define POLLIN 0x001
 #define POLLPRI 0x002
 #define POLLOUT 0x004

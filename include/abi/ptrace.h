@@ -1,6 +1,6 @@
 /* ptrace of the Linux riscv64 ABI: requests, options, events, and the structures they fill. */
 #pragma once
-#include <stdint.h>
+#include <abi/types.h>
 #define PTRACE_TRACEME 0
 #define PTRACE_PEEKTEXT 1
 #define PTRACE_PEEKDATA 2

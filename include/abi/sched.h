@@ -1,6 +1,6 @@
 /* Task creation, scheduling and waiting: constants and structures of the Linux ABI. */
 #pragma once
-#include <stdint.h>
+#include <abi/types.h>
 #define CSIGNAL 0x000000ff
 #define CLONE_NEWTIME 0x00000080
 #define CLONE_VM 0x00000100

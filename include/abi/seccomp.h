@@ -1,6 +1,6 @@
 /* seccomp of the Linux ABI, and the classic BPF that its filters are written in. */
 #pragma once
-#include <stdint.h>
+#include <abi/types.h>
 #define SECCOMP_MODE_DISABLED 0
 #define SECCOMP_MODE_STRICT 1
 #define SECCOMP_MODE_FILTER 2

@@ -1,6 +1,6 @@
 /* Signals of the Linux riscv64 ABI: numbers, codes, siginfo, sigaction, the frame. */
 #pragma once
-#include <stdint.h>
+#include <abi/types.h>
 #define SIGHUP 1
 #define SIGINT 2
 #define SIGQUIT 3

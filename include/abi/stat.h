@@ -1,6 +1,6 @@
 /* File modes, struct stat, statfs and directory entries of the Linux riscv64 ABI. */
 #pragma once
-#include <stdint.h>
+#include <abi/types.h>
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000
 #define S_IFLNK 0120000

@@ -1,6 +1,6 @@
 /* Terminal structures, modes and ioctl numbers of the Linux ABI. */
 #pragma once
-#include <stdint.h>
+#include <abi/types.h>
 #define NCCS 19
 struct abi_termios {
     uint32_t c_iflag, c_oflag, c_cflag, c_lflag;

@@ -1,9 +1,27 @@
 /* Basic types and the compiler's small helpers. Knows nothing of tasks. */
 #pragma once
+#include <abi/types.h>
+#if __STDC_HOSTED__ /* tests/host: the same files beside a libc */
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
+#else
+typedef __SIZE_TYPE__ size_t;
+typedef __PTRDIFF_TYPE__ ptrdiff_t;
+typedef __builtin_va_list va_list;
+#define va_start(ap, last) __builtin_va_start(ap, last)
+#define va_arg(ap, type) __builtin_va_arg(ap, type)
+#define va_copy(to, from) __builtin_va_copy(to, from)
+#define va_end(ap) __builtin_va_end(ap)
+#define bool _Bool
+#define true 1
+#define false 0
+#define NULL ((void *)0)
+#define INT32_MAX __INT32_MAX__
+#define INT64_MAX __INT64_MAX__
+#define INT64_MIN (-INT64_MAX - 1)
+#define offsetof(type, member) __builtin_offsetof(type, member)
+#endif
 
 typedef uint8_t u8;
 typedef uint16_t u16;
