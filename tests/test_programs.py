@@ -112,6 +112,34 @@ asm(".globl _start\\n_start: mv a0, sp\\n call start_c");
     assert "pie at high address" in r.text and r.status == 6
 
 
+def test_segments_that_meet_in_a_page(machine, tmp_path):
+    """A linker that counts bytes, not pages, lets a segment begin in the page in which the one before it ended (binutils 2.47 does)."""
+    (tmp_path / "p.c").write_text("""
+__attribute__((section(".variables"))) volatile long there = 5;
+static const char text[] = "one page\\n";
+void _start(void) {
+    there++;
+    register long a0 asm("a0") = 1, a1 asm("a1") = (long)text, a2 asm("a2") = sizeof(text) - 1, a7 asm("a7") = 64;
+    asm volatile("ecall" : "+r"(a0) : "r"(a1), "r"(a2), "r"(a7) : "memory");
+    a0 = there, a7 = 94;
+    asm volatile("ecall" : : "r"(a0), "r"(a7));
+}
+""")
+    (tmp_path / "p.ld").write_text("""
+PHDRS { t PT_LOAD FLAGS(5); r PT_LOAD FLAGS(4); d PT_LOAD FLAGS(6); }
+SECTIONS {
+    . = 0x20000 + SIZEOF_HEADERS; .text : { *(.text*) } :t
+    . = ALIGN(4096); .rodata : { *(.rodata*) *(.srodata*) } :r
+    .variables : { *(.variables) } :d
+    /DISCARD/ : { *(.eh_frame) *(.comment) *(.note*) }
+}""")
+    subprocess.run(["riscv64-linux-gnu-gcc", "-O1", "-nostdlib", "-static", "-no-pie", "-Wl,-T," + str(tmp_path / "p.ld"), "-Wl,--build-id=none", "-o",
+                    str(tmp_path / "p"), str(tmp_path / "p.c")], check=True)
+    machine.add(str(tmp_path / "p"), "/t")
+    r = machine.run("/t", cpus=1)
+    assert (r.text.strip().splitlines()[-1], r.status) == ("one page", 6)
+
+
 def test_host_units():
     r = subprocess.run([os.path.join(BUILD, "tests/host/unit")], capture_output=True, text=True)
     check_ktap(r.stdout)

@@ -105,10 +105,11 @@ static int push_strings(struct args *a, struct strings v, int first) {
     return r ? r : n - first;
 }
 
-/* Map one program's segments at base. */
+/* Map one program's segments at base. The first may not lie where something is; a later one may take over
+ * the page in which the one before it ended, as linkers lay programs out that count their bytes. */
 static int map_segments(struct mm_struct *mm, struct file *f, const Elf64_Ehdr *h, const Elf64_Phdr *ph,
                         u64 base, bool main) {
-    u64 brk = 0;
+    u64 brk = 0, last = 0;
     for (int i = 0; i < h->e_phnum; i++) {
         const Elf64_Phdr *p = &ph[i];
         if (p->p_type != PT_LOAD || !p->p_memsz)
@@ -117,10 +118,10 @@ static int map_segments(struct mm_struct *mm, struct file *f, const Elf64_Ehdr *
         u64 file_end = va + p->p_filesz, mem_end = va + p->p_memsz;
         u32 prot = (p->p_flags & PF_R ? PROT_READ : 0) | (p->p_flags & PF_W ? PROT_WRITE : 0) |
                    (p->p_flags & PF_X ? PROT_EXEC : 0);
+        u32 fixed = start < last ? MAP_FIXED : MAP_FIXED_NOREPLACE;
         long r = 0;
         if (p->p_filesz) {
-            r = do_mmap(mm, f, start, p->p_filesz + skew, prot, MAP_PRIVATE | MAP_FIXED_NOREPLACE,
-                        p->p_offset - skew);
+            r = do_mmap(mm, f, start, p->p_filesz + skew, prot, MAP_PRIVATE | fixed, p->p_offset - skew);
             if (r < 0)
                 return r;
         }
@@ -132,8 +133,7 @@ static int map_segments(struct mm_struct *mm, struct file *f, const Elf64_Ehdr *
                 return -ENOMEM;
         }
         if (mem_end > bss) {
-            r = do_mmap(mm, NULL, bss, mem_end - bss, prot, MAP_PRIVATE | MAP_FIXED_NOREPLACE | MAP_ANONYMOUS,
-                        0);
+            r = do_mmap(mm, NULL, bss, mem_end - bss, prot, MAP_PRIVATE | fixed | MAP_ANONYMOUS, 0);
             if (r < 0)
                 return r;
         }
@@ -141,6 +141,7 @@ static int map_segments(struct mm_struct *mm, struct file *f, const Elf64_Ehdr *
             mm->start_code = va;
             mm->end_code = file_end;
         }
+        last = mem_end;
         brk = max(brk, mem_end);
     }
     if (main)
