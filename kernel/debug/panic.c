@@ -181,13 +181,23 @@ __noreturn void kernel_stack_overflow(struct trapframe *tf) {
                (u64)current->stack - STACK_SIZE, (u64)current->stack);
 }
 
-/* The finisher device passes a status to QEMU; the firmware's shutdown cannot. */
-__noreturn void machine_power_off(int status) {
-    if (machine.finisher_base)
+/* Ends the machine: the first caller decides how. QEMU takes a request some time after it was made, and
+ * of two that are made until then the later one counts: a second one, by another hart or by the firmware,
+ * could turn a failure into a success. So nobody else asks, and the one who did waits. */
+static __noreturn void machine_end(bool restart, int status) {
+    static u32 asked;
+    local_irq_disable();
+    if (!__atomic_exchange_n(&asked, 1, __ATOMIC_SEQ_CST)) {
+        if (restart || !machine.finisher_base)
+            sbi_shutdown(restart, status != 0);
         *(volatile u32 *)ioremap(machine.finisher_base, 4) = status ? (u32)status << 16 | 0x3333 : 0x5555;
-    sbi_shutdown(false, status != 0);
+    }
+    for (;;)
+        asm volatile("wfi");
 }
-__noreturn void machine_restart(void) { sbi_shutdown(true, false); }
+/* The finisher device passes a status to QEMU; the firmware's shutdown cannot. */
+__noreturn void machine_power_off(int status) { machine_end(false, status); }
+__noreturn void machine_restart(void) { machine_end(true, 0); }
 
 extern const struct selftest __start_selftests[], __stop_selftests[];
 int run_selftests(void) {
