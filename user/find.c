@@ -1,7 +1,6 @@
 /* find: walk trees; -name PATTERN, -type LETTER, -maxdepth N. */
 #include <tine.h>
 
-#include <fnmatch.h>
 static const char *name;
 static char type;
 static int maxdepth = 1000;

@@ -1,7 +1,6 @@
 /* grep: lines that match a regular expression. */
 #include <tine.h>
 
-#include <regex.h>
 static bool invert, number, count, quiet, recursive, names_only, fixed;
 static regex_t re;
 static const char *pattern;

@@ -3,9 +3,9 @@
  * The whole of it is one loop: wait for a task that stopped, say why it stopped, tell it to go on. The kernel
  * stops it before and after each call (PTRACE_SYSCALL), when it makes a task, execs or ends
  * (PTRACE_O_TRACE*), and when a signal comes, which then is ours to pass on. */
-#include <abi/ptrace.h>
 #include <syscall_names.h>
 #include <tine.h>
+#include <abi/ptrace.h>
 
 static bool only_events;
 static char **command;

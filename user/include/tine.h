@@ -1,14 +1,26 @@
 /* What tine's programs use: picolibc, the ABI's headers, and prototypes of the system calls under their
- * POSIX names. All calls return -1 and set errno on failure unless said otherwise. */
+ * POSIX names. All calls return -1 and set errno on failure unless said otherwise.
+ *
+ * All headers of the libc that a program may use are included here and nowhere else. What they bring along
+ * differs from version to version, so each one that we need something of is named, and whatever they have
+ * under the ABI's names gives way to the ABI's own. */
 #pragma once
-#include <ctype.h>
-#include <stdbool.h>
+#include <stdarg.h> /* these four first: some of the others need them and do not say so */
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
+#include <ctype.h>
+#include <errno.h>
+#include <fnmatch.h>
+#include <getopt.h>
+#include <regex.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <time.h>
-#undef EOVERFLOW
+#include <abi_undef.h>
 #include <abi/errno.h>
 #include <abi/fcntl.h>
 #include <abi/mman.h>
@@ -19,7 +31,6 @@
 #include <abi/syscall.h>
 #include <abi/termios.h>
 
-extern _Thread_local int errno;
 extern char **environ;
 
 long syscall(long number, ...); /* sets errno */
@@ -70,9 +81,8 @@ int poll(struct pollfd *p, unsigned n, int ms);
 void *mmap(void *at, size_t n, int prot, int flags, int fd, off_t off);
 int munmap(void *at, size_t n), madvise(void *at, size_t n, int advice);
 #define MAP_FAILED ((void *)-1)
-#ifndef CLOCK_MONOTONIC
-#define CLOCK_MONOTONIC 1
-#endif
+#undef CLOCK_MONOTONIC /* Linux's number is not every libc's */
+#define CLOCK_MONOTONIC CLOCK_MONOTONIC_ID
 int clock_gettime(clockid_t id, struct timespec *ts);
 unsigned sleep(unsigned s);
 int usleep(unsigned us), nanosleep(const struct timespec *ts, struct timespec *rem);
@@ -89,6 +99,11 @@ DIR *opendir(const char *path);
 struct dirent *readdir(DIR *d);
 int closedir(DIR *d);
 
+/* A program ends by exit() or by main's return: stdout is written, and the status is at least 1 if that
+ * failed (but for a broken pipe). Streams of fopen that were written to must be closed before. Nothing is
+ * run at exit: which handlers a libc runs, and how, rests on its own linker script. */
+#pragma GCC poison atexit on_exit
+
 /* Helpers that the programs share. */
 extern const char *program;                                            /* its name, for messages */
 void warn(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* "name: text: strerror(errno)" */
@@ -98,8 +113,6 @@ int stdout_failed(void); /* write what is buffered; errno of the first write of 
 void die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn)); /* warn, exit 1 */
 /* Options as single letters, getopt style; --help prints `usage` and exits 0; a wrong one exits 2. */
 int options(int argc, char **argv, const char *letters, const char *usage);
-extern char *optarg;
-extern int optind;
 const char *human(uint64_t bytes, char buf[16]); /* 1.5K, 20M */
 char *slurp(const char *path, size_t *n);        /* a whole file, terminated; NULL: errno */
 ssize_t read_line(int fd, char *buf, size_t n);

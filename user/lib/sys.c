@@ -1,13 +1,6 @@
-/* System calls under their POSIX names, and what picolibc needs from below: read, write, sbrk, errno's
- * thread block, the standard streams. */
-#include <stdio-bufio.h>
-#include <sys/time.h>
-#include <tine.h>
-
-char **environ;
-const char *program = "?";
-extern const uint64_t __ehdr_start[];
-static _Alignas(64) char main_tls[256];
+/* System calls under their POSIX names, and what picolibc needs from below: read, write, sbrk. start.c has
+ * the beginning and the end of a program. */
+#include "lib.h"
 
 long set_errno(long r) {
     if (r < 0 && r >= -4095) {
@@ -191,67 +184,4 @@ int closedir(DIR *d) {
     int r = close(d->fd);
     free(d);
     return r;
-}
-
-static int out_error; /* errno of the first write of stdout that failed: the buffer itself forgets it */
-static ssize_t out_write(int fd, const void *b, size_t n) {
-    ssize_t r = write(fd, b, n);
-    if (r < 0 && !out_error)
-        out_error = errno;
-    return r;
-}
-static char out_buf[4096], in_buf[4096];
-static struct __file_bufio in_f = FDEV_SETUP_BUFIO(0, in_buf, sizeof(in_buf), read, write, lseek, close,
-                                                   __SRD, 0),
-                           out_f = FDEV_SETUP_BUFIO(1, out_buf, sizeof(out_buf), read, out_write, lseek,
-                                                    close, __SWR, 0);
-static int err_put(char c, FILE *f) {
-    (void)f;
-    return write(2, &c, 1) == 1 ? c : EOF;
-}
-static FILE err_f = FDEV_SETUP_STREAM(err_put, NULL, NULL, _FDEV_SETUP_WRITE);
-FILE *const stdin = &in_f.xfile.cfile.file, *const stdout = &out_f.xfile.cfile.file, *const stderr = &err_f;
-
-int stdout_failed(void) {
-    fflush(stdout);
-    int e = out_error;
-    out_error = 0;
-    return e;
-}
-static void flush(void) { /* at exit: what was printed and could not be written is no success */
-    int e = stdout_failed();
-    if (!e || e == EPIPE)
-        return;
-    errno = e;
-    warn("write error");
-    _exit(1);
-}
-
-/* The thread block of a new thread: the initial image of .tdata at tp, as the psABI's variant I has it. */
-void init_tls(void *block) {
-    const uint8_t *e = (const uint8_t *)__ehdr_start;
-    const uint64_t *phoff = (const void *)(e + 32);
-    const uint16_t *phnum = (const void *)(e + 56);
-    for (int i = 0; i < *phnum; i++) {
-        const uint32_t *type = (const void *)(e + *phoff + i * 56);
-        const uint64_t *ph = (const void *)type;
-        if (*type == 7) { /* PT_TLS */
-            memcpy(block, (const void *)ph[2], ph[4]);
-            memset((char *)block + ph[4], 0, ph[5] - ph[4]);
-        }
-    }
-}
-
-int main(int argc, char **argv, char **env);
-void start_c(long *sp) {
-    asm volatile("mv tp, %0" ::"r"(main_tls));
-    init_tls(main_tls);
-    char **argv = (char **)(sp + 1);
-    environ = argv + *sp + 1;
-    if (*sp)
-        program = base_name(argv[0]);
-    if (isatty(1))
-        out_f.bflags |= __BLBF;
-    atexit(flush);
-    exit(main(*sp, argv, environ));
 }

@@ -1,6 +1,6 @@
 /* Threads on clone and futex: create, join, mutex, condition. A thread's stack holds, at its top, its
- * struct and its thread-local block; join frees the whole once the kernel has cleared the tid. */
-#include <tine.h>
+ * thread-local block, and its struct below; join frees the whole once the kernel has cleared the tid. */
+#include "lib.h"
 
 #define STACK (64 * 1024)
 struct thread {
@@ -8,11 +8,7 @@ struct thread {
     void *(*fn)(void *);
     void *arg, *result;
     char *stack;
-    _Alignas(64) char tls[256];
 };
-void init_tls(void *block);
-long clone_thread(long flags, void *stack, uint32_t *ptid, void *tls, uint32_t *ctid, void (*fn)(void *),
-                  void *arg);
 
 static long futex(uint32_t *p, int op, uint32_t v) { return syscall_raw(SYS_futex, (long)p, op, v, 0, 0, 0); }
 
@@ -24,15 +20,16 @@ int thread_create(thread_t *out, void *(*fn)(void *), void *arg) {
     char *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (stack == MAP_FAILED)
         return ENOMEM;
-    struct thread *t = (struct thread *)(stack + STACK - sizeof(struct thread));
+    char *tls = (char *)((uintptr_t)(stack + STACK - tls_size()) & -tls_align());
+    struct thread *t = (struct thread *)((uintptr_t)(tls - sizeof(*t)) & -16UL);
     t->fn = fn;
     t->arg = arg;
     t->stack = stack;
     t->tid = 1;
-    init_tls(t->tls);
+    init_tls(tls);
     long r = clone_thread(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
                               CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID,
-                          (void *)((uintptr_t)t & ~15UL), &t->tid, t->tls, &t->tid, run, t);
+                          t, &t->tid, tls, &t->tid, run, t);
     if (r < 0) {
         munmap(stack, STACK);
         return -r;

@@ -1,6 +1,4 @@
 /* Helpers that tine's programs share. */
-#include <getopt.h>
-#include <stdarg.h>
 #include <tine.h>
 
 static const char *const errors[] = {[EPERM] = "Operation not permitted",

@@ -1,5 +1,4 @@
 /* sh: expansion: tildes, parameters, commands, arithmetic, fields, globs. */
-#include <fnmatch.h>
 #include "sh.h"
 
 static char *capture(const char *cmd) {

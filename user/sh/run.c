@@ -1,5 +1,4 @@
 /* sh: running the tree. */
-#include <fnmatch.h>
 #include "sh.h"
 
 static struct func {
