@@ -37,7 +37,7 @@ CLANGFLAGS := $(if $(findstring clang,$(CC)),--target=riscv64-unknown-elf -mno-r
 KCFLAGS := $(CLANGFLAGS) -std=gnu17 -march=rv64imac$(if $(findstring clang,$(CC)),,_zicsr_zifencei) -mabi=lp64 -mcmodel=medany -O2 -g \
     -Wall -Wextra $(WERROR) -Wno-sign-compare -Wno-cast-function-type -Walloca -Wvla -Wframe-larger-than=4000 -ffreestanding -fno-builtin-printf -fno-pic -fno-common \
     -fomit-frame-pointer -fno-strict-aliasing -fno-stack-protector -fno-asynchronous-unwind-tables \
-    -nostdinc -isystem $(shell $(CC) $(CLANGFLAGS) -print-file-name=include 2>/dev/null) -Iinclude -I$(B)/include -Ikernel \
+    -nostdinc -Iinclude -I$(B)/include -Ikernel \
     -DTINE_VERSION='"$(VERSION)"' $(if $(filter 1,$(DEBUG)),-DCONFIG_DEBUG)
 # The checked build: each load and store, index, shift and signed operation is checked (gcc; debug/kasan.c, ubsan.c).
 ifeq ($(DEBUG)$(findstring clang,$(CC)),1)
@@ -171,13 +171,8 @@ decode:
 fs.img: $(B)/fs.img
 	@:
 
-PACKAGES := qemu-system-misc opensbi gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf gdb-multiarch e2fsprogs binutils-riscv64-linux-gnu \
-    python3 python3-pytest python3-pexpect python3-pytest-xdist gcc-riscv64-linux-gnu libc6-dev-riscv64-cross gcc
 deps:
-	@if ! command -v apt-get >/dev/null; then echo "no apt-get here; install these or what your system calls them:"; echo "$(PACKAGES)"; exit 1; fi
-	@missing=; for p in $(PACKAGES); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; done; \
-	if [ -n "$$missing" ]; then SUDO=$$([ $$(id -u) = 0 ] || echo sudo); $$SUDO apt-get update -qq && \
-	$$SUDO env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi
+	@scripts/deps
 
 check-tools:
 	@command -v $(CC) >/dev/null || { echo "the compiler $(CC) is missing: run 'make deps', or set CROSS="; exit 1; }
