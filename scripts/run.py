@@ -3,6 +3,7 @@
 import argparse
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import sys
@@ -26,26 +27,29 @@ command = " ".join(a.command)
 with tempfile.TemporaryDirectory() as d:
     root, extra = os.path.join(d, "root.img"), os.path.join(d, "out")
     subprocess.run(["cp", "--sparse=always", a.image, root], check=True)
-    # The command travels as a file: no quoting can go wrong on the kernel's command line.
-    script = os.path.join(d, "cmd")
-    open(script, "w").write(command + "\n")
-    subprocess.run(["debugfs", "-w", "-R", f"write {script} /.cmd", root], capture_output=True, check=True,
+    # The command travels as a file: no quoting can go wrong on the kernel's command line. Another file runs
+    # it, and says first where the firmware's lines end and the command's begin.
+    mark = "tine-run-" + secrets.token_hex(8)
+    for name, text in (("cmd", command), ("run", f"echo {mark}\nexec /bin/sh /.cmd")):
+        with open(os.path.join(d, name), "w") as f:
+            f.write(text + "\n")
+    subprocess.run(["debugfs", "-w", "-f", "-", root], capture_output=True, check=True, text=True,
+                   input=f"write {d}/cmd /.cmd\nwrite {d}/run /.run\n",
                    env=dict(os.environ, PATH=os.environ["PATH"] + ":/sbin:/usr/sbin", E2FSPROGS_FAKE_TIME="1767225600"))
     disk = (["-initrd", root, "-icount", "shift=0,sleep=off", "-rtc", "clock=vm,base=2026-01-01"] if a.icount else
             ["-initrd", root] if a.nodes != "1" else
             ["-drive", f"file={root},format=raw,if=none,id=root", "-device", "virtio-blk-device,drive=root"])
     cmd = ["qemu-system-riscv64", "-machine", "virt", "-bios", "default", "-smp", a.cpus, "-m", a.mem, *numa.options(a.nodes, a.cpus, a.mem), "-display", "none",
            "-monitor", "none", "-serial", "stdio", "-global", "virtio-mmio.force-legacy=false", "-kernel", a.kernel, *disk,
-           "-append", f"quiet {'turns ' if a.icount else ''}{a.append} init=/bin/sh -- /.cmd".strip()]
+           "-append", f"quiet {'turns ' if a.icount else ''}{a.append} init=/bin/sh -- /.run".strip()]
     if a.plugin:
         cmd += ["-plugin", a.plugin]
     proc = subprocess.Popen(cmd, stdin=subprocess.DEVNULL if not sys.stdin.isatty() else None, stdout=subprocess.PIPE)
-    # The firmware's banner comes first, in a known form: everything after its last line is ours.
     started, tail, held = False, b"", b""
     while chunk := os.read(proc.stdout.fileno(), 65536):
         if not started:
             tail += chunk
-            at = tail.find(b"Boot HART MEDELEG")
+            at = tail.find(mark.encode())
             end = tail.find(b"\n", at) if at >= 0 else -1
             if end < 0:
                 continue
