@@ -14,7 +14,7 @@ PY := /usr/bin/python3
 # The bare-metal linker makes no shared objects, and the vDSO is one.
 VDSO_LD ?= riscv64-linux-gnu-ld
 ifneq ($(MAKECMDGOALS),)
-ifeq ($(filter-out clean deps help,$(MAKECMDGOALS)),)
+ifeq ($(filter-out clean deps help matrix,$(MAKECMDGOALS)),)
 NOBUILD := 1
 endif
 endif

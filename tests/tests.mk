@@ -22,6 +22,11 @@ test: all test-programs lab-programs
 	@$(MAKE) DEBUG=1 all
 	@$(MAKE) FTRACE=1 all
 	@$(PY) -m pytest tests -q -n $(or $(J),$(shell nproc)) --dist loadgroup $(if $(T),-k '$(T)')
+# The README's two commands in minimal roots of other releases of Debian, made by debootstrap: a table.
+# SMOKE=1: a dozen tests; FRESH=1: debootstrap again; USERS=stranger: not as root too.
+matrix:
+	@$(PY) scripts/matrix.py $(SUITES) $(if $(SMOKE),--smoke) $(if $(FRESH),--fresh) $(if $(USERS),--users $(USERS))
+.PHONY: matrix
 bench: all
 	@$(PY) scripts/bench.py --kernel $(KERNEL) --image $(B)/fs.img
 # The figures that make test compares with: on purpose only.
