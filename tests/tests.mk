@@ -41,6 +41,9 @@ profile: all
 N ?= $(if $(filter labs-class,$(MAKECMDGOALS)),200,500)
 boots: all
 	@$(PY) tests/boots.py $(N) $(KERNEL) $(B)/fs.img
+exits: all
+	@$(PY) tests/exits.py $(N) $(KERNEL) $(B)/fs.img
+.PHONY: exits
 RUNS ?= 10
 CALLS ?= 1000000
 fuzz: test-programs
