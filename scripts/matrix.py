@@ -138,7 +138,7 @@ def typed(root, user):
         p.expect("sleep 2")
         time.sleep(0.5)
         p.sendcontrol("z")
-        p.expect("Stopped")
+        p.expect("(?i)stopped")
         p.expect(prompt)
         p.sendline("fg; echo back")
         p.expect(r"\nback\r")

@@ -94,6 +94,7 @@ bool unwind(struct frame *f, u64 top) {
             now_saved = saved;
             break;
         default:
+            break;
         }
     if (f->called)
         now_frame = frame, now_saved = saved;

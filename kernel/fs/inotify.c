@@ -20,12 +20,13 @@ struct inotify {
     spinlock_t lock; /* events */
     struct list_head events;
     u32 nr_events;
-    struct event
-        overflow; /* in `events`, if its link is not empty: there was no room or no memory for more */
     struct wait_queue_head wait;
     struct list_head watches; /* watches_mutex */
     s32 last_wd;
     struct user_struct *user; /* counted */
+    /* In `events` if its link is not empty: there was no room or no memory for more. Last, as what ends
+     * in an array of no size has to be. */
+    struct event overflow;
 };
 struct watch {
     struct list_head of_inode, of_instance;

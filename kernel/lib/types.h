@@ -45,6 +45,7 @@ typedef u64 sector_t;
 #define __noreturn __attribute__((noreturn))
 #define __printf(f, a) __attribute__((format(printf, f, a)))
 #define __section(s) __attribute__((section(s)))
+#define __unused __attribute__((unused))
 #define __weak __attribute__((weak))
 #define noinline __attribute__((noinline))
 #define __forceinline inline __attribute__((always_inline))

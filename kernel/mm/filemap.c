@@ -27,7 +27,7 @@ void wait_on_page(struct page *p, u32 flag) {
         wait_event(page_queue(p), !page_test(p, flag));
 }
 /* For the checker of sleeping locks: file systems read blocks while they hold a file's page. */
-static inline const char *page_class(const struct page *p) {
+static inline __unused const char *page_class(const struct page *p) {
     const struct address_space *m = READ_ONCE(p->mapping);
     return m && S_ISBLK(m->host->i_mode) ? "a block's page" : "a file's page";
 }
