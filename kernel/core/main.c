@@ -6,7 +6,7 @@
 #include "../fs/fs.h"
 #include <abi/errno.h>
 
-static char init_path[128] = "/sbin/init", root_name[32] = "vda";
+static char init_path[128] = "/sbin/init", root_name[32]; /* no name: the initrd, or else vda */
 static const char *init_argv[64] = {init_path};
 static const char *const init_env[] = {"HOME=/root", "PATH=/bin:/sbin:/usr/bin:/usr/sbin", "TERM=linux",
                                        NULL};
@@ -33,24 +33,38 @@ static char *next_word(char **s) {
     *d = 0;
     return start;
 }
+/* The value of `name=`; of one that does not fit, nothing. */
+static void copy_value(char *to, size_t size, const char *w, const char *value) {
+    if (strlcpy(to, value, size) < size)
+        return;
+    *to = 0;
+    printk(KERN_ERR "kernel argument '%s': longer than %lu characters\n", w, size - 1);
+}
+static void parse_seed(const char *w) {
+    char *end;
+    sched_seed = strtoul(w + 5, &end, 10);
+    harts_take_turns = true;
+    if (!sched_seed || *end)
+        printk(KERN_ERR "kernel argument '%s': the seed is a number from 1 on\n", w);
+}
 static void parse_args(char *s) {
     int argc = 1;
     bool ours = true;
     for (char *w; (w = next_word(&s));) {
         if (!ours) {
-            if (argc < (int)ARRAY_SIZE(init_argv) - 1)
+            if (argc == (int)ARRAY_SIZE(init_argv) - 1)
+                printk(KERN_ERR "init's argument '%s' is one too many: ignored\n", w);
+            else
                 init_argv[argc++] = w;
         } else if (!strcmp(w, "--")) {
             ours = false;
         } else if (starts_with(w, "init=")) {
-            strlcpy(init_path, w + 5, sizeof(init_path));
+            copy_value(init_path, sizeof(init_path), w, w + 5);
             custom_init = strcmp(init_path, "/sbin/init") != 0;
         } else if (starts_with(w, "root=")) {
-            w += 5;
-            strlcpy(root_name, starts_with(w, "/dev/") ? w + 5 : w, sizeof(root_name));
+            copy_value(root_name, sizeof(root_name), w, w + (starts_with(w + 5, "/dev/") ? 10 : 5));
         } else if (starts_with(w, "seed=")) {
-            sched_seed = strtoul(w + 5, NULL, 10);
-            harts_take_turns = true;
+            parse_seed(w);
         } else if (starts_with(w, "trace=")) {
             trace_events = w + 6;
         } else if (!strcmp(w, "turns")) {
@@ -62,7 +76,8 @@ static void parse_args(char *s) {
         } else if (!strcmp(w, "ro")) {
             root_ro = true;
         } else if (strcmp(w, "rw")) {
-            printk("unknown kernel argument '%s': ignored. Known: init= root= ro rw quiet seed= turns "
+            printk(KERN_ERR
+                   "unknown kernel argument '%s': ignored. Known: init= root= ro rw quiet trace= seed= turns "
                    "selftest --\n",
                    w);
         }
@@ -77,16 +92,17 @@ static int kernel_init(void *arg) {
     pid_init();
     flusher_start();
     virtio_init();
-    pvpanic_init();
+    pci_init();
     ramdisk_init();
     if (want_selftest) {
         int failed = run_selftests();
         machine_power_off(failed != 0);
     }
-    struct block_device *root = find_block_device(machine.initrd_end ? "ram0" : root_name);
+    const char *name = root_name[0] ? root_name : machine.initrd_end ? "ram0" : "vda";
+    struct block_device *root = find_block_device(name);
     if (!root)
-        panic("no root disk: '%s' was not found. Give QEMU a virtio-blk disk, or name another with root=",
-              root_name);
+        panic("no root disk: '%s' was not found. Give QEMU a virtio-blk-device, or name another with root=",
+              name);
     int r = mount_root(root, root_ro ? MS_RDONLY : 0);
     if (r)
         panic("the root file system on %s cannot be mounted: error %d (see the lines above)", root->name, -r);
@@ -97,12 +113,12 @@ static int kernel_init(void *arg) {
         struct path p;
         if (path_lookup(AT_FDCWD, table[i].at, LOOKUP_FOLLOW, &p) ||
             do_mount(table[i].type, &p, table[i].type, 0, NULL))
-            printk("%s: cannot mount %s\n", table[i].at, table[i].type);
+            printk(KERN_ERR "%s: cannot mount %s\n", table[i].at, table[i].type);
         else
             path_put(&p);
     }
     if (trace_events && trace_command(trace_events))
-        printk("trace=%s: no such event or group\n", trace_events);
+        printk(KERN_ERR "trace=%s: no such event or group\n", trace_events);
     leak_baseline();
     struct file *con = file_open(AT_FDCWD, "/dev/console", O_RDWR, 0);
     if (IS_ERR(con))
@@ -143,6 +159,28 @@ __noreturn void restart(void) {
     machine_restart();
 }
 
+static void report(const char *what, u32 found, u32 taken) {
+    if (found > taken)
+        printk(KERN_ERR "the machine has %u %s: tine uses %u\n", found, what, taken);
+}
+static bool has_extension(char letter) {
+    for (const char *p = machine.isa + strlen("rv64"); *p && *p != '_'; p++)
+        if (*p == letter || *p == 'g')
+            return true;
+    return false;
+}
+/* What there is and is not used, or is not there and programs may want. */
+static void report_machine(void) {
+    report("harts", machine.found.harts, nr_harts);
+    report("pieces of memory", machine.found.mem, machine.nr_mem);
+    report("NUMA nodes", machine.found.nodes, machine.nr_nodes);
+    report("characters of kernel arguments", machine.found.bootargs, sizeof(machine.bootargs) - 1);
+    if (!has_extension('d'))
+        printk(KERN_ERR "the processor (%s) has no floating point of double precision: programs that use it "
+                        "are killed\n",
+               machine.isa);
+}
+
 void random_init(void);
 void start_kernel(u64 hartid, u64 dtb_pa) {
     const char *wrong = machine_init(hartid, dtb_pa);
@@ -153,7 +191,7 @@ void start_kernel(u64 hartid, u64 dtb_pa) {
             sbi_putchar(*s);
         for (const char *s = ". Start tine with OpenSBI on QEMU virt (make qemu).\n"; *s; s++)
             sbi_putchar(*s);
-        sbi_shutdown(false, true);
+        machine_power_off(255);
     }
     paging_init();
     uart_early_init();
@@ -166,6 +204,7 @@ void start_kernel(u64 hartid, u64 dtb_pa) {
     printk("tine " TINE_VERSION ": %u hart%s, %lu MB, %s, boot hart %lu, %lu.%03lu s since power-on\n",
            nr_harts, nr_harts == 1 ? "" : "s", total_pages >> 8, machine.model, hartid,
            ktime_get() / 1000000000, ktime_get() / 1000000 % 1000);
+    report_machine();
     creds_init();
     signals_init();
     fork_init();

@@ -3,7 +3,9 @@
 #include "../lib/lib.h"
 
 struct task_struct;
-/* To the log and the console. Any context. */
+/* To the log and the console. Any context. A format that begins with KERN_ERR is shown in spite of `quiet`: for
+ * what somebody asked for and does not get. */
+#define KERN_ERR "\0013"
 int printk(const char *fmt, ...) __printf(1, 2);
 /* Stop all harts, print registers and every hart's backtrace, power off with a failing status. */
 void dump_sleeper(struct task_struct *t); /* where a task that does not run waits */

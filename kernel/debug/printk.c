@@ -14,6 +14,9 @@ int printk(const char *fmt, ...) {
     static bool at_start = true;
     int n = 0;
     va_list ap;
+    bool shown = !console_quiet || fmt[0] == KERN_ERR[0];
+    if (fmt[0] == KERN_ERR[0])
+        fmt += strlen(KERN_ERR);
     u64 irq = spin_lock_irqsave(&log_lock);
     if (at_start && timebase_hz)
         n = snprintf(line, sizeof(line), "[%5lu.%06lu] ", ktime_get() / 1000000000,
@@ -25,7 +28,7 @@ int printk(const char *fmt, ...) {
     at_start = n && line[n - 1] == '\n';
     for (int i = 0; i < n; i++)
         log_buf[log_end++ % LOG_SIZE] = line[i];
-    if (!console_quiet)
+    if (shown)
         uart_write_polled(line, n);
     spin_unlock_irqrestore(&log_lock, irq);
     return n;

@@ -19,7 +19,9 @@ void request_irq(u32 irq, void (*handler)(void *arg), void *arg, const char *nam
 bool irq_stat(unsigned int i, u32 *irq, const char **name, u64 *count);
 void virtio_init(void);
 void ramdisk_init(void);
-void pvpanic_init(void);
+/* Looks at bus 0 of the device tree's host bridge for what there is a driver for. Boot. */
+void pci_init(void);
+void pvpanic_probe(volatile u32 *config); /* a pvpanic device, with this configuration space */
 void pvpanic_notify(
     void);          /* the kernel panics; any context. Where there is such a device the machine stops here. */
 u64 rtc_read(void); /* ns since 1970; 0 if there is no clock */

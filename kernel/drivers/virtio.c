@@ -18,7 +18,7 @@ u64 virtio_begin(volatile u8 *base, u64 want) {
     if ((MMIO(base, STATUS) & FEATURES_OK) && (want & F_VERSION_1))
         return want;
     MMIO(base, STATUS) = FAILED;
-    printk("a virtio device of kind %u refuses our features: not used\n", MMIO(base, DEVICE_ID));
+    printk(KERN_ERR "a virtio device of kind %u refuses our features: not used\n", MMIO(base, DEVICE_ID));
     return 0;
 }
 bool virtio_queue(volatile u8 *base, u32 index, u32 size, const void *desc, const void *avail,
@@ -27,7 +27,7 @@ bool virtio_queue(volatile u8 *base, u32 index, u32 size, const void *desc, cons
     MMIO(base, QUEUE_SEL) = index;
     if (MMIO(base, QUEUE_MAX) < size) {
         MMIO(base, STATUS) = FAILED;
-        printk("a virtio device of kind %u has too short a queue: not used\n", MMIO(base, DEVICE_ID));
+        printk(KERN_ERR "a virtio device of kind %u has too short a queue: not used\n", MMIO(base, DEVICE_ID));
         return false;
     }
     MMIO(base, QUEUE_NUM) = size;
@@ -42,10 +42,13 @@ void virtio_go(volatile u8 *base) { MMIO(base, STATUS) = ACKNOWLEDGE | DRIVER_UP
 static void probe(u64 pa, u32 irq) {
     volatile u8 *base = ioremap(pa, 0x200);
     u32 kind = MMIO(base, DEVICE_ID);
-    if (MMIO(base, MAGIC) != 0x74726976 || (kind != 2 && kind != 3))
+    if (MMIO(base, MAGIC) != 0x74726976 || !kind)
         return;
-    if (MMIO(base, VERSION) != 2)
-        printk("virtio device at %lx is a legacy device: give QEMU -global virtio-mmio.force-legacy=false\n",
+    if (kind != 2 && kind != 3)
+        printk("a virtio device of kind %u is not used: tine has drivers for disks (2) and consoles (3)\n",
+               kind);
+    else if (MMIO(base, VERSION) != 2)
+        printk(KERN_ERR "virtio device at %lx is a legacy device: give QEMU -global virtio-mmio.force-legacy=false\n",
                pa);
     else
         (kind == 2 ? virtio_blk_probe : virtio_console_probe)(base, irq);

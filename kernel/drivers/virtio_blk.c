@@ -17,6 +17,9 @@
 #define F_INDIRECT BIT(28)
 #define F_EVENT_IDX BIT(29)
 #define MAX_PIECES 30
+#define LOOK_AFTER 1000000000UL   /* ns: how often a busy disk is looked at */
+#define LOST_LOOK_AFTER 1000000UL /* where its interrupts are lost */
+#define SLOW_LOOKS 30
 
 struct queue { /* 4 KB, one page */
     VIRTQUEUE(QUEUE_SIZE);
@@ -37,8 +40,21 @@ struct virtio_blk {
     u16 seen;
     bool can_flush, event_idx;
     struct list_head waiting;
+    struct timer watch; /* runs while there are requests, and for one look after */
+    bool watching, lost;
+    struct {
+        u16 seen, times; /* for so many looks it has been that */
+        bool answered;   /* and there was an answer then */
+    } last_look;
+    u32 irq;
 };
 static unsigned int nr_disks;
+
+/* lock held. */
+static void look_later(struct virtio_blk *d) {
+    d->watching = true;
+    timer_start(&d->watch, ktime_get() + (d->lost ? LOST_LOOK_AFTER : LOOK_AFTER));
+}
 
 /* lock held. False: no slot free. */
 static bool start(struct virtio_blk *d, struct block_request *r) {
@@ -69,6 +85,8 @@ static bool start(struct virtio_blk *d, struct block_request *r) {
     smp_mb();
     if (!d->event_idx || READ_ONCE(q->used.event) == old) /* one is added at a time */
         MMIO(d->base, NOTIFY) = 0;
+    if (unlikely(!d->watching))
+        look_later(d);
     return true;
 }
 
@@ -138,6 +156,33 @@ again:
     }
 }
 
+/* Is there anything that an interrupt should have told and did not, or that takes too long? An answer that was
+ * there at the last look and still waits had no interrupt: they are lost, and from now on it looks often. */
+static void watch(struct timer *t) {
+    struct virtio_blk *d = container_of(t, struct virtio_blk, watch);
+    spin_lock(&d->lock);
+    bool busy = d->q->avail.idx != d->seen, answered = READ_ONCE(d->q->used.idx) != d->seen;
+    bool stands = busy && d->last_look.seen == d->seen;
+    d->last_look.times = stands ? d->last_look.times + 1 : 0;
+    if (stands && answered && d->last_look.answered && !d->lost) {
+        d->lost = true;
+        printk(KERN_ERR "%s answers, and its interrupt (%u) does not come: looked at by a timer from now on, "
+                        "which is slow. QEMU 7 loses it on a machine of several NUMA nodes: give it the root "
+                        "with -initrd\n",
+               d->name, d->irq);
+    }
+    if (stands && !answered && d->last_look.times == SLOW_LOOKS && !d->lost)
+        printk(KERN_ERR "%s has not answered for %u s\n", d->name, SLOW_LOOKS);
+    d->last_look.seen = d->seen;
+    d->last_look.answered = answered;
+    d->watching = false;
+    if (busy)
+        look_later(d);
+    spin_unlock(&d->lock);
+    if (answered && d->lost)
+        interrupt(d);
+}
+
 void virtio_blk_probe(volatile u8 *base, u32 irq) {
     struct virtio_blk *d = kzalloc(sizeof(*d), GFP_KERNEL);
     struct page *p = alloc_pages(1, GFP_KERNEL | GFP_ZERO);
@@ -146,6 +191,8 @@ void virtio_blk_probe(volatile u8 *base, u32 irq) {
         panic("no memory for a disk");
     _Static_assert(sizeof(struct queue) <= 2 * PAGE_SIZE, "queue");
     d->base = base;
+    d->irq = irq;
+    timer_setup(&d->watch, watch);
     d->q = page_address(p);
     spin_lock_init(&d->lock, RANK_DEVICE);
     INIT_LIST_HEAD(&d->waiting);

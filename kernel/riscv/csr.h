@@ -33,6 +33,11 @@
 #define EXC_LOAD_PAGE 13
 #define EXC_STORE_PAGE 15
 
+/* SBI extensions (specification 1.0) that assembly calls too. */
+#define SBI_CONSOLE_PUTCHAR 1
+#define SBI_EXT_SRST 0x53525354
+#define QEMU_VIRT_TEST 0x100000 /* for head.S, which cannot read the device tree */
+
 #define SATP_SV39 (8UL << 60)
 #define SATP_ASID_SHIFT 44
 #define SATP_ASID_MAX 0xffffu

@@ -7,10 +7,12 @@ unsigned int nr_harts;
 u64 hart_ids[MAX_HARTS];
 u64 timebase_hz;
 
+static int cpu_at; /* the hart whose node the walk is in; -1: one that is not used */
 static u32 cpu_intc_phandle[MAX_HARTS], uart_parent, virtio_parent[ARRAY_SIZE(machine.virtio)];
 
+/* All but the last two places, which buddy_init takes. */
 static void reserve(u64 base, u64 size) {
-    if (size && machine.nr_reserved < ARRAY_SIZE(machine.reserved)) {
+    if (size && machine.found.reserved++ < ARRAY_SIZE(machine.reserved) - 2) {
         machine.reserved[machine.nr_reserved].base = base;
         machine.reserved[machine.nr_reserved++].size = size;
     }
@@ -19,7 +21,10 @@ static void reserve(u64 base, u64 size) {
 /* NUMA binding: the node of a cpu or of memory, and how far the nodes are from each other. */
 static u32 read_node(const struct fdt *f, const struct fdt_node *n) {
     u32 node = 0;
-    if (!fdt_u32(f, n, "numa-node-id", &node) || node >= MAX_NODES)
+    if (!fdt_u32(f, n, "numa-node-id", &node))
+        return 0;
+    machine.found.nodes = max(machine.found.nodes, node + 1);
+    if (node >= MAX_NODES)
         return 0;
     machine.nr_nodes = max(machine.nr_nodes, node + 1);
     return node;
@@ -34,13 +39,19 @@ static void read_distances(const struct fdt *f, const struct fdt_node *n) {
     }
 }
 
-static void read_cpu(const struct fdt *f, const struct fdt_node *n) {
+/* All harts up to MAX_HARTS, and of the others the one that boots in the last one's place. */
+static void read_cpu(const struct fdt *f, const struct fdt_node *n, u64 boot_hartid) {
     const char *status = fdt_string(f, n, "status"), *isa = fdt_string(f, n, "riscv,isa");
     u64 id, size;
-    if ((status && strcmp(status, "okay")) || nr_harts == MAX_HARTS || !fdt_reg(f, n, 0, &id, &size))
+    cpu_at = -1;
+    if ((status && strcmp(status, "okay")) || !fdt_reg(f, n, 0, &id, &size))
         return;
-    machine.hart_node[nr_harts] = read_node(f, n);
-    hart_ids[nr_harts++] = id;
+    machine.found.harts++;
+    if (nr_harts == MAX_HARTS && id != boot_hartid)
+        return;
+    cpu_at = nr_harts < MAX_HARTS ? nr_harts++ : MAX_HARTS - 1;
+    machine.hart_node[cpu_at] = read_node(f, n);
+    hart_ids[cpu_at] = id;
     if (isa && !machine.isa[0]) {
         strlcpy(machine.isa, isa, sizeof(machine.isa));
         for (const char *p = isa; *p; p++)
@@ -52,7 +63,7 @@ static void read_cpu(const struct fdt *f, const struct fdt_node *n) {
 static void read_memory(const struct fdt *f, const struct fdt_node *n) {
     u64 base, size;
     for (u32 i = 0; fdt_reg(f, n, i, &base, &size); i++)
-        if (size && machine.nr_mem < ARRAY_SIZE(machine.mem)) {
+        if (size && machine.found.mem++ < ARRAY_SIZE(machine.mem)) {
             machine.mem[machine.nr_mem].base = base;
             machine.mem[machine.nr_mem].node = read_node(f, n);
             machine.mem[machine.nr_mem++].size = size;
@@ -109,7 +120,6 @@ static int visit(const struct fdt *f, const struct fdt_node *n, void *arg) {
     const char *type = fdt_string(f, n, "device_type");
     u64 base, size;
     u32 irq = 0, parent = 0;
-    (void)arg;
     if (n->depth == 0) {
         const char *model = fdt_string(f, n, "model");
         strlcpy(machine.model, model ? model : "unknown", sizeof(machine.model));
@@ -123,15 +133,15 @@ static int visit(const struct fdt *f, const struct fdt_node *n, void *arg) {
         if (!strcmp(n->name, "chosen")) {
             const char *args = fdt_string(f, n, "bootargs");
             if (args)
-                strlcpy(machine.bootargs, args, sizeof(machine.bootargs));
+                machine.found.bootargs = strlcpy(machine.bootargs, args, sizeof(machine.bootargs));
             machine.initrd_start = chosen_address(f, n, "linux,initrd-start");
             machine.initrd_end = chosen_address(f, n, "linux,initrd-end");
         }
     }
     if (type && !strcmp(type, "cpu"))
-        read_cpu(f, n);
-    if (in_cpus && nr_harts && fdt_compatible(f, n, "riscv,cpu-intc"))
-        fdt_u32(f, n, "phandle", &cpu_intc_phandle[nr_harts - 1]);
+        read_cpu(f, n, *(u64 *)arg);
+    if (in_cpus && cpu_at >= 0 && fdt_compatible(f, n, "riscv,cpu-intc"))
+        fdt_u32(f, n, "phandle", &cpu_intc_phandle[cpu_at]);
     if (type && !strcmp(type, "memory"))
         read_memory(f, n);
     if (in_reserved && n->depth == 2)
@@ -173,7 +183,7 @@ const char *machine_init(u64 boot_hartid, u64 dtb_pa) {
     for (unsigned int a = 0; a < MAX_NODES; a++)
         for (unsigned int b = 0; b < MAX_NODES; b++)
             machine.distance[a][b] = a == b ? 10 : 20;
-    if (fdt_walk(&f, visit, NULL) < 0)
+    if (fdt_walk(&f, visit, &boot_hartid) < 0)
         return "the device tree is damaged";
     machine.uart_irq = irq_number(machine.uart_irq, uart_parent);
     for (unsigned int i = 0; i < machine.nr_virtio; i++)
@@ -189,6 +199,8 @@ const char *machine_init(u64 boot_hartid, u64 dtb_pa) {
     reserve(dtb_pa, f.size);
     if (machine.initrd_end > machine.initrd_start)
         reserve(machine.initrd_start, machine.initrd_end - machine.initrd_start);
+    if (machine.found.reserved > machine.nr_reserved) /* to use what others use hurts */
+        return "the device tree reserves more pieces of memory than there is room for";
     for (unsigned int h = 0; h < nr_harts; h++)
         if (hart_ids[h] == boot_hartid) { /* the boot hart is hart 0 */
             swap(machine.plic_context[h], machine.plic_context[0]);

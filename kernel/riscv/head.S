@@ -52,7 +52,8 @@ _start:
     j .
 
 /* Turn translation on and return to the caller's address in the linear map: the fetch after the satp
- * write faults, and stvec is where it goes. Clobbers t0 to t2. */
+ * write faults, and stvec is where it goes. A processor that does not have the mode ignores the write, and
+ * goes on. Clobbers t0 to t2. */
 enable_mmu:
     li t2, PAGE_OFFSET
     add ra, ra, t2
@@ -65,8 +66,34 @@ enable_mmu:
     or t0, t0, t1
     sfence.vma
     csrw satp, t0
+    j no_sv39
     .balign 4
 1:  ret
+
+/* The firmware prints why, and the machine ends as failed: by QEMU's test device, which passes a status, or where
+ * there is none at that address, by the firmware. */
+no_sv39:
+    la s0, no_sv39_text
+    li a7, SBI_CONSOLE_PUTCHAR
+1:  lbu a0, (s0)
+    beqz a0, 2f
+    ecall
+    addi s0, s0, 1
+    j 1b
+2:  la t0, 3f
+    csrw stvec, t0
+    li t0, QEMU_VIRT_TEST
+    li t1, 0x13333              /* fail, status 1 */
+    sw t1, (t0)
+    j 4f                        /* QEMU ends in a moment; a second request could win */
+    .balign 4
+3:  li a7, SBI_EXT_SRST
+    li a6, 0
+    li a0, 0                    /* shut down */
+    li a1, 1                    /* reason: system failure */
+    ecall
+4:  wfi
+    j 4b
 
 /* A hart that smp_boot started; it starts one at a time, and waits for it. */
 secondary_start:
@@ -85,6 +112,8 @@ secondary_start:
 .balign 4
 boot_lottery:
     .word 0                     /* not in bss, which the winner clears */
+no_sv39_text:
+    .asciz "tine: this processor has no Sv39 paging: satp does not take the mode\n"
 
 .section .bss
 .balign 4096

@@ -120,7 +120,7 @@ void flush_tlb_harts(u64 mask, u64 start, u64 size) {
     if (others && unlikely(harts_take_turns))
         flush_by_turns(others);
     else if (others)
-        sbi_call(0x52464e43, 1, hart_mask_to_ids(others), 0, start, size);
+        sbi_remote_fence(others, SBI_SFENCE_VMA, start, size);
     preempt_enable();
 }
 
@@ -131,6 +131,6 @@ void flush_icache_all(void) {
     if (others && unlikely(harts_take_turns))
         flush_by_turns(others);
     else if (others)
-        sbi_call(0x52464e43, 0, hart_mask_to_ids(others), 0, 0, 0);
+        sbi_remote_fence(others, SBI_FENCE_I, 0, 0);
     preempt_enable();
 }

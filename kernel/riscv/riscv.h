@@ -134,7 +134,10 @@ struct sbiret sbi_call(long ext, long fid, u64 a0, u64 a1, u64 a2, u64 a3);
 void sbi_putchar(char c);
 void sbi_set_timer(u64 time);
 bool sbi_probe(long ext);
-void sbi_send_ipi(u64 hart_mask);
+void sbi_send_ipi(u64 hartid);
+/* Harts (a mask of our numbers) fence: fid is SBI_FENCE_I or SBI_SFENCE_VMA, the latter of [start, +size). */
+void sbi_remote_fence(u64 harts, long fid, u64 start, u64 size);
+enum { SBI_FENCE_I = 0, SBI_SFENCE_VMA = 1 };
 long sbi_hart_start(u64 hartid, u64 pa, u64 opaque);
 __noreturn void sbi_shutdown(bool reboot, bool failed);
 
@@ -145,7 +148,6 @@ __noreturn void sbi_shutdown(bool reboot, bool failed);
 extern unsigned int nr_harts;
 extern u64 hart_ids[MAX_HARTS];
 extern u64 online_harts; /* bit mask */
-u64 hart_mask_to_ids(u64 mask);
 void smp_boot(void); /* starts all other harts and waits for them */
 
 enum ipi { IPI_RESCHED, IPI_STOP, IPI_BACKTRACE, IPI_FLUSH };
@@ -196,6 +198,9 @@ struct machine {
     u64 initrd_start, initrd_end;
     bool sstc;
     char bootargs[1024], model[64], isa[128];
+    struct {
+        u32 harts, mem, nodes, reserved, bootargs;
+    } found; /* as many the tree has, which may be more than the arrays hold */
     u64 dtb_pa, dtb_size;
 };
 extern struct machine machine;

@@ -8,16 +8,9 @@ u64 online_harts = 1;
 static u32 ipi_pending[MAX_HARTS];
 static u64 counts[MAX_HARTS][4]; /* timer, external, software, IPIs sent */
 
-u64 hart_mask_to_ids(u64 mask) {
-    u64 ids = 0;
-    for (; mask; mask &= mask - 1)
-        ids |= BIT(hart_ids[ctz64(mask)]);
-    return ids;
-}
-
 void send_ipi(unsigned int hart, enum ipi what) {
     if (!(__atomic_fetch_or(&ipi_pending[hart], BIT(what), __ATOMIC_SEQ_CST)))
-        sbi_send_ipi(BIT(hart_ids[hart]));
+        sbi_send_ipi(hart_ids[hart]);
 }
 
 void count_irq(unsigned int which) { counts[smp_processor_id()][which]++; }
@@ -139,7 +132,7 @@ void smp_boot(void) {
         smp_store_release(&secondary_idle, idle);
         long r = sbi_hart_start(hart_ids[h], __pa(_start), 0);
         if (r) {
-            printk("hart %lu did not start: SBI error %ld; going on with %u\n", hart_ids[h], r, h);
+            printk(KERN_ERR "hart %lu did not start: SBI error %ld; going on with %u\n", hart_ids[h], r, h);
             nr_harts = h;
             break;
         }

@@ -7,7 +7,7 @@ void insert_inode_hash(struct inode *i);
 void forget_page(struct address_space *m, u64 index);
 
 void ext2_error(struct super_block *sb, const char *what, u64 number) {
-    printk("ext2 on %s: damaged: %s %lu; read-only from now on\n", sb->bdev->name, what, number);
+    printk(KERN_ERR "ext2 on %s: damaged: %s %lu; read-only from now on\n", sb->bdev->name, what, number);
     sb->flags |= MS_RDONLY;
 }
 

@@ -339,7 +339,7 @@ int journal_write_super(struct journal *j, u32 sequence, u32 start) {
 
 static void abort_journal(struct journal *j) {
     if (!j->aborted)
-        printk("ext2 on %s: the journal cannot be written; read-only from now on\n", j->sb->bdev->name);
+        printk(KERN_ERR "ext2 on %s: the journal cannot be written; read-only from now on\n", j->sb->bdev->name);
     j->aborted = true;
     j->sb->flags |= MS_RDONLY;
 }
@@ -526,7 +526,7 @@ int journal_open(struct super_block *sb) {
     s64 b = IS_ERR(j->inode) ? PTR_ERR(j->inode) : journal_block(j, 0);
     struct page *p = b < 0 ? ERR_PTR(b) : bread(sb->bdev, b);
     if (IS_ERR(p)) {
-        printk("ext2: %s: its journal cannot be read (run e2fsck)\n", name);
+        printk(KERN_ERR "ext2: %s: its journal cannot be read (run e2fsck)\n", name);
         return -EUCLEAN;
     }
     struct jbd2_super *js = page_address(p);
@@ -539,7 +539,7 @@ int journal_open(struct super_block *sb) {
         be32_get(js->blocksize) != EXT2_BLOCK_SIZE || !j->first || j->end <= j->first + 64 ||
         (u64)j->end > (u64)j->inode->i_size / EXT2_BLOCK_SIZE || be32_get(js->start) >= j->end ||
         (be32_get(js->start) && be32_get(js->start) < j->first)) {
-        printk("ext2: %s: its journal makes no sense (run e2fsck)\n", name);
+        printk(KERN_ERR "ext2: %s: its journal makes no sense (run e2fsck)\n", name);
         return -EUCLEAN;
     }
     if (type == JBD2_SUPER_V1) { /* the fields of version 2 are not there */
@@ -555,11 +555,11 @@ int journal_open(struct super_block *sb) {
         j->checksums == 3 ? 16 : 8 + (j->checksums ? 2 : 0) + (incompat & JBD2_INCOMPAT_64BIT ? 4 : 0);
     j->revoke_size = incompat & JBD2_INCOMPAT_64BIT ? 8 : 4;
     if (j->checksums && (js->checksum_type != JBD2_CRC32C || be32_get(js->checksum) != super_checksum(js))) {
-        printk("ext2: %s: the checksum of its journal's super block is wrong (run e2fsck)\n", name);
+        printk(KERN_ERR "ext2: %s: the checksum of its journal's super block is wrong (run e2fsck)\n", name);
         return -EUCLEAN;
     }
     if ((incompat & ~known) || be32_get(js->feature_ro_compat)) {
-        printk("ext2: %s: its journal uses features that tine does not know: %x (run e2fsck)\n", name,
+        printk(KERN_ERR "ext2: %s: its journal uses features that tine does not know: %x (run e2fsck)\n", name,
                be32_get(js->feature_incompat));
         return -EINVAL;
     }

@@ -26,7 +26,7 @@ static int put_in_place(struct recovery *r, u32 from, u32 tid, const struct jbd2
     bool escaped = __builtin_bswap16(tag->flags) & JBD2_FLAG_ESCAPE;
     struct journal *j = r->j;
     if (block >= EXT2_SB(j->sb)->blocks_count) {
-        printk("ext2: %s: the journal has a block out of range: %u\n", j->sb->bdev->name, block);
+        printk(KERN_ERR "ext2: %s: the journal has a block out of range: %u\n", j->sb->bdev->name, block);
         return -EUCLEAN;
     }
     struct page *p = read_log(j, from);
@@ -35,7 +35,7 @@ static int put_in_place(struct recovery *r, u32 from, u32 tid, const struct jbd2
     u32 sum = j->checksums ? journal_data_checksum(j, page_address(p), tid) : 0;
     if (j->checksums == 3 ? be32_get(tag->checksum3) != sum
                           : j->checksums && __builtin_bswap16(tag->checksum) != (u16)sum) {
-        printk("ext2: %s: the journal's copy of block %u is damaged\n", j->sb->bdev->name, block);
+        printk(KERN_ERR "ext2: %s: the journal's copy of block %u is damaged\n", j->sb->bdev->name, block);
         put_page(p);
         return -EUCLEAN;
     }
@@ -143,7 +143,7 @@ int journal_recover(struct journal *j) {
     if (!e && (e = sync_inode(sb->bdev->inode, true)) == 0 && (e = block_flush(sb->bdev)) == 0)
         e = journal_write_super(j, r.end_tid + 1, 0);
     if (e)
-        printk("ext2: %s: its journal cannot be recovered: error %d (run e2fsck)\n", sb->bdev->name, -e);
+        printk(KERN_ERR "ext2: %s: its journal cannot be recovered: error %d (run e2fsck)\n", sb->bdev->name, -e);
     else
         printk("ext2: %s: recovered %u transactions: %u blocks, %u revoked\n", sb->bdev->name,
                r.end_tid - r.first_tid, r.replayed, r.skipped);

@@ -103,7 +103,7 @@ static int fill_super(struct super_block *sb, const char *options) {
     block_invalidate(b);
     struct page *p = bread(b, 0);
     if (IS_ERR(p)) {
-        printk("ext2: %s cannot be read\n", b->name);
+        printk(KERN_ERR "ext2: %s cannot be read\n", b->name);
         return PTR_ERR(p);
     }
     struct ext2_super *d = (void *)((u8 *)page_address(p) + 1024);
@@ -111,7 +111,7 @@ static int fill_super(struct super_block *sb, const char *options) {
     struct ext2_sb *s = wrong ? NULL : kzalloc(sizeof(*s), GFP_KERNEL);
     if (!s) {
         if (wrong)
-            printk("ext2: %s: %s\n", b->name, wrong);
+            printk(KERN_ERR "ext2: %s: %s\n", b->name, wrong);
         put_page(p);
         return wrong ? -EINVAL : -ENOMEM;
     }
@@ -143,7 +143,7 @@ static int fill_super(struct super_block *sb, const char *options) {
                 !ext2_valid_block(s, gd->bg_inode_table) ||
                 (u64)gd->bg_inode_table + (u64)s->inodes_per_group * s->inode_size / EXT2_BLOCK_SIZE >
                     s->blocks_count) {
-                printk("ext2: %s: group %u has its tables outside the disk\n", b->name, g);
+                printk(KERN_ERR "ext2: %s: group %u has its tables outside the disk\n", b->name, g);
                 r = -EUCLEAN;
             }
             put_page(gp);
@@ -152,16 +152,16 @@ static int fill_super(struct super_block *sb, const char *options) {
     if (!r && (d->s_feature_compat & COMPAT_HAS_JOURNAL)) {
         bool dirty = d->s_feature_incompat & INCOMPAT_RECOVER;
         if (dirty && b->read_only) {
-            printk("ext2: %s: its journal is to be recovered, and the disk cannot be written to\n", b->name);
+            printk(KERN_ERR "ext2: %s: its journal is to be recovered, and the disk cannot be written to\n", b->name);
             r = -EROFS;
         } else if (!(r = journal_open(sb)) && dirty && (wrong = check_super(d, b->sectors / 8))) {
-            printk("ext2: %s: after recovery %s\n", b->name, wrong);
+            printk(KERN_ERR "ext2: %s: after recovery %s\n", b->name, wrong);
             r = -EUCLEAN;
         }
     }
     struct inode *root = r ? ERR_PTR(r) : ext2_iget(sb, EXT2_ROOT_INO);
     if (IS_ERR(root) || !S_ISDIR(root->i_mode) || !(sb->root = d_alloc_root(root))) {
-        printk("ext2: %s: the root directory cannot be read\n", b->name);
+        printk(KERN_ERR "ext2: %s: the root directory cannot be read\n", b->name);
         if (!IS_ERR(root))
             iput(root);
         journal_close(sb);
@@ -170,7 +170,7 @@ static int fill_super(struct super_block *sb, const char *options) {
         return IS_ERR(root) ? PTR_ERR(root) : -EUCLEAN;
     }
     if (!(d->s_state & EXT2_VALID_FS))
-        printk("ext2: %s was not unmounted cleanly: run e2fsck\n", b->name);
+        printk(KERN_ERR "ext2: %s was not unmounted cleanly: run e2fsck\n", b->name);
     if ((sb->flags & MS_RDONLY) || begin(sb)) {
         sb->flags |= MS_RDONLY;
         if (!b->read_only && s->journal) /* what the log had is in place */
