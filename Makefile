@@ -19,10 +19,23 @@ NOBUILD := 1
 endif
 endif
 
+# What is wrong with the goals and variables is said here, before anything is built or run: scripts/checks.py.
+LAB ?= $(shell cat labs/current 2>/dev/null)
+q = '$(subst ','\'',$(1))'
+CHECKED := CPUS MEM NODES ICOUNT IMG EXTRA IMGSIZE DEBUG FTRACE BUSYBOX ONCE V SEED N RUNS CALLS POINTS J DUMP LOG LAB CHECK CMD T
+TYPED := $(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $v))),$v))
+CHECK_GOALS := $(filter run trace profile ftrace lab grade repro gdb,$(MAKECMDGOALS))
+ifneq ($(strip $(CHECK_GOALS)$(TYPED)$(foreach v,$(CHECKED),$(if $(filter environment,$(origin $v)),$v))),)
+WRONG := $(if $(wildcard $(PY)),$(shell $(PY) scripts/checks.py $(MAKECMDGOALS) -- $(foreach v,$(CHECKED),$(if $(filter-out undefined,$(origin $v)),$(call q,$v=$(if $(filter file,$(origin $v)),$($v),$(value $v))))) -- $(TYPED)))
+ifneq ($(WRONG),)
+$(error $(WRONG))
+endif
+endif
+
 B := build
 K := $(B)/kernel$(if $(filter 1,$(DEBUG)),-debug)$(if $(filter 1,$(FTRACE)),-ftrace)
 KERNEL := $(K)/tine.elf
-Q := $(if $(V),,@)
+Q := $(if $(filter-out 0,$(V)),,@)
 
 # --- kernel ---
 KSRC := $(sort $(shell find kernel -name '*.c' -o -name '*.S' | grep -v kernel/vdso/))
@@ -33,6 +46,10 @@ ifneq ($(FTRACE),1)
 KSRC := $(filter-out kernel/debug/ftrace.c,$(KSRC))
 endif
 KOBJ := $(KSRC:kernel/%=$(K)/%.o) $(K)/syscall_table.c.o
+# The first build of a kernel takes a while, and says so. Plain `make` is quiet.
+$(KOBJ): | $(K)/begun
+$(K)/begun:
+	@mkdir -p $(@D) && touch $@ $(if $(or $(filter-out all %.elf,$(MAKECMDGOALS)),$(filter-out kernel,$(notdir $K))),&& echo "building $(K): the first time takes about a minute" >&2)
 CLANGFLAGS := $(if $(findstring clang,$(CC)),--target=riscv64-unknown-elf -mno-relax)
 KCFLAGS := $(CLANGFLAGS) -std=gnu17 -march=rv64imac$(if $(findstring clang,$(CC)),,_zicsr_zifencei) -mabi=lp64 -mcmodel=medany -O2 -g \
     -Wall -Wextra $(WERROR) -Wno-sign-compare -Wno-cast-function-type -Walloca -Wvla -Wframe-larger-than=4000 -ffreestanding -fno-builtin-printf -fno-pic -fno-common \
@@ -109,35 +126,39 @@ else
 RUN_DISK = -drive file=$(RUN_IMG),format=raw,if=none,id=root -device virtio-blk-device,drive=root
 endif
 RUN_IMG = $(if $(IMG),$(IMG),$(B)/fs.img)
+# Each image has its line for make watch.
+WATCH_SOCKET = $(if $(IMG),$(IMG).watch,$(B)/watch)
 # NODES=2: a machine of two NUMA nodes. Its root is served from memory: before version 8 QEMU loses the disk's interrupts there.
 NODE_ARGS = $(if $(filter-out 1,$(NODES)),$(shell $(PY) scripts/numa.py $(NODES) $(CPUS) $(MEM)))
 QEMU_CMD = $(QEMU) -machine virt -bios default -smp $(CPUS) -m $(MEM) $(NODE_ARGS) -nographic -monitor none -serial mon:stdio \
-    -global virtio-mmio.force-legacy=false -kernel $(KERNEL) $(RUN_DISK)$(if $(APPEND)$(ICOUNT_ARGS), -append "$(strip $(ICOUNT_ARGS) $(APPEND))")
+    -global virtio-mmio.force-legacy=false -kernel $(KERNEL) $(RUN_DISK)$(if $(APPEND)$(ICOUNT_ARGS), -append $(call q,$(strip $(ICOUNT_ARGS) $(value APPEND))))
 # A second line for make watch. Under icount there is none: what comes from the host would end the repetition.
-WATCH = $(if $(filter 1,$(ICOUNT)),,-chardev socket$(,)id=watch$(,)path=$(B)/watch$(,)server=on$(,)wait=off -device virtio-serial-device -device virtconsole$(,)chardev=watch)
+WATCH = $(if $(filter 1,$(ICOUNT)),,-chardev socket$(,)id=watch$(,)path=$(WATCH_SOCKET)$(,)server=on$(,)wait=off -device virtio-serial-device -device virtconsole$(,)chardev=watch)
 QEMU_LINE = $(subst -monitor none -serial mon:stdio,-serial mon:stdio,$(QEMU_CMD)) $(WATCH)
 
 .PHONY: all check-tools qemu qemu-gdb qemu-cmd run clean deps help test bench fs.img
 # What goes on in the system that make qemu runs in this folder. Again each second, or once: make watch ONCE=1.
 watch:
-	@$(PY) scripts/watch.py --socket $(B)/watch $(if $(ONCE),--once)
+	@$(PY) scripts/watch.py --socket $(WATCH_SOCKET) $(if $(filter 1,$(ONCE)),--once)
 .PHONY: watch
+# QEMU says no more than that it gets no lock, and takes the socket of make watch away before.
+IMAGE_IS_FREE = $(if $(findstring -initrd,$(RUN_DISK)),,$(PY) scripts/checks.py --free $(call q,$(RUN_IMG)) &&)
 # DUMP=file: when the kernel panics, a core file for gdb.
 qemu: all
-	@$(if $(DUMP),$(PY) scripts/dump.py --kernel $(KERNEL) --out $(DUMP) -- )$(QEMU_LINE)
+	@$(IMAGE_IS_FREE) $(if $(DUMP),$(PY) scripts/dump.py --kernel $(KERNEL) --out $(call q,$(DUMP)) -- )$(QEMU_LINE)
 qemu-gdb: all
-	@echo "waiting for gdb: run gdb-multiarch in this folder"
+	@$(IMAGE_IS_FREE) echo "waiting for gdb: run gdb-multiarch in this folder"
 	@$(QEMU_LINE) -s -S
-REPLAY = $(PY) scripts/replay.py --kernel $(KERNEL) --image $(RUN_IMG) --build $(B) --mem $(MEM) --append '$(subst ','\'',$(value APPEND))'
+REPLAY = $(PY) scripts/replay.py --kernel $(KERNEL) --image $(call q,$(RUN_IMG)) --build $(B) --mem $(MEM) --append $(call q,$(value APPEND))
 qemu-record: all
 	@$(REPLAY) record
 qemu-replay:
 	@$(REPLAY) replay
 .PHONY: qemu-record qemu-replay
 qemu-cmd:
-	@echo '$(QEMU_LINE)'
-RUN_LINE = $(PY) scripts/run.py $(if $(ICOUNT)$(SEED),--icount) --kernel $(KERNEL) --image $(RUN_IMG) --cpus $(CPUS) --mem $(MEM) --nodes $(or $(NODES),1) \
-    --append '$(APPEND)$(if $(SEED), seed=$(SEED))' -- '$(subst ','\'',$(value CMD))'
+	@printf '%s\n' $(call q,$(QEMU_LINE))
+RUN_LINE = $(PY) scripts/run.py $(if $(filter 1,$(ICOUNT))$(SEED),--icount) --kernel $(KERNEL) --image $(call q,$(RUN_IMG)) --cpus $(CPUS) --mem $(MEM) --nodes $(or $(NODES),1) \
+    --append $(call q,$(value APPEND)$(if $(SEED), seed=$(SEED))) -- $(call q,$(value CMD))
 # make itself would end with 2 whenever a recipe fails. Its status is to be the command's, so it is given a function
 # for that; a make that loads none ends with 2.
 ifneq ($(filter run,$(MAKECMDGOALS)),)
@@ -153,20 +174,20 @@ run: all
 	@$(run-and-exit $(RUN_LINE))$(RUN_LINE)
 # What happened while a command ran, as text, for Perfetto, and as a picture: build/trace.
 trace: all
-	@$(PY) scripts/trace.py --kernel $(KERNEL) --image $(RUN_IMG) --build $(B) --cpus $(CPUS) --mem $(MEM) $(if $(EVENTS),--events $(EVENTS)) -- '$(subst ','\'',$(value CMD))'
+	@$(PY) scripts/trace.py --kernel $(KERNEL) --image $(call q,$(RUN_IMG)) --build $(B) --cpus $(CPUS) --mem $(MEM) $(if $(EVENTS),--events $(call q,$(EVENTS))) -- $(call q,$(value CMD))
 .PHONY: trace
 # The kernel's calls under a function, as they ran for a command: make ftrace FUNC=copy_process CMD="/bin/true".
 FUNC ?= copy_process
 ftrace:
 	@$(MAKE) FTRACE=1 all
-	@$(PY) scripts/run.py $(if $(filter-out 0,$(ICOUNT)),--icount) --kernel $(B)/kernel-ftrace/tine.elf --image $(RUN_IMG) --cpus $(CPUS) --mem $(MEM) -- \
-	    'echo "$(FUNC)" > /proc/ftrace || exit 1; $(subst ','\'',$(value CMD)); echo off > /proc/ftrace; cat /proc/ftrace'
+	@$(PY) scripts/run.py $(if $(filter-out 0,$(ICOUNT)),--icount) --kernel $(B)/kernel-ftrace/tine.elf --image $(call q,$(RUN_IMG)) --cpus $(CPUS) --mem $(MEM) -- \
+	    'echo "$(FUNC)" > /proc/ftrace || { echo "ftrace: FUNC=$(FUNC): the kernel has no such function, or it is not traced" >&2; exit 1; }; $(subst ','\'',$(value CMD)); echo off > /proc/ftrace; cat /proc/ftrace'
 ifneq ($(filter ftrace,$(MAKECMDGOALS)),)
 ICOUNT ?= 1
 endif
 # A console log with source lines behind the kernel's addresses: make decode LOG=file, or < file.
 decode:
-	@$(PY) scripts/decode_stacktrace.py $(if $(LOG),$(LOG))
+	@$(PY) scripts/decode_stacktrace.py $(if $(LOG),$(call q,$(LOG)))
 .PHONY: ftrace decode
 fs.img: $(B)/fs.img
 	@:

@@ -1,5 +1,4 @@
 # Labs: docs/labs.md. A check program is labs/LAB/tests.c or hidden.c, linked to build/labs/LAB/tests/t beside its image.
-LAB ?= $(shell cat labs/current 2>/dev/null)
 LB ?= $(B)/labs
 LABTEXT ?= 0x10000
 $(LB)/lab.o: labs/lib/lab.c labs/lib/lab.h user/include/tine.h $(GEN)

@@ -8,15 +8,18 @@ import subprocess
 import sys
 import tempfile
 
+here = os.path.dirname(os.path.abspath(__file__))
+sys.path.append(os.path.join(here, "../scripts"))
+import checks  # noqa: E402
+
 parser = argparse.ArgumentParser()
 parser.add_argument("--out", required=True)
-parser.add_argument("--size", default="64M")
-parser.add_argument("--programs", required=True)
-parser.add_argument("--extra")
+parser.add_argument("--size", default="64M", type=checks.size)
+parser.add_argument("--programs", required=True, type=checks.folder)
+parser.add_argument("--extra", type=checks.folder)
 parser.add_argument("--busybox", action="store_true")
 parser.add_argument("--stamp", required=True)
 args = parser.parse_args()
-here = os.path.dirname(os.path.abspath(__file__))
 ADMIN = {"init", "mount", "umount", "poweroff", "reboot"}
 
 
@@ -27,8 +30,6 @@ def tree(path):
 
 
 programs = sorted(n for n in os.listdir(args.programs) if os.path.isfile(os.path.join(args.programs, n)) and "." not in n)
-if args.extra and not os.path.isdir(args.extra):
-    sys.exit(f"mkfs: EXTRA={args.extra} is not a folder")
 inputs = [os.path.join(args.programs, p) for p in programs] + list(tree(here)) + (list(tree(args.extra)) if args.extra else [])
 options = repr((args.size, args.extra and os.path.abspath(args.extra), args.busybox, sorted(inputs)))
 if os.path.exists(args.out) and os.path.exists(args.stamp) and open(args.stamp).read() == options:
@@ -41,16 +42,18 @@ with tempfile.TemporaryDirectory() as root:
         os.makedirs(os.path.join(root, d))
     os.chmod(root, 0o755)
     os.chmod(os.path.join(root, "tmp"), 0o1777)
-    os.chmod(os.path.join(root, "root"), 0o700)
     for p in programs:
         target = os.path.join(root, "sbin" if p in ADMIN else "bin", p)
         subprocess.run(["riscv64-unknown-elf-strip", "-o", target, os.path.join(args.programs, p)], check=True)
         os.chmod(target, 0o755)
     shutil.copytree(os.path.join(here, "root"), root, dirs_exist_ok=True)
+    os.chmod(os.path.join(root, "root"), 0o700)
     if args.busybox:
-        sys.path.insert(0, os.path.join(here, "..", "scripts"))
         import debian
-        box = debian.busybox()
+        try:
+            box = debian.busybox()
+        except debian.Unavailable as e:
+            sys.exit(f"mkfs: BUSYBOX=1: {e}")
         shutil.copy(box, os.path.join(root, "bin/busybox"))
         os.chmod(os.path.join(root, "bin/busybox"), 0o755)
         for name in debian.BUSYBOX_APPLETS:

@@ -6,11 +6,13 @@ import re
 import subprocess
 import sys
 
+import checks
+
 p = argparse.ArgumentParser()
-p.add_argument("--kernel", required=True)
-p.add_argument("--image", required=True)
-p.add_argument("--check", help="a file of figures: fail where a count grew by more than 5 %%")
-p.add_argument("--update", help="write the counts to such a file")
+p.add_argument("--kernel", required=True, type=checks.readable)
+p.add_argument("--image", required=True, type=checks.image)
+p.add_argument("--check", type=checks.readable, help="a file of figures: fail where a count grew by more than 5 %%")
+p.add_argument("--update", type=checks.new_file, help="write the counts to such a file")
 a = p.parse_args()
 # Debian's Linux 6.12 on the same machine, and the targets: docs/performance.md says how they were measured.
 ROWS = {"null system call": (445, 150), "fork+exit+wait, small": (228000, 25000), "fork call, small": (75600, 8000),

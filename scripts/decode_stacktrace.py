@@ -7,9 +7,11 @@ import re
 import subprocess
 import sys
 
+import checks
+
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 p = argparse.ArgumentParser()
-p.add_argument("--kernel", help="build/kernel/tine.elf; left out: that of the builds here whose symbols are the log's")
+p.add_argument("--kernel", type=checks.readable, help="build/kernel/tine.elf; left out: that of the builds here whose symbols are the log's")
 p.add_argument("--cross", default="riscv64-unknown-elf-")
 p.add_argument("log", nargs="?")
 a = p.parse_args()

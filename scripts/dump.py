@@ -10,9 +10,11 @@ import struct
 import subprocess
 import sys
 
+import checks
+
 p = argparse.ArgumentParser()
-p.add_argument("--kernel", required=True)
-p.add_argument("--out", required=True)
+p.add_argument("--kernel", required=True, type=checks.readable)
+p.add_argument("--out", required=True, type=checks.new_file)
 p.add_argument("--nm", default="riscv64-unknown-elf-nm")
 p.add_argument("qemu", nargs="+")
 a = p.parse_args()

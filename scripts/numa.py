@@ -1,15 +1,16 @@
 #!/usr/bin/python3
 """QEMU's options for a machine of several NUMA nodes: each has its share of the memory and of the harts. By itself it prints them, for make.
 Such a machine gets its root from memory (-initrd): QEMU before version 8 loses the disk's interrupts."""
-import re
 import sys
+
+import checks
 
 
 def options(nodes, cpus, mem):
     nodes, cpus = int(nodes), int(cpus)
     if nodes < 2:
         return []
-    megabytes = int(re.match(r"\d+", mem).group()) * (1024 if mem.upper().endswith("G") else 1)
+    megabytes = checks.megabytes(mem)
     out = []
     for n in range(nodes):
         first, end = n * cpus // nodes, (n + 1) * cpus // nodes
@@ -19,4 +20,4 @@ def options(nodes, cpus, mem):
 
 
 if __name__ == "__main__":
-    print(*options(*sys.argv[1:4]))
+    print(*options(checks.nodes(sys.argv[1]), checks.cpus(sys.argv[2]), checks.mem(sys.argv[3])))

@@ -4,20 +4,23 @@ a flame graph as SVG that a browser shows with no network. Under icount on one h
 import argparse
 import bisect
 import collections
+import difflib
 import html
 import os
 import re
 import subprocess
 import sys
 
+import checks
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 p = argparse.ArgumentParser()
-p.add_argument("--kernel", required=True)
-p.add_argument("--image", required=True)
+p.add_argument("--kernel", required=True, type=checks.readable)
+p.add_argument("--image", required=True, type=checks.image)
 p.add_argument("--build", required=True)
 p.add_argument("--cross", default="riscv64-unknown-elf-")
 p.add_argument("--only", help="count what has this function on its stack")
-p.add_argument("--mem", default="512M")
+p.add_argument("--mem", default="512M", type=checks.mem)
 p.add_argument("command", nargs="+")
 a = p.parse_args()
 os.makedirs(os.path.join(a.build, "profile"), exist_ok=True)
@@ -29,6 +32,9 @@ symbols = sorted((int(m.group(1), 16), m.group(2)) for m in re.finditer(
     r"^(\w+) [tT] ([\w.]+)$", subprocess.run([a.cross + "nm", a.kernel], check=True, capture_output=True, text=True).stdout, re.M)
     if not m.group(2).startswith(".L") and not m.group(2).startswith("$"))
 starts = [s for s, _ in symbols]
+if a.only and a.only not in (n for _, n in symbols):
+    near = difflib.get_close_matches(a.only, [n for _, n in symbols], 3)
+    sys.exit(f"profile: the kernel has no function {a.only}" + (f": {', '.join(near)}?" if near else ", or it is inlined everywhere"))
 letters = {}
 for m in re.finditer(r"^\s*([0-9a-f]{8,16}):\s+[0-9a-f ]+\t(\S+)\s*([^#\n]*)", subprocess.run(
         [a.cross + "objdump", "-d", "-M", "no-aliases", a.kernel], check=True, capture_output=True, text=True).stdout, re.M):

@@ -9,14 +9,16 @@ import subprocess
 import sys
 import time
 
+import checks
+
 p = argparse.ArgumentParser()
 p.add_argument("what", choices=["record", "replay"])
-p.add_argument("--kernel", required=True)
-p.add_argument("--image", required=True)
+p.add_argument("--kernel", required=True, type=checks.readable)
+p.add_argument("--image", required=True, type=checks.image)
 p.add_argument("--build", required=True)
-p.add_argument("--mem", default="256M")
+p.add_argument("--mem", default="256M", type=checks.mem)
 p.add_argument("--append", default="")
-p.add_argument("--port", default="1234")
+p.add_argument("--port", default="1234", type=checks.number(1, 65535))
 a = p.parse_args()
 folder = os.path.join(a.build, "record")
 kernel, image, log, words = (os.path.join(folder, n) for n in ("tine.elf", "fs.img", "replay.bin", "words"))

@@ -9,14 +9,15 @@ import subprocess
 import sys
 import tempfile
 
+import checks
 import numa
 
 p = argparse.ArgumentParser()
-p.add_argument("--kernel", required=True)
-p.add_argument("--image", required=True)
-p.add_argument("--cpus", default="2")
-p.add_argument("--mem", default="256M")
-p.add_argument("--nodes", default="1")
+p.add_argument("--kernel", required=True, type=checks.readable)
+p.add_argument("--image", required=True, type=checks.image)
+p.add_argument("--cpus", default="2", type=checks.cpus)
+p.add_argument("--mem", default="256M", type=checks.mem)
+p.add_argument("--nodes", default="1", type=checks.nodes)
 p.add_argument("--append", default="")
 p.add_argument("--icount", action="store_true")
 p.add_argument("--plugin", help="a QEMU plugin and its arguments")
@@ -37,9 +38,9 @@ with tempfile.TemporaryDirectory() as d:
                    input=f"write {d}/cmd /.cmd\nwrite {d}/run /.run\n",
                    env=dict(os.environ, PATH=os.environ["PATH"] + ":/sbin:/usr/sbin", E2FSPROGS_FAKE_TIME="1767225600"))
     disk = (["-initrd", root, "-icount", "shift=0,sleep=off", "-rtc", "clock=vm,base=2026-01-01"] if a.icount else
-            ["-initrd", root] if a.nodes != "1" else
+            ["-initrd", root] if a.nodes > 1 else
             ["-drive", f"file={root},format=raw,if=none,id=root", "-device", "virtio-blk-device,drive=root"])
-    cmd = ["qemu-system-riscv64", "-machine", "virt", "-bios", "default", "-smp", a.cpus, "-m", a.mem, *numa.options(a.nodes, a.cpus, a.mem), "-display", "none",
+    cmd = ["qemu-system-riscv64", "-machine", "virt", "-bios", "default", "-smp", str(a.cpus), "-m", a.mem, *numa.options(a.nodes, a.cpus, a.mem), "-display", "none",
            "-monitor", "none", "-serial", "stdio", "-global", "virtio-mmio.force-legacy=false", "-kernel", a.kernel, *disk,
            "-append", f"quiet {'turns ' if a.icount else ''}{a.append} init=/bin/sh -- /.run".strip()]
     if a.plugin:

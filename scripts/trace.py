@@ -10,24 +10,32 @@ import re
 import subprocess
 import sys
 
+import checks
+
 p = argparse.ArgumentParser()
-p.add_argument("--kernel", required=True)
-p.add_argument("--image", required=True)
+p.add_argument("--kernel", required=True, type=checks.readable)
+p.add_argument("--image", required=True, type=checks.image)
 p.add_argument("--build", required=True)
-p.add_argument("--cpus", default="2")
-p.add_argument("--mem", default="256M")
+p.add_argument("--cpus", default="2", type=checks.cpus)
+p.add_argument("--mem", default="256M", type=checks.mem)
 p.add_argument("--events", default="syscall,fork,sched,fault,signal,futex")
 p.add_argument("command", nargs="+")
 LINE = re.compile(r"^(\d+) (\d+) (\d+) (.*?) (\w+) (\w+=.*)$")
 NAMES = {}
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def syscall_names():
-    top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    for line in open(os.path.join(top, "kernel/core/syscalls.list")):
+    for line in open(os.path.join(TOP, "kernel/core/syscalls.list")):
         m = re.match(r"(\d+)\s+(\w+)", line)
         if m:
             NAMES[int(m.group(1))] = m.group(2)
+
+
+def known_events():
+    with open(os.path.join(TOP, "kernel/debug/trace.h")) as f:
+        names = [w for m in re.finditer(r"^ *X\((\w+), (\w+),", f.read(), re.M) for w in m.groups()]
+    return list(dict.fromkeys(names))
 
 
 def parse(text):
@@ -155,13 +163,15 @@ def tree(h, command):
 
 def main():
     a = p.parse_args()
+    if unknown := [e for e in a.events.split(",") if e not in known_events()]:
+        sys.exit(f"trace: EVENTS={a.events}: there is no event '{unknown[0]}'; there are: {', '.join(known_events())}")
     command = " ".join(a.command)
     folder = os.path.join(a.build, "trace")
     os.makedirs(folder, exist_ok=True)
     kept = os.path.join(folder, "image")
     wrapped = (f"echo size=16384 > /proc/trace; echo {a.events} > /proc/trace; ( {command}\n); status=$?; echo off > /proc/trace; "
                "cat /proc/trace > /.trace; exit $status")
-    run = subprocess.run([sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "run.py"), "--kernel", a.kernel, "--image", a.image, "--cpus", a.cpus,
+    run = subprocess.run([sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "run.py"), "--kernel", a.kernel, "--image", a.image, "--cpus", str(a.cpus),
                           "--mem", a.mem, "--keep", kept, "--", wrapped])
     text = subprocess.run(["debugfs", "-R", "cat /.trace", kept], capture_output=True, env=dict(os.environ, PATH=os.environ["PATH"] + ":/sbin:/usr/sbin")).stdout
     os.unlink(kept)

@@ -12,10 +12,12 @@ import termios
 import time
 import tty
 
+import checks
+
 p = argparse.ArgumentParser()
 p.add_argument("--socket", required=True)
 p.add_argument("--once", action="store_true")
-p.add_argument("--every", type=float, default=1.0, help="seconds between two looks")
+p.add_argument("--every", type=checks.seconds, default=1.0, help="seconds between two looks")
 a = p.parse_args()
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """make seeds SEED=1 N=1000 [T=program]: the small programs of tests/abi under seeded schedules, on 2 to 4 harts that take turns. Each
 seed is one interleaving, which the command that is said repeats exactly."""
+import argparse
 import concurrent.futures
 import os
 import re
@@ -10,6 +11,8 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import conftest  # noqa: E402
+
+import checks  # noqa: E402
 
 PROGRAMS = ["races", "fork_entry", "wait_exit", "exec_threads"]
 
@@ -30,7 +33,12 @@ def run(seed, program):
 
 
 if __name__ == "__main__":
-    first, n, only = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
+    p = argparse.ArgumentParser()
+    p.add_argument("first", type=checks.number())
+    p.add_argument("n", type=checks.number())
+    p.add_argument("only", nargs="*", metavar="program of tests/abi")
+    a = p.parse_args()
+    first, n, only = a.first, a.n, a.only
     start, bad = time.time(), 0
     work = [(s, p) for s in range(first, first + n) for p in (only or [PROGRAMS[s % len(PROGRAMS)]])]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -104,7 +104,7 @@ def test_qemu_cmd_is_one_line_and_runs_nothing():
     assert r.returncode == 0 and len(lines) == 1 and "-smp 3" in lines[0] and "-m 128M" in lines[0]
 
 
-@pytest.mark.parametrize("command,status,said", [("echo a, b; exit 7", 7, "a, b\n"), ("true", 0, ""), ("nonesuch 2>/dev/null", 127, "")])
+@pytest.mark.parametrize("command,status,said", [("echo a, b; exit 7", 7, "a, b\n"), ("true", 0, ""), ("no-such-program 2>/dev/null", 127, "")])
 def test_make_run_prints_the_output_alone_and_ends_with_the_status(command, status, said):
     r = subprocess.run(["make", "-C", TOP, "run", f"CMD={command}"], capture_output=True, text=True)
     assert (r.returncode, r.stdout) == (status, said), r.stderr

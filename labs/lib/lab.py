@@ -1,8 +1,11 @@
 """A lab as labs/NAME/lab.toml describes it, and the tree it lives in."""
 import os
+import sys
 import tomllib
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.append(os.path.join(TOP, "scripts"))
+import checks  # noqa: E402, F401
 
 
 class LabError(Exception):

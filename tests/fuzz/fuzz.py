@@ -13,10 +13,12 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(TOP, "tests"))
 import conftest  # noqa: E402
 
+import checks  # noqa: E402
+
 p = argparse.ArgumentParser()
-p.add_argument("--seed", type=int, default=1)
-p.add_argument("--runs", type=int, default=10)
-p.add_argument("--calls", type=int, default=1000000)
+p.add_argument("--seed", type=checks.number(), default=1)
+p.add_argument("--runs", type=checks.number(), default=10)
+p.add_argument("--calls", type=checks.number(), default=1000000)
 a = p.parse_args()
 total = bad = 0
 for seed in range(a.seed, a.seed + a.runs):

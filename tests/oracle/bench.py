@@ -11,14 +11,15 @@ import tempfile
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(TOP, "scripts"), os.path.join(TOP, "tests")]
+import checks  # noqa: E402
 import conftest  # noqa: E402
 import debian  # noqa: E402
 
 p = argparse.ArgumentParser()
-p.add_argument("--mb", default="1024", help="resident memory for the rows of a large process")
+p.add_argument("--mb", default=1024, type=checks.number(), help="resident memory for the rows of a large process")
 p.add_argument("--only", default="")
 p.add_argument("--no-wall", action="store_true")
-p.add_argument("--runs", type=int, default=3, help="of each for wall time")
+p.add_argument("--runs", type=checks.number(), default=3, help="of each for wall time")
 a = p.parse_args()
 BENCH, TRUE = (os.path.join(conftest.BUILD, "tests", n) for n in ("bench-linux", "true-linux"))
 ICOUNT = ["-icount", "shift=0,sleep=off"]

@@ -10,6 +10,7 @@ import tempfile
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "scripts"))
 sys.path.insert(0, os.path.join(TOP, "tests"))
+import checks  # noqa: E402
 import conftest  # noqa: E402
 import debian  # noqa: E402
 import numa  # noqa: E402
@@ -45,7 +46,7 @@ def on_linux(files, a, tmp, nodes):
     initrd = os.path.join(tmp, "initrd")
     open(initrd, "wb").write(debian.initramfs(tree))
     r = subprocess.run(["qemu-system-riscv64", "-machine", "virt", "-bios", "default", "-display", "none", "-monitor", "none", "-serial", "stdio",
-                        "-smp", a.cpus, "-m", "1G", *(numa.options(nodes, a.cpus, "1G") if nodes > 1 else disk(tmp)), "-kernel", debian.linux(), "-initrd", initrd, "-append", "console=ttyS0 quiet panic=-1",
+                        "-smp", str(a.cpus), "-m", "1G", *(numa.options(nodes, a.cpus, "1G") if nodes > 1 else disk(tmp)), "-kernel", debian.linux(), "-initrd", initrd, "-append", "console=ttyS0 quiet panic=-1",
                         "-global", "virtio-mmio.force-legacy=false"], stdin=subprocess.DEVNULL, capture_output=True, timeout=900)
     return r.stdout.decode(errors="replace").replace("\r", "")
 
@@ -77,7 +78,7 @@ def results(text):
 
 p = argparse.ArgumentParser()
 p.add_argument("--init", required=True)
-p.add_argument("--cpus", default="2")
+p.add_argument("--cpus", default=2, type=checks.cpus)
 p.add_argument("--only", default="")
 p.add_argument("-v", action="store_true")
 a = p.parse_args()

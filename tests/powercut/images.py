@@ -2,6 +2,7 @@
 """make fuzz-images N=1000: damaged disks. Images that mke2fs made and a load has used, some with a journal to be recovered, get bits changed where it hurts: super
 block, groups, inodes, directories, indirect blocks, the log. The checked build mounts each, looks at everything and writes to it: an errno and a line in the
 log, never a panic or a hang. Six disks a boot."""
+import argparse
 import os
 import random
 import subprocess
@@ -12,6 +13,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [os.path.join(TOP, "tests"), HERE]
 import conftest  # noqa: E402
+
+import checks  # noqa: E402
 import powercut  # noqa: E402
 
 LOOK = "find /mnt | wc -l; ls -lR /mnt > /dev/null; cat /mnt/*/* /mnt/* > /dev/null; cp -r /bin /mnt/new; echo x > /mnt/y; mv /mnt/w0 /mnt/v0; rm -rf /mnt/new /mnt/v0; sync; umount /mnt"
@@ -25,7 +28,11 @@ def spots(rng, log_start):
 
 
 def main():
-    n, seed = int(sys.argv[1]), int(sys.argv[2])
+    p = argparse.ArgumentParser()
+    p.add_argument("n", type=checks.number())
+    p.add_argument("seed", type=checks.number())
+    a = p.parse_args()
+    n, seed = a.n, a.seed
     rng = random.Random(seed)
     bases, done, bad = [], 0, 0
     with tempfile.TemporaryDirectory() as tmp:

@@ -15,6 +15,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [os.path.join(TOP, "tests"), HERE]
 import conftest  # noqa: E402
+
+import checks  # noqa: E402
 import ext2  # noqa: E402
 
 FS_MB, ACKS = 24, 64 * 1024
@@ -323,13 +325,13 @@ def by_tine(path, tmp):
 
 def main():
     p = argparse.ArgumentParser()
-    p.add_argument("--seed", type=int, default=1)
-    p.add_argument("--workers", type=int, default=3)
-    p.add_argument("--steps", type=int, default=150)
-    p.add_argument("--points", type=int, default=100, help="cut points, drawn by lot; 0: each write")
-    p.add_argument("--tine", type=int, default=3, help="of these, so many are replayed by tine too")
-    p.add_argument("--cpus", type=int, default=2)
-    p.add_argument("--journal", type=int, default=4, help="MB")
+    p.add_argument("--seed", type=checks.number(), default=1)
+    p.add_argument("--workers", type=checks.number(), default=3)
+    p.add_argument("--steps", type=checks.number(), default=150)
+    p.add_argument("--points", type=checks.number(0), default=100, help="cut points, drawn by lot; 0: each write")
+    p.add_argument("--tine", type=checks.number(0), default=3, help="of these, so many are replayed by tine too")
+    p.add_argument("--cpus", type=checks.number(), default=2)
+    p.add_argument("--journal", type=checks.number(), default=4, help="MB")
     p.add_argument("--checksums", type=int, default=0, choices=(0, 2, 3), help="version of those in the log")
     a = p.parse_args()
     bad = 0
