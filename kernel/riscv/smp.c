@@ -119,14 +119,17 @@ void secondary_main(void) {
 
 struct task_struct *secondary_idle; /* the task of the hart that is being started: head.S takes it */
 
-static bool given_up;
-static void give_up(struct timer *t) {
-    (void)t;
-    given_up = true;
+/* A host that is short of processors may leave a hart waiting for long, and one that comes after it was given up
+ * would begin on another's stack. So smp_boot waits for as long as it takes, and says for whom. */
+#define PATIENCE 10000000000UL /* ns */
+static u64 awaited;
+static void still_waiting(struct timer *t) {
+    printk(KERN_ERR "hart %lu was started and does not answer: waiting for it\n", awaited);
+    timer_start(t, ktime_get() + PATIENCE);
 }
 void smp_boot(void) {
     struct timer patience;
-    timer_setup(&patience, give_up);
+    timer_setup(&patience, still_waiting);
     for (unsigned int h = 1; h < nr_harts; h++) {
         struct task_struct *idle = fork_idle(h);
         smp_store_release(&secondary_idle, idle);
@@ -137,14 +140,13 @@ void smp_boot(void) {
             break;
         }
         /* Waiting in wfi lets the other hart run where they take turns (icount); its IPI ends the wait. */
-        timer_start(&patience, ktime_get() + 10000000000);
-        for (local_irq_disable(); !(READ_ONCE(online_harts) & BIT(h)) && !given_up; local_irq_disable()) {
+        awaited = hart_ids[h];
+        timer_start(&patience, ktime_get() + PATIENCE);
+        for (local_irq_disable(); !(READ_ONCE(online_harts) & BIT(h)); local_irq_disable()) {
             asm volatile("wfi");
             local_irq_enable();
         }
         local_irq_enable();
         timer_cancel(&patience);
-        if (!(READ_ONCE(online_harts) & BIT(h)))
-            panic("hart %lu was started and does not answer", hart_ids[h]);
     }
 }
