@@ -22,6 +22,8 @@ endif
 # What is wrong with the goals and variables is said here, before anything is built or run: scripts/checks.py.
 LAB ?= $(shell cat labs/current 2>/dev/null)
 q = '$(subst ','\'',$(1))'
+# Taken as they are: in the environment of commands make would expand them.
+unexport CMD APPEND T
 CHECKED := CPUS MEM NODES ICOUNT IMG EXTRA IMGSIZE DEBUG FTRACE BUSYBOX ONCE V SEED N RUNS CALLS POINTS J DUMP LOG LAB CHECK CMD T
 TYPED := $(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $v))),$v))
 CHECK_GOALS := $(filter run trace profile ftrace lab grade repro gdb,$(MAKECMDGOALS))
@@ -131,7 +133,7 @@ WATCH_SOCKET = $(if $(IMG),$(IMG).watch,$(B)/watch)
 # NODES=2: a machine of two NUMA nodes. Its root is served from memory: before version 8 QEMU loses the disk's interrupts there.
 NODE_ARGS = $(if $(filter-out 1,$(NODES)),$(shell $(PY) scripts/numa.py $(NODES) $(CPUS) $(MEM)))
 QEMU_CMD = $(QEMU) -machine virt -bios default -smp $(CPUS) -m $(MEM) $(NODE_ARGS) -nographic -monitor none -serial mon:stdio \
-    -global virtio-mmio.force-legacy=false -kernel $(KERNEL) $(RUN_DISK)$(if $(APPEND)$(ICOUNT_ARGS), -append $(call q,$(strip $(ICOUNT_ARGS) $(value APPEND))))
+    -global virtio-mmio.force-legacy=false -kernel $(KERNEL) $(RUN_DISK)$(if $(value APPEND)$(ICOUNT_ARGS), -append $(call q,$(strip $(ICOUNT_ARGS) $(value APPEND))))
 # A second line for make watch. Under icount there is none: what comes from the host would end the repetition.
 WATCH = $(if $(filter 1,$(ICOUNT)),,-chardev socket$(,)id=watch$(,)path=$(WATCH_SOCKET)$(,)server=on$(,)wait=off -device virtio-serial-device -device virtconsole$(,)chardev=watch)
 QEMU_LINE = $(subst -monitor none -serial mon:stdio,-serial mon:stdio,$(QEMU_CMD)) $(WATCH)

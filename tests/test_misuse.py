@@ -77,10 +77,12 @@ def test_a_flag_that_is_0_is_off():
     assert r.returncode == 0 and "--once" not in r.stdout
 
 
-def test_arguments_reach_the_kernel_as_they_are(machine):
+def test_arguments_reach_the_kernel_as_they_are():
     r = subprocess.run(["make", "-s", "qemu-cmd", "APPEND=init=\"it's\" $x"], cwd=TOP, env=CLEAN, capture_output=True, text=True)
     words = shlex.split(r.stdout)
     assert words[words.index("-append") + 1] == "init=\"it's\" $x"
+    r = subprocess.run(["make", "-s", "qemu-cmd", "APPEND=init=$(x", "CMD=echo $(x"], cwd=TOP, env=CLEAN, capture_output=True, text=True)
+    assert r.returncode == 0 and shlex.split(r.stdout)[words.index("-append") + 1] == "init=$(x", r.stderr
 
 
 def test_a_second_qemu_on_one_image_is_told_so(machine):
