@@ -24,7 +24,7 @@ LAB ?= $(shell cat labs/current 2>/dev/null)
 q = '$(subst ','\'',$(1))'
 # Taken as they are: in the environment of commands make would expand them.
 unexport CMD APPEND T
-CHECKED := CPUS MEM NODES ICOUNT IMG EXTRA IMGSIZE DEBUG FTRACE BUSYBOX ONCE V SEED N RUNS CALLS POINTS J DUMP LOG LAB CHECK CMD T
+CHECKED := CPUS MEM NODES ICOUNT IMG EXTRA IMGSIZE DEBUG FTRACE BUSYBOX ONCE V SEED N RUNS CALLS POINTS J DUMP LOG LAB CHECK CMD T SMOKE FRESH
 TYPED := $(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $v))),$v))
 CHECK_GOALS := $(filter run trace profile ftrace lab grade repro gdb,$(MAKECMDGOALS))
 ifneq ($(strip $(CHECK_GOALS)$(TYPED)$(foreach v,$(CHECKED),$(if $(filter environment,$(origin $v)),$v))),)

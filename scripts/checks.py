@@ -150,7 +150,7 @@ def programs(kinds, exact):
 # --- make's variables ---
 TYPES = {"CPUS": cpus, "MEM": mem, "NODES": nodes, "IMG": image, "EXTRA": folder, "IMGSIZE": size, "DUMP": new_file, "LOG": readable, "LAB": lab,
          **dict.fromkeys(("SEED", "N", "RUNS", "CALLS", "POINTS", "J"), number()),
-         **dict.fromkeys(("ICOUNT", "DEBUG", "FTRACE", "BUSYBOX", "ONCE", "V"), flag)}
+         **dict.fromkeys(("ICOUNT", "DEBUG", "FTRACE", "BUSYBOX", "ONCE", "V", "SMOKE", "FRESH"), flag)}
 NEVER_EMPTY = {"CPUS", "MEM"}
 NEEDS = [(("run", "trace", "profile", "ftrace"), "CMD", "a command is wanted: make {} CMD='ls /'"),
          (("lab", "grade", "repro", "gdb"), "LAB", "a lab is wanted: make {} LAB=name; there are: " + labs()),

@@ -1,12 +1,16 @@
 #!/usr/bin/python3
 """A campaign: end the machine many times, by a program's end and by a panic, several QEMUs beside one another, and look at QEMU's
 exit status each time. make exits N=1000."""
+import argparse
 import collections
 import concurrent.futures
 import os
 import subprocess
 import sys
 import time
+
+sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "scripts"))
+import checks  # noqa: E402
 
 WAYS = [("exit 7", 7), ("exit 0", 0), ("exit 255", 255), ("kill -KILL $$; exit 3", 3), ("echo c > /proc/sysrq-trigger; exit 0", 255),
         ("poweroff; sleep 9", 0)]
@@ -25,7 +29,12 @@ def end(i, kernel, image):
 
 
 def main():
-    n, kernel, image = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+    p = argparse.ArgumentParser()
+    p.add_argument("n", type=checks.number())
+    p.add_argument("kernel", type=checks.readable)
+    p.add_argument("image", type=checks.image)
+    a = p.parse_args()
+    n, kernel, image = a.n, a.kernel, a.image
     start, wrong = time.time(), collections.Counter()
     with concurrent.futures.ThreadPoolExecutor(2 * os.cpu_count() + 1) as pool:
         for said in pool.map(lambda i: end(i, kernel, image), range(n)):

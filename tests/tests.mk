@@ -32,7 +32,7 @@ test: all test-programs lab-programs
 # The README's two commands in minimal roots of other releases of Debian, made by debootstrap: a table.
 # SMOKE=1: a dozen tests; FRESH=1: debootstrap again; USERS=stranger: not as root too.
 matrix:
-	@$(PY) scripts/matrix.py $(SUITES) $(if $(SMOKE),--smoke) $(if $(FRESH),--fresh) $(if $(USERS),--users $(USERS))
+	@$(PY) scripts/matrix.py $(SUITES) $(if $(filter 1,$(SMOKE)),--smoke) $(if $(filter 1,$(FRESH)),--fresh) $(if $(USERS),--users $(USERS))
 .PHONY: matrix
 bench: all
 	$(call under-way,about a minute)
