@@ -76,7 +76,7 @@ class Quiet:
 
     @staticmethod
     def set(how):
-        if gdb.VERSION >= "13":
+        if int(gdb.VERSION.split(".")[0]) >= 13:
             gdb.execute(f"set suppress-cli-notifications {how}")
 
 

@@ -1,4 +1,5 @@
 """fork-walk, into, out: along the path of a fork, and through the trap."""
+import contextlib
 import os
 import re
 
@@ -70,27 +71,51 @@ def is_task(at):
     return lambda: address(core.current()) == at
 
 
-def step_alone():
-    """One instruction of this hart while the others stand still. To continue from an address where a breakpoint is to be, gdb would
-step by itself, and a breakpoint that another hart comes to just then is lost at times."""
-    core.lower_hart()
+@contextlib.contextmanager
+def alone():
+    """The selected hart runs and the others stand still."""
+    was = gdb.parameter("scheduler-locking")
     gdb.execute("set scheduler-locking on")
     try:
-        with core.Quiet():
-            gdb.execute("stepi", to_string=True)
+        yield
     finally:
-        gdb.execute("set scheduler-locking off")
+        gdb.execute(f"set scheduler-locking {was}")
 
 
-def to_user(tasks_at):
-    """Run until one of the tasks executes in user mode, where it came from; which. QEMU does not stop after a step over sret."""
-    places = []
-    for at in tasks_at:
+def leaves():
+    """The task that the selected hart takes to user mode now, on the last instructions of
+    trap_entry; 0: it does something else."""
+    name, _ = core.symbol_at(core.reg("pc")) or ("", 0)
+    return core.reg("tp") if name == "to_user" else core.reg("sscratch") if name == "restore" else 0
+
+
+def leaving(tasks_at):
+    """The one of the tasks that a hart takes to user mode now, and that hart is selected; or None."""
+    was = gdb.selected_thread()
+    for t in gdb.selected_inferior().threads():
+        t.switch()
+        if leaves() in tasks_at:
+            return leaves()
+    was.switch()
+    return None
+
+
+def to_user(tasks_at, *places):
+    """Run until one of the tasks executes in user mode: which. Or until one of the places, as
+    run_to has them, is reached: None.
+
+    The address where the task will do so is an address of other tasks too, and a signal or an exec
+    may yet change it. So this waits for the task on the last instructions of its way out, where
+    interrupts are off. From there its hart continues alone. An interrupt or a fault at its first
+    instruction takes it back into the kernel: then this waits again."""
+    while True:
+        while not (at := leaving(tasks_at)):
+            if run_to(*places, ("*(long)&to_user", lambda: core.reg("tp") in tasks_at)) < len(places):
+                return None
         pc = int(tasks.trapframe(task_at(at))["sepc"]) & core.MASK
-        places.append((f"*{pc:#x}", (lambda at: lambda: core.in_user() and core.reg("sscratch") == at)(at)))
-    if core.in_user() and f"*{core.reg('pc'):#x}" in [p for p, _ in places]:
-        step_alone()
-    return tasks_at[run_to(*places)]
+        with alone():
+            if run_to((f"*{pc:#x}", core.in_user), ("*trap_entry", lambda: True)) == 0:
+                return at
 
 
 class Walk:
@@ -151,28 +176,34 @@ class Walk:
         self.page_tables(t, c)
         yield
 
-        run_to(("*ret_from_fork", lambda: core.reg("tp") == self.child))
-        self.title(6, "ret_from_fork")
-        prev = task_at(core.reg("a0"))
-        say(f"   the child's first instruction in the kernel; before it ran {int(prev['pid'])} ({core.comm(prev)}); satp {core.reg('satp'):#x} is its own")
-        yield
-
-        run_to(("*schedule_tail", is_task(self.child)))
-        self.title(7, "schedule_tail")
-        rq = core.rq(int(c["ti"]["cpu"]))
-        say(f"   the run queue's lock, taken by the task before, is {'held' if int(rq['lock']['locked']) else 'free'}; preempt_count {int(c['ti']['preempt_count'])}")
-        yield
-
-        left, n = [self.child, self.parent], 8
-        while left:
-            which = to_user(left)
-            say(f"{n}. user mode   [hart {int(task_at(which)['ti']['cpu'])}, the {'child' if which == self.child else 'parent'}]")
-            say(f"   pc {core.symbol(core.reg('pc'))}, a0 = {core.reg('a0')}, sp {core.reg('sp'):#x}")
-            left.remove(which)
+        # From here on the two run side by side: what comes first is shown first.
+        ahead = [("*ret_from_fork", lambda: core.reg("tp") == self.child, self.ret_from_fork),
+                 ("*schedule_tail", is_task(self.child), self.schedule_tail)]
+        left, n = [self.parent], 6
+        while left or ahead:
+            which = to_user(left, *(place[:2] for place in ahead[:1]))
+            if which:
+                who = "child" if which == self.child else "parent"
+                say(f"{n}. user mode   [hart {int(task_at(which)['ti']['cpu'])}, the {who}]")
+                say(f"   pc {core.symbol(core.reg('pc'))}, a0 = {core.reg('a0')}, sp {core.reg('sp'):#x}")
+                left.remove(which)
+            else:
+                ahead.pop(0)[2](n, c)
+                left += [] if ahead else [self.child]
             n += 1
-            if left:
+            if left or ahead:
                 yield
         say("the fork is over")
+
+    def ret_from_fork(self, n, c):
+        self.title(n, "ret_from_fork")
+        prev = task_at(core.reg("a0"))
+        say(f"   the child's first instruction in the kernel; before it ran {int(prev['pid'])} ({core.comm(prev)}); satp {core.reg('satp'):#x} is its own")
+
+    def schedule_tail(self, n, c):
+        self.title(n, "schedule_tail")
+        rq = core.rq(int(c["ti"]["cpu"]))
+        say(f"   the run queue's lock, taken by the task before, is {'held' if int(rq['lock']['locked']) else 'free'}; preempt_count {int(c['ti']['preempt_count'])}")
 
     @staticmethod
     def what_is_shared(t, c):
