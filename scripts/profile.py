@@ -25,7 +25,26 @@ p.add_argument("command", nargs="+")
 a = p.parse_args()
 os.makedirs(os.path.join(a.build, "profile"), exist_ok=True)
 plugin, table, raw, svg = (os.path.join(a.build, "profile", n) for n in ("plugin.so", "table", "raw", "flame.svg"))
-subprocess.run(["gcc", "-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror", "-o", plugin, os.path.join(HERE, "profile/plugin.c")], check=True)
+PROBE_TAKEN = 77  # the status of a QEMU that has taken the plugin and was asked no more
+NEWEST = 7        # the last version of the plugin interface that profile/plugin.c knows, QEMU 11.1's
+
+
+def build_plugin():
+    """The plugin, for the oldest version of the interface that this QEMU takes."""
+    for version in range(1, NEWEST + 1):
+        subprocess.run(["gcc", "-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror",
+                        f"-DPLUGIN_VERSION={version}", f"-DPROBE_TAKEN={PROBE_TAKEN}",
+                        "-o", plugin, os.path.join(HERE, "profile/plugin.c")], check=True)
+        r = subprocess.run(["qemu-system-riscv64", "-machine", "none", "-display", "none", "-monitor",
+                            "none", "-serial", "none", "-S", "-plugin", f"{plugin},probe=on"],
+                           capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60)
+        if r.returncode == PROBE_TAKEN:
+            return
+    reason = (r.stderr.strip() or "no reason given").splitlines()[-1]
+    sys.exit(f"make profile: this QEMU takes no plugin of version 1 to {NEWEST}: {reason}")
+
+
+build_plugin()
 
 # --- where the kernel calls and returns ---
 symbols = sorted((int(m.group(1), 16), m.group(2)) for m in re.finditer(

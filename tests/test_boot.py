@@ -148,13 +148,13 @@ def test_lock_counters(machine):
 
 def test_profile_counts_every_instruction_and_draws(tmp_path):
     r = subprocess.run(["/usr/bin/python3", os.path.join(TOP, "scripts/profile.py"), "--kernel", os.path.join(BUILD, "kernel/tine.elf"), "--image",
-                        os.path.join(BUILD, "fs.img"), "--build", str(tmp_path), "--only", "do_fork", "--", "forkdemo"], capture_output=True, text=True)
+                        os.path.join(BUILD, "fs.img"), "--build", str(tmp_path), "--only", "sys_fork", "--", "forkdemo"], capture_output=True, text=True)
     assert r.returncode == 0, r.stdout + r.stderr
     rows = {m.group(1): int(m.group(2).replace(",", "")) for m in re.finditer(r"^(\w+) .*?([\d,]+)$", r.stdout, re.M)}
-    total = int(re.search(r"([\d,]+) instructions in the kernel under do_fork", r.stdout).group(1).replace(",", ""))
-    assert total > rows["copy_process"] > rows["copy_page_tables"] > 500, r.stdout
+    total = int(re.search(r"([\d,]+) instructions in the kernel under sys_fork", r.stdout).group(1).replace(",", ""))
+    assert total > rows["copy_page_tables"] > 500, r.stdout
     svg = (tmp_path / "profile/flame.svg").read_text()
-    assert "<title>copy_process: " in svg and svg.endswith("</svg>\n")
+    assert "<title>copy_page_tables: " in svg and svg.endswith("</svg>\n")
 
 
 def test_no_row_of_the_bench_costs_5_percent_more_than_is_checked_in():
