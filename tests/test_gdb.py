@@ -214,17 +214,17 @@ def test_backwards_in_time(recording):
             break
         time.sleep(0.1)
     time.sleep(0.3)
-    out = gdb("tine when\nbreak sys_fork\ncontinue\ntine when\nprint/x $sp\ntine rstep\ntine rstep 9\nbreak copy_thread\ntine goto 14700000\ntine rcontinue\n"
-              "tine rcontinue\ndelete\nbreak sys_fork\ntine goto 0\ncontinue\ntine when\nprint/x $sp\ntine when-changed &total_forks\nbt 3\ntine when-changed &saved_nothing\n"
+    out = gdb("tine when\nbreak sys_fork\ncontinue\ntine when\nprint/x $sp\ntine rstep\ntine rstep 9\nbreak copy_thread\ntine rcontinue\n"
+              "tine rcontinue\ndelete\nbreak sys_fork\ntine goto 1000000\ncontinue\ntine when\nprint/x $sp\ntine when-changed &total_forks\nbt 3\ntine when-changed &saved_nothing\n"
               "tine goto 9000000000\ndelete\ncontinue", port, timeout=120)
     n = [int(x) for x in re.findall(r"^instruction (\d+)", out, re.M)]
-    assert len(n) == 10, out
+    assert len(n) == 9, out
     at = n[1]
-    assert n[0] == 0 and at > 1000000 and n[2:4] == [at - 1, at - 10] and n[4] == 14700000, out
-    back = re.findall(r"^instruction \d+: (\S+)", out, re.M)[5:7]
-    assert n[6] < n[5] < n[4] and all(b.startswith(("copy_thread", "copy_process", "sys_fork")) for b in back), out
-    assert n[7] == 0 and n[8] == at and len(set(re.findall(r"^\$\d+ = (0x\w+)$", out, re.M))) == 1, "the same moment, the same stack: " + out
-    assert n[9] < at and re.search(r"was stored to just before this.*\n.*copy_process|link_child", out) and "No symbol" in out, out
+    assert n[0] == 0 and at > 1000000 and n[2:4] == [at - 1, at - 10], out
+    back = re.findall(r"^instruction \d+: (\w+)", out, re.M)[4:6]
+    assert n[5] < n[4] < n[3] and back == ["copy_thread"] * 2, out
+    assert n[6] == 1000000 and n[7] == at and len(set(re.findall(r"^\$\d+ = (0x\w+)$", out, re.M))) == 1, "the same moment, the same stack: " + out
+    assert n[8] < at and re.search(r"was stored to just before this(.*\n)+?#0 .*link_child", out) and "No symbol" in out, out
     assert "the recording ends before instruction 9000000000" in out, out
     assert "I am the child: fork gave me 0" in open(console).read(), "the replay has the typed command's output"
 
@@ -268,6 +268,9 @@ def with_core(machine, append, **options):
     return r.returncode, r.stdout + r.stderr, core if os.path.exists(core) else None
 
 
+ON_THE_WAY = ["do_trap", "from_kernel", "crash", "store_sysrq", "proc_write", "sys_write", "do_syscall", "trap_entry"]
+
+
 @pytest.mark.parametrize("options", [{"cpus": 1}, {"cpus": 4, "debug": True, "mem": "128M"}])
 def test_a_core_file_of_the_kernel(machine, options):
     status, text, core = with_core(machine, "trace=fork init=/bin/sh -- -c 'sleep 100 & true; sleep 0.2; echo c > /proc/sysrq-trigger'", **options)
@@ -281,9 +284,11 @@ def test_a_core_file_of_the_kernel(machine, options):
     out = dict(p.partition("\n")[::2] for p in re.split(r"^--", r.stdout, flags=re.M)[1:])
     assert len(re.findall(r"LWP \d", out["info threads"])) == options["cpus"], r.stdout
     assert re.search(r"die .*panic_trap .*kernel_trap", out["bt"], re.S), r.stdout
-    assert re.search(r"^ +1 +1 +0 R\*? .* sh ", out["tine ps"], re.M) and re.search(r"^ +3 +3 +1 S .* sleep .*sleep_until", out["tine ps"], re.M), r.stdout
+    assert re.search(r"^ +1 +1 +0 R\*? .* sh ", out["tine ps"], re.M) and re.search(r"^ +3 +3 +1 S .* sleep .*sys_nanosleep", out["tine ps"], re.M), r.stdout
     assert "sys_nanosleep" in out["tine bt 3"] and "trap_entry" in out["tine bt 3"], r.stdout
-    assert re.findall(r"kernel #\d+ +0x\w+ (\w+)", out["tine bt 1"])[1:9] == ["panic_trap", "do_trap", "from_kernel", "crash", "store_sysrq", "proc_write", "vfs_write", "do_rw"], r.stdout
+    # Those that no compiler inlines: called from assembly or by a pointer, or told not to be.
+    named = [f for f in re.findall(r"kernel #\d+ +0x\w+ (\w+)", out["tine bt 1"]) if f in ON_THE_WAY]
+    assert named == ON_THE_WAY, r.stdout
     assert "end of panic" in out["tine dmesg 1"] and "/bin/sh" in out["tine vma 1"] and "leaf table" in out["tine pt 1 0x10000"], r.stdout
     events = [line.split()[4] for line in out["tine trace 8"].splitlines()]
     assert sorted(events) == ["exec"] * 3 + ["exit", "fork", "fork", "reap"] and events[-1] == "reap", r.stdout

@@ -293,8 +293,9 @@ struct kernel_clone_args {
 };
 /* Make a task as args say and start it. Its pid, or -errno. May sleep. */
 long do_fork(struct kernel_clone_args *args);
-/* The new task, not yet running, or ERR_PTR. */
-struct task_struct *copy_process(struct kernel_clone_args *args);
+/* The new task, not yet running, or ERR_PTR. Not inlined: `tine fork-walk` stops at its first
+ * instruction. */
+noinline struct task_struct *copy_process(struct kernel_clone_args *args);
 void copy_thread(struct task_struct *p, const struct kernel_clone_args *args);
 /* A task in the kernel alone, by do_fork: fn(arg), then exit with its result. Its pid or -errno. */
 pid_t kernel_thread(int (*fn)(void *), void *arg, const char *name, u64 flags);

@@ -25,7 +25,8 @@ def kernel_frames(t):
 
 
 def function(pc):
-    return core.symbol(pc).split("+")[0].split(" ")[0]
+    """The function's name, without what the compiler adds to a part or a copy of one (.part.0)."""
+    return core.symbol(pc).split("+")[0].split(" ")[0].split(".")[0]
 
 
 def waits_in(t):
