@@ -239,7 +239,7 @@ again:
               : op == 2 ? old | oparg
               : op == 3 ? old & ~oparg
                         : old ^ oparg;
-    r = __cmpxchg_user((u32 *)u2, old, new, &seen);
+    r = cmpxchg_user(u2, old, new, &seen);
     if (r || seen != old) {
         unlock_two(b1, b2);
         if (r && handle_mm_fault(current->mm, u2, VM_WRITE))
@@ -326,7 +326,7 @@ static void owner_died(u64 uaddr, pid_t tid, bool pi) {
             return;
         if (handle_mm_fault(current->mm, uaddr, VM_WRITE))
             return;
-    } while (__cmpxchg_user((u32 *)uaddr, v, (v & FUTEX_WAITERS) | FUTEX_OWNER_DIED, &seen) || seen != v);
+    } while (cmpxchg_user(uaddr, v, (v & FUTEX_WAITERS) | FUTEX_OWNER_DIED, &seen) || seen != v);
     if ((v & FUTEX_WAITERS) && !pi) {
         futex_wake_addr(uaddr, 1, true);
         futex_wake_addr(uaddr, 1, false);

@@ -195,11 +195,12 @@ static int munmap_locked(struct mm_struct *mm, u64 start, u64 end) {
 }
 
 int do_munmap(struct mm_struct *mm, u64 addr, u64 len) {
-    if ((addr & (PAGE_SIZE - 1)) || !len || len > TASK_SIZE || addr > TASK_SIZE - len)
+    u64 end;
+    if ((addr & (PAGE_SIZE - 1)) || !len || user_pages(addr, len, &end))
         return -EINVAL;
     if (down_write_killable(&mm->mmap_lock))
         return -EINTR;
-    int r = munmap_locked(mm, addr, addr + ALIGN_UP(len, PAGE_SIZE));
+    int r = munmap_locked(mm, addr, end);
     up_write(&mm->mmap_lock);
     return r;
 }
@@ -430,14 +431,14 @@ long sys_munmap(u64 addr, u64 len) { return do_munmap(current->mm, addr, len); }
 
 long sys_mprotect(u64 start, u64 len, u64 prot) {
     struct mm_struct *mm = current->mm;
-    u64 end = start + ALIGN_UP(len, PAGE_SIZE), at = start;
+    u64 end, at = start;
     bool down = prot & PROT_GROWSDOWN; /* from where the stack now begins */
     prot &= ~(u64)PROT_GROWSDOWN;
     if ((start & (PAGE_SIZE - 1)) || (prot & ~7UL))
         return -EINVAL;
     if (!len)
         return 0;
-    if (end > TASK_SIZE || end <= start)
+    if (user_pages(start, len, &end))
         return -ENOMEM;
     if (down_write_killable(&mm->mmap_lock))
         return -EINTR;
@@ -473,8 +474,8 @@ long sys_mprotect(u64 start, u64 len, u64 prot) {
 
 long sys_mremap(u64 old, u64 old_len, u64 new_len, u64 flags, u64 new_addr) {
     struct mm_struct *mm = current->mm;
-    if ((flags & ~3UL) || (old & (PAGE_SIZE - 1)) || !new_len || new_len > TASK_SIZE || old_len > TASK_SIZE ||
-        old > TASK_SIZE - old_len)
+    if ((flags & ~3UL) || (old & (PAGE_SIZE - 1)) || !new_len || new_len > TASK_SIZE ||
+        !access_ok(old, old_len))
         return -EINVAL;
     old_len = ALIGN_UP(old_len, PAGE_SIZE);
     new_len = ALIGN_UP(new_len, PAGE_SIZE);
@@ -539,9 +540,9 @@ out:
 
 long sys_madvise(u64 start, u64 len, u64 advice) {
     struct mm_struct *mm = current->mm;
-    u64 end = start + ALIGN_UP(len, PAGE_SIZE), at = start;
+    u64 end, at = start;
     u32 set = 0, clear = 0;
-    if ((start & (PAGE_SIZE - 1)) || end < start || end > TASK_SIZE)
+    if ((start & (PAGE_SIZE - 1)) || user_pages(start, len, &end))
         return -EINVAL;
     switch (advice) {
     case MADV_NORMAL:
@@ -613,10 +614,10 @@ out:
 
 long sys_msync(u64 start, u64 len, u64 flags) {
     struct mm_struct *mm = current->mm;
-    u64 end = start + ALIGN_UP(len, PAGE_SIZE), at = start;
+    u64 end, at = start;
     if ((start & (PAGE_SIZE - 1)) || (flags & ~7UL) || ((flags & MS_ASYNC) && (flags & MS_SYNC)))
         return -EINVAL;
-    if (end < start || end > TASK_SIZE)
+    if (user_pages(start, len, &end))
         return -ENOMEM;
     while (at < end) {
         struct file *f = NULL;

@@ -164,24 +164,26 @@ static void copy_table(struct page *n, struct page *old, int level, bool unused)
 
 pte_t *pte_lookup(struct mm_struct *mm, u64 va) {
     //@sol sv39 pte-lookup
-    pte_t *t = mm->pgd;
-    for (int level = 2; level > 0; level--) {
-        pte_t e = READ_ONCE(t[va_index(va, level)]);
-        if (!e || is_huge(e))
+    pte_t *e = user_root(mm, va);
+    for (int level = 1; level >= 0; level--) {
+        pte_t table = READ_ONCE(*e);
+        if (!table || is_huge(table))
             return NULL;
-        t = next_table(e);
+        e = &next_table(table)[va_index(va, level)];
     }
-    return &t[va_index(va, 0)];
+    return e;
     //@end
 }
 
 /* The entry of va, that of a 2 MB page's part too, and *sharers as pte_peek says. page_table_lock held. */
 static pte_t look(struct mm_struct *mm, u64 va, u32 *sharers) {
     u32 most = 0;
-    pte_t e = 0, *t = mm->pgd;
     *sharers = 0;
+    if (va >= TASK_SIZE)
+        return 0;
+    pte_t e = 0, *at = user_root(mm, va);
     for (int level = 2; level >= 0; level--) {
-        e = READ_ONCE(t[va_index(va, level)]);
+        e = READ_ONCE(*at);
         if (!level)
             *sharers = most;
         if (!e)
@@ -192,7 +194,7 @@ static pte_t look(struct mm_struct *mm, u64 va, u32 *sharers) {
         }
         most = max(most, (u32)atomic_read(&table_page(e)->refcount)); /* of the table, or at last the page */
         if (level)
-            t = next_table(e);
+            at = &next_table(e)[va_index(va, level - 1)];
         else
             *sharers = most;
     }
@@ -204,12 +206,12 @@ pte_t pte_peek(struct mm_struct *mm, u64 va, u32 *sharers) {
     spin_unlock(&mm->page_table_lock);
     return e;
 }
-struct page *follow_page(struct mm_struct *mm, u64 va, pte_t need) {
+struct page *follow_page(struct mm_struct *mm, u64 va) {
     struct page *p = NULL;
     u32 sharers;
     spin_lock(&mm->page_table_lock);
     pte_t e = look(mm, va, &sharers);
-    if ((e & PTE_V) && (e & need))
+    if (e & PTE_U)
         get_page(p = pa_to_page(pte_pa(e)));
     spin_unlock(&mm->page_table_lock);
     return p;
@@ -217,7 +219,7 @@ struct page *follow_page(struct mm_struct *mm, u64 va, pte_t need) {
 
 /* How many tables are needed to reach va. */
 static unsigned int needed(struct mm_struct *mm, u64 va, enum reach want) {
-    pte_t mid = mm->pgd[va_index(va, 2)];
+    pte_t mid = *user_root(mm, va);
     if (!mid)
         return want == REACH_MAKE ? 2 : want == REACH_HUGE;
     pte_t leaf = next_table(mid)[va_index(va, 1)];
@@ -292,7 +294,7 @@ bool path_reach(struct mm_struct *mm, u64 va, enum reach want, struct table_path
         }
     }
     bool make = want == REACH_MAKE || want == REACH_HUGE;
-    pte_t *slot, *mid = own_entry(&mm->pgd[va_index(va, 2)], 2, make, p);
+    pte_t *slot, *mid = own_entry(user_root(mm, va), 2, make, p);
     *leaf = NULL;
     if (!mid || want == REACH_MID)
         return true;
