@@ -392,8 +392,6 @@ int own_page_range(struct mm_struct *mm, u64 start, u64 end) {
 void protect_page_range(struct vm_area *v, u64 start, u64 end) {
     //@sol sv39 protect-page-range
     pte_t flags = vma_pte_flags(v->flags) & ~(PTE_W | PTE_D);
-    if (!(v->flags & (VM_READ | VM_WRITE | VM_EXEC)))
-        flags = PTE_U | PTE_A; /* PROT_NONE: not valid, the page kept */
     u64 next;
     spin_lock(&v->mm->page_table_lock);
     for (u64 va = start; va < end; va = next) {

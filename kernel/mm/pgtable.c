@@ -400,7 +400,9 @@ int set_huge_pte(struct mm_struct *mm, u64 va, pte_t pte) {
 
 pte_t vma_pte_flags(u32 f) {
     //@sol sv39 vma-pte-flags
-    pte_t e = PTE_V | PTE_U | PTE_A;
+    pte_t e = PTE_U | PTE_A;
+    if (f & (VM_READ | VM_WRITE | VM_EXEC)) /* a valid entry without any would point to a table */
+        e |= PTE_V;
     if (f & VM_READ)
         e |= PTE_R;
     if (f & VM_WRITE)
