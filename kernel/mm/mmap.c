@@ -243,10 +243,17 @@ static u32 prot_flags(u32 prot) {
            (prot & PROT_EXEC ? VM_EXEC : 0);
 }
 
+static bool is_free(struct mm_struct *mm, u64 start, u64 end) {
+    struct vm_area *v = find_vma(mm, start);
+    return !v || v->start >= end;
+}
+
 /* Link a new VMA over [start, end), which is free. Takes the file's reference over. */
 static int add_vma(struct mm_struct *mm, u64 start, u64 end, u32 flags, struct file *file, u64 pgoff,
                    struct mempolicy *policy) {
     u64 pages = (end - start) >> PAGE_SHIFT, limit = rlimit(RLIMIT_AS);
+    DEBUG_ON(start >= end || end > TASK_SIZE || ((start | end) & (PAGE_SIZE - 1)) ||
+             !is_free(mm, start, end));
     if (mm->map_count >= MAX_MAP_COUNT ||
         (limit != RLIM_INFINITY && mm->total_vm + pages > limit >> PAGE_SHIFT))
         return -ENOMEM;
@@ -323,8 +330,7 @@ long do_mmap(struct mm_struct *mm, struct file *file, u64 addr, u64 len, u32 pro
         r = addr < MMAP_MIN ? -EPERM : 0;
         if (r)
             goto unlock;
-        struct vm_area *v = find_vma(mm, addr);
-        if ((flags & MAP_FIXED_NOREPLACE) && v && v->start < addr + len) {
+        if ((flags & MAP_FIXED_NOREPLACE) && !is_free(mm, addr, addr + len)) {
             r = -EEXIST;
             goto unlock;
         }
@@ -332,8 +338,7 @@ long do_mmap(struct mm_struct *mm, struct file *file, u64 addr, u64 len, u32 pro
             goto unlock;
     } else {
         addr = ALIGN_UP(addr, PAGE_SIZE);
-        struct vm_area *v = addr >= MMAP_MIN && addr <= MMAP_TOP - len ? find_vma(mm, addr) : NULL;
-        if (addr < MMAP_MIN || addr > MMAP_TOP - len || (v && v->start < addr + len))
+        if (addr < MMAP_MIN || len > MMAP_TOP || addr > MMAP_TOP - len || !is_free(mm, addr, addr + len))
             addr = find_gap(mm, len);
         if ((r = (long)addr) < 0)
             goto unlock;
