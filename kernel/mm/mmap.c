@@ -149,8 +149,8 @@ int split_range(struct mm_struct *mm, u64 start, u64 end) {
 }
 
 static bool can_merge(struct vm_area *a, struct vm_area *b) {
-    return a->end == b->start && a->flags == b->flags && a->file == b->file && !a->special && !b->special &&
-           same_mempolicy(a->policy, b->policy) && !(a->flags & VM_GROWSDOWN) &&
+    return a->end == b->start && a->flags == b->flags && a->file == b->file &&
+           same_mempolicy(a->policy, b->policy) && !(a->flags & (VM_GROWSDOWN | VM_SPECIAL)) &&
            (!a->file || a->pgoff + ((a->end - a->start) >> PAGE_SHIFT) == b->pgoff);
 }
 
@@ -359,9 +359,11 @@ put:
 }
 
 int insert_special(struct mm_struct *mm, u64 addr, u32 flags, struct page **pages, u64 n) {
+    if (!is_free(mm, addr, addr + n * PAGE_SIZE))
+        return -EEXIST;
     int r = add_vma(mm, addr, addr + n * PAGE_SIZE, flags | VM_SPECIAL, NULL, 0, NULL);
     if (!r)
-        find_vma(mm, addr)->special = pages;
+        find_vma(mm, addr)->special = pages; /* the new one: such VMAs are not joined with others */
     return r;
 }
 
@@ -492,7 +494,7 @@ long sys_mremap(u64 old, u64 old_len, u64 new_len, u64 flags, u64 new_addr) {
         return -EINTR;
     long r = -EFAULT;
     struct vm_area *v = find_vma(mm, old), *n;
-    if (!v || v->start > old || !old_len || v->end < old + old_len)
+    if (!v || v->start > old || !old_len || v->end < old + old_len || (v->flags & VM_SPECIAL))
         goto out;
     if (!(flags & MREMAP_FIXED)) {
         if (new_len <= old_len) {
@@ -591,8 +593,9 @@ long sys_madvise(u64 start, u64 len, u64 advice) {
         if (v->start > at)
             r = -ENOMEM; /* a hole: the rest is done all the same */
         at = v->end;
-        if ((set & VM_WIPEONFORK) && (v->file || (v->flags & VM_SHARED))) {
-            r = -EINVAL;
+        if (((set & VM_WIPEONFORK) && (v->file || (v->flags & VM_SHARED))) ||
+            ((v->flags & VM_SPECIAL) && (clear || (set & ~VM_DONTFORK)))) {
+            r = -EINVAL; /* special pages may go with this mm: whether a child has them is not its to say */
             break;
         }
         v->flags = (v->flags | set) & ~clear;
