@@ -86,21 +86,27 @@ static void tree_erase(struct mm_struct *mm, struct vm_area *v) {
         mm->cached = NULL;
 }
 
+/* Truncation looks at a file's VMAs under i_mmap_lock alone: a change of what they map, and of which there
+ * are, is one step under that lock. */
+static void lock_mapping(struct vm_area *v) {
+    if (v->file)
+        mutex_lock(&v->file->mapping->i_mmap_lock);
+}
+static void unlock_mapping(struct vm_area *v) {
+    if (v->file)
+        mutex_unlock(&v->file->mapping->i_mmap_lock);
+}
 static void link_mapping(struct vm_area *v) {
-    if (!v->file)
-        return;
-    struct address_space *m = v->file->mapping;
-    mutex_lock(&m->i_mmap_lock);
-    list_add_tail(&v->map_link, &m->i_mmap);
-    mutex_unlock(&m->i_mmap_lock);
+    lock_mapping(v);
+    if (v->file)
+        list_add_tail(&v->map_link, &v->file->mapping->i_mmap);
+    unlock_mapping(v);
 }
 static void unlink_mapping(struct vm_area *v) {
-    if (!v->file)
-        return;
-    struct address_space *m = v->file->mapping;
-    mutex_lock(&m->i_mmap_lock);
-    list_del(&v->map_link);
-    mutex_unlock(&m->i_mmap_lock);
+    lock_mapping(v);
+    if (v->file)
+        list_del(&v->map_link);
+    unlock_mapping(v);
 }
 
 static struct vm_area *vma_alloc(struct mm_struct *mm, u64 start, u64 end, u32 flags) {
@@ -128,9 +134,13 @@ static int split_vma(struct vm_area *v, u64 addr) {
     n->pgoff = v->pgoff + ((addr - v->start) >> PAGE_SHIFT);
     n->policy = get_mempolicy(v->policy);
     n->special = v->special ? v->special + ((addr - v->start) >> PAGE_SHIFT) : NULL;
+    lock_mapping(v);
     v->end = addr;
+    TEST_POINT("vma-split");
+    if (n->file)
+        list_add_tail(&n->map_link, &n->file->mapping->i_mmap);
+    unlock_mapping(v);
     tree_insert(v->mm, n);
-    link_mapping(n);
     return 0;
 }
 
@@ -156,9 +166,12 @@ static bool can_merge(struct vm_area *a, struct vm_area *b) {
 
 /* Join b to a, which it follows. */
 static void merge(struct mm_struct *mm, struct vm_area *a, struct vm_area *b) {
-    unlink_mapping(b);
     tree_erase(mm, b);
+    lock_mapping(b);
+    if (b->file)
+        list_del(&b->map_link);
     a->end = b->end;
+    unlock_mapping(b);
     vma_free(b);
 }
 /* Join v with its neighbours where they are alike. What is left of it: v or the one before. */
