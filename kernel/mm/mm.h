@@ -132,6 +132,7 @@ struct address_space {
     s32 wb_error;            /* the last one that failed; */
     u32 wb_errors;           /* how many did: an open file knows how many it has been told of */
     u64 ahead;               /* the page after the last that was read ahead; a hint */
+    u64 number;              /* of all that there have been: what a shared futex is named by; 0: not yet */
 };
 void address_space_init(struct address_space *m, struct inode *host, const struct address_space_ops *ops);
 /* A referenced page or NULL. */

@@ -239,6 +239,35 @@ static void test_futex(void) {
         }
     ALL_REFUSED("futex: every operation, private and shared");
 }
+/* Somebody waits by a file that goes: what comes after it, at the same place in memory, is another. */
+static char *shared_page(void) { return mmap(NULL, PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0); }
+static volatile pid_t waiter;
+static void *waits_on(void *at) {
+    waiter = syscall(SYS_gettid);
+    struct timespec long_enough = {20, 0};
+    return (void *)syscall(SYS_futex, at, FUTEX_WAIT, 0, &long_enough, 0, 0);
+}
+static int waits_for_what_goes(void) {
+    pthread_t t;
+    char *at = shared_page(), name[64], state[200] = "";
+    pthread_create(&t, NULL, waits_on, at);
+    for (int i = 0; i < 1000 && !strstr(state, ") S"); i++) { /* until it waits */
+        usleep(1000);
+        sprintf(name, "/proc/self/task/%d/stat", waiter);
+        strncpy(state, get_text(name), sizeof(state) - 1);
+    }
+    munmap(at, PAGE);
+    for (int i = 0; i < 100; i++)
+        if (syscall(SYS_futex, shared_page(), FUTEX_WAKE, 1, 0, 0, 0))
+            return 1;
+    return 0;
+}
+static void test_futex_of_a_file_that_went(void) {
+    pid_t p = fork();
+    if (!p)
+        _exit(waits_for_what_goes());
+    OK(child_ends(p) == 0, "futex: a waiter by a file that went is not another file's");
+}
 static unsigned long end_at;
 static int robust_how;
 static int ends_with_list(void *unused) {
@@ -588,6 +617,7 @@ static const struct {
              {"ptrace", test_ptrace},
              {"mem", test_mem},
              {"futex", test_futex},
+             {"futex_gone", test_futex_of_a_file_that_went},
              {"thread_words", test_thread_words},
              {"signals", test_signals},
              {"ranges", test_ranges},
