@@ -284,7 +284,7 @@ int handle_mm_fault(struct mm_struct *mm, u64 va, u32 access) {
     current->min_flt++;
     if (va >= TASK_SIZE)
         return -EFAULT;
-    while (unlikely((r = fault_once(mm, va, access)) == -EAGAIN))
+    while (unlikely((r = fault_once(mm, va, access)) == -EAGAIN) && !fatal_signal_pending(current))
         ;
     TRACE(fault, va, access, r);
     return r;

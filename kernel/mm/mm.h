@@ -275,8 +275,9 @@ void unmap_mapping_pages(struct address_space *m, u64 first);
 void unmap_mapping_page(struct address_space *m, struct page *p);
 
 extern struct page *zero_page; /* what a load of untouched memory finds */
-/* 0 served; -EFAULT no mapping, -EACCES wrong permission, -ENOMEM, -EIO past the file's end. `access` is
- * one of VM_READ, VM_WRITE, VM_EXEC. Caller holds nothing; may sleep. */
+/* 0 served; -EFAULT no mapping, -EACCES wrong permission, -ENOMEM, -EIO past the file's end, -EAGAIN: the
+ * task is to die before it was. `access` is one of VM_READ, VM_WRITE, VM_EXEC. Caller holds nothing; may
+ * sleep. */
 int handle_mm_fault(struct mm_struct *mm, u64 va, u32 access);
 /* Fork, after copy_page_tables: parent and child will both store to the page of their stack pointer, and at
  * once. The child gets a copy of it here, the parent keeps it: two faults less. Does nothing where that

@@ -87,7 +87,7 @@ static void tree_erase(struct mm_struct *mm, struct vm_area *v) {
 }
 
 /* Truncation looks at a file's VMAs under i_mmap_lock alone: a change of what they map, and of which there
- * are, is one step under that lock. */
+ * are, is one step under that lock, and so is the move of their pages. */
 static void lock_mapping(struct vm_area *v) {
     if (v->file)
         mutex_lock(&v->file->mapping->i_mmap_lock);
@@ -546,8 +546,12 @@ long sys_mremap(u64 old, u64 old_len, u64 new_len, u64 flags, u64 new_addr) {
         goto out;
     }
     u64 moved = min(old_len, new_len);
-    if ((r = move_page_tables(mm, old, new_addr, moved))) {
+    v = find_vma(mm, old);
+    lock_mapping(v);
+    if ((r = move_page_tables(mm, old, new_addr, moved)))
         move_page_tables(mm, new_addr, old, moved);
+    unlock_mapping(v);
+    if (r) {
         munmap_locked(mm, new_addr, new_addr + new_len);
         goto out;
     }

@@ -415,6 +415,7 @@ static pte_t take_pte(struct mm_struct *mm, u64 va) {
         virt_to_page(p)->inuse--;
     }
     spin_unlock(&mm->page_table_lock);
+    TEST_POINT("pte-taken");
     return e;
 }
 /* The page of va, to another that is allocated as v's policy says; it stays if something else uses it. False:
