@@ -33,6 +33,9 @@ int main(void) {
                            0x4000000000UL,
                            0x7fffffffffffffffUL,
                            0x8000000000000000UL,
+                           0x8000000000UL | (unsigned long)two, /* what Sv39 looks at is ours */
+                           0x6000003ff8UL,                      /* and here the kernel's */
+                           0xffffffc000000000UL,
                            0xffffffc080200000UL,
                            0xffffffe000000000UL,
                            0xffffffffffffffffUL,
@@ -100,7 +103,7 @@ int main(void) {
         f = open("/tmp/y", O_RDWR | O_CREAT, 0600);
     for (unsigned m = 0; m < sizeof(must) / sizeof(*must); m++) {
         int good = 1;
-        for (int k = 1; k < 11; k++) {
+        for (int k = 1; k < 14; k++) {
             long a[6] = {must[m].a[0], must[m].a[1], must[m].a[2], must[m].a[3]};
             a[must[m].arg] = bad[k];
             if (must[m].n == SYS_read)
