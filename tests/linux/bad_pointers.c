@@ -48,10 +48,9 @@ int main(void) {
     int nb = sizeof(bad) / sizeof(*bad);
     chdir("/tmp");
     for (int s = 1; s < 65; s++)
-        if (s != SIGKILL && s != SIGSTOP)
+        if (s != SIGKILL && s != SIGSTOP && s != SIGCHLD) /* or there would be nobody to wait for */
             signal(s, SIG_IGN);
     signal(SIGSEGV, SIG_DFL);
-    int st;
     pid_t p = fork();
     if (!p) {
         for (int i = 0; i < 3; i++)
@@ -73,8 +72,7 @@ int main(void) {
         }
         _exit(tried > 10000 ? 0 : 1);
     }
-    waitpid(p, &st, 0);
-    OK(st == 0, "all calls came back");
+    OK(child_ends(p) == 0, "all calls came back");
     /* The calls whose answer must be EFAULT, one by one. */
     struct {
         const char *name;
