@@ -290,10 +290,10 @@ size_t poke_process_vm(struct mm_struct *mm, u64 va, const void *buf, size_t n);
 /* The entry of va, 0 if none, and the largest number of entries that point to its page or a table on the way
  * there; 0: there is no leaf table. */
 pte_t pte_peek(struct mm_struct *mm, u64 va, u32 *sharers);
-/* A fault at va: make the way there fit for a load, or with `held` for a store, and say what the entry is;
- * *held is its page, counted, where there is one. 0; 1: it was not fit before; -ENOMEM. Caller holds
- * mmap_lock. */
-int resolve_fault(struct mm_struct *mm, u64 va, struct page **held, pte_t *pte);
+/* A fault at va in v: make the way there fit for a load, or with `held` for a store (a debugger's too, which v
+ * does not permit: nothing becomes writable that v says is not), and say what the entry is; *held is its page,
+ * counted, where there is one. 0; 1: it was not fit before; -ENOMEM. Caller holds mmap_lock. */
+int resolve_fault(struct vm_area *v, u64 va, struct page **held, pte_t *pte);
 /* Store pte at va if the entry still is *old, but for A and D; *old is what it was. 0, -ENOMEM, or -EAGAIN:
  * it changed meanwhile. */
 int replace_user_pte(struct mm_struct *mm, u64 va, pte_t pte, pte_t *old);
@@ -302,8 +302,12 @@ static inline int set_user_pte(struct mm_struct *mm, u64 va, pte_t pte, pte_t ex
 }
 /* Map 2 MB by one entry. 0, -ENOMEM, or -EAGAIN: something is mapped there. Caller holds mmap_lock. */
 int set_huge_pte(struct mm_struct *mm, u64 va, pte_t pte);
-/* The page that is mapped at va and may be accessed as need says (PTE_R or PTE_W; PTE_V: somehow), counted;
- * or NULL. Any context that may take page_table_lock. */
+/* Copy from va to buf, or (write) from buf to va, as far as the page of va goes: how many bytes; 0: the program
+ * itself could not load or store there now without a fault. page_table_lock is held meanwhile, so that no fork
+ * shares the page and no copy takes its place between the look and the store. Any context that may take it. */
+size_t copy_mapped(struct mm_struct *mm, u64 va, void *buf, size_t n, bool write);
+/* The page that is mapped at va and may be read (PTE_R; PTE_V: somehow), counted; or NULL. Nothing may be
+ * stored to it by what this says. Any context that may take page_table_lock. */
 struct page *follow_page(struct mm_struct *mm, u64 va, pte_t need);
 /* huge.c. Should a fault at va, where nothing is mapped, map 2 MB? And do it: 0, -EAGAIN: look again,
  * -ENOMEM: small pages are to serve. Caller holds mmap_lock. */

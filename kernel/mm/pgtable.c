@@ -175,10 +175,11 @@ pte_t *pte_lookup(struct mm_struct *mm, u64 va) {
     //@end
 }
 
-/* The entry of va, that of a 2 MB page's part too, and *sharers as pte_peek says. page_table_lock held. */
+/* The entry of va, that of a 2 MB page's part too, and *sharers as pte_peek says. Where a table on the way is
+ * shared an entry in it may still have W, which then says nothing: it is left out. page_table_lock held. */
 static pte_t look(struct mm_struct *mm, u64 va, u32 *sharers) {
     u32 most = 0;
-    pte_t e = 0, *t = mm->pgd;
+    pte_t e = 0, says = ~0UL, *t = mm->pgd;
     *sharers = 0;
     for (int level = 2; level >= 0; level--) {
         e = READ_ONCE(t[va_index(va, level)]);
@@ -187,22 +188,37 @@ static pte_t look(struct mm_struct *mm, u64 va, u32 *sharers) {
         if (!e)
             break;
         if (level == 1 && is_huge(e)) {
-            *sharers = max(most, table_page(e)->inuse);
-            return e + (va_index(va, 0) << 10);
+            struct page *head = table_page(e);
+            *sharers = max(most, head->inuse + atomic_read(&head[va_index(va, 0)].refcount) - 1);
+            return (e & says) + (va_index(va, 0) << 10);
         }
+        if (level && !(e & PTE_V))
+            says = ~(PTE_W | PTE_D);
         most = max(most, (u32)atomic_read(&table_page(e)->refcount)); /* of the table, or at last the page */
         if (level)
             t = next_table(e);
         else
             *sharers = most;
     }
-    return e;
+    return e & says;
 }
 pte_t pte_peek(struct mm_struct *mm, u64 va, u32 *sharers) {
     spin_lock(&mm->page_table_lock);
     pte_t e = look(mm, va, sharers);
     spin_unlock(&mm->page_table_lock);
     return e;
+}
+size_t copy_mapped(struct mm_struct *mm, u64 va, void *buf, size_t n, bool write) {
+    pte_t need = PTE_V | (write ? PTE_W : PTE_R);
+    u32 sharers;
+    spin_lock(&mm->page_table_lock);
+    pte_t e = look(mm, va, &sharers);
+    n = (e & need) == need ? min(n, PAGE_SIZE - (va & (PAGE_SIZE - 1))) : 0;
+    u8 *at = n ? (u8 *)__va(pte_pa(e)) + (va & (PAGE_SIZE - 1)) : NULL;
+    if (n)
+        memcpy(write ? at : buf, write ? buf : at, n);
+    spin_unlock(&mm->page_table_lock);
+    return n;
 }
 struct page *follow_page(struct mm_struct *mm, u64 va, pte_t need) {
     struct page *p = NULL;
@@ -226,8 +242,8 @@ static unsigned int needed(struct mm_struct *mm, u64 va, enum reach want) {
         return copies;
     if (!leaf)
         return copies + (want == REACH_MAKE);
-    if (is_huge(leaf)) /* to be split, unless it stays */
-        return copies ? 2 : want != REACH_STORE || !huge_sole(leaf);
+    if (is_huge(leaf)) /* to be split, or perhaps not */
+        return copies ? 2 : 1;
     return copies ? 2 : is_shared(leaf); /* what a shared table points to is shared once that is copied */
 }
 
@@ -301,7 +317,8 @@ bool path_reach(struct mm_struct *mm, u64 va, enum reach want, struct table_path
         *leaf = slot;
         return true;
     }
-    if (is_huge(*slot) && (want == REACH_LINK || (want == REACH_STORE && huge_sole(*slot)))) {
+    if (is_huge(*slot) &&
+        (want == REACH_LINK || (want == REACH_STORE && ((*slot & PTE_W) || huge_sole(*slot))))) {
         if (want == REACH_STORE)
             p->changed |= !(__atomic_fetch_or(slot, PTE_W | PTE_D, __ATOMIC_RELAXED) & PTE_W);
         *leaf = slot;
@@ -344,7 +361,8 @@ static void take_entry(pte_t *leaf, pte_t *pte, struct page **held) {
     if (held && *pte)
         get_page(*held = pa_to_page(pte_pa(*pte)));
 }
-int resolve_fault(struct mm_struct *mm, u64 va, struct page **held, pte_t *pte) {
+int resolve_fault(struct vm_area *v, u64 va, struct page **held, pte_t *pte) {
+    struct mm_struct *mm = v->mm;
     spin_lock(&mm->page_table_lock);
     pte_t *leaf = own_leaf(mm, va);
     if (likely(leaf))
@@ -353,7 +371,8 @@ int resolve_fault(struct mm_struct *mm, u64 va, struct page **held, pte_t *pte) 
     if (likely(leaf))
         return 0;
     struct table_path p = {0};
-    if (!path_reach(mm, va, held ? REACH_STORE : REACH_LINK, &p, &leaf))
+    enum reach want = !held ? REACH_LINK : v->flags & VM_WRITE ? REACH_STORE : REACH_OWN;
+    if (!path_reach(mm, va, want, &p, &leaf))
         return -ENOMEM;
     *pte = 0;
     if (leaf)
