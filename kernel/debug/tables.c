@@ -1,5 +1,7 @@
-/* The checked build's look at all page tables (mm/pgtable.c has the rules): counts, marks, seals, and that
- * every page in them lies in a VMA that permits what its entry does. Read /proc/sys/debug/page_tables: "ok",
+/* The checked build's look at all page tables (mm/pgtable.c has the rules): counts, marks, seals, that every
+ * page in them lies in a VMA that permits what its entry does, and that an anonymous page which an entry of
+ * either size permits to store to is in no other entry of either size. That is found by going through all
+ * entries, not by asking the functions that decide who may store. Read /proc/sys/debug/page_tables: "ok",
  * or what is wrong. An address space that is being made or taken down has tables that nobody can find; so
  * what is wrong must stay wrong for a while to be believed. */
 #include "../core/task.h"
@@ -10,10 +12,15 @@
 static struct mutex busy = MUTEX_INIT(busy);
 static char text[128];
 
-/* How often the walk found it; and, of a 2 MB page's first, how often the whole. struct page has room for
- * that. */
+/* How many references to it the walk has found; and, of a 2 MB page's first, how often the whole. struct page
+ * has room for that. */
 static u64 *found(struct page *p) { return &p->found; }
 #define WHOLE BIT(32)
+/* An entry, of either size, maps it. */
+static void found_entry(struct page *p, pte_t e) {
+    p->mapped++;
+    p->writable += (e & PTE_W) != 0;
+}
 
 #define WRONG(...)                                                                                           \
     do {                                                                                                     \
@@ -40,8 +47,10 @@ static bool look_at_leaf(struct page *leaf, u64 va, struct mm_struct *mm, bool f
             WRONG("a writable page at %lx in a sealed table", va);
         if ((e[i] & PTE_W) && !p->mapping && atomic_read(&p->refcount) != 1)
             WRONG("a writable page at %lx with %d references", va, atomic_read(&p->refcount));
-        if (first)
+        if (first) {
             ++*found(p);
+            found_entry(p, e[i]);
+        }
     }
     if (n != leaf->inuse)
         WRONG("the leaf table of %lx has %u entries and counts %u", va - 1, n, leaf->inuse);
@@ -57,10 +66,11 @@ static bool look_at_huge(pte_t e, u64 va, struct mm_struct *mm, bool first) {
     if (!(e & PTE_V) || !(e & PTE_R) || (e & PTE_SHARED) || (pte_pa(e) & ((2UL << 20) - 1)) ||
         ((e & PTE_W) && !(v->flags & VM_WRITE)))
         WRONG("the entry %lx for the 2 MB at %lx", e, va);
-    if ((e & PTE_W) && !huge_sole(e))
-        WRONG("2 MB at %lx that may be stored to, with %u references", va, p->inuse);
-    for (int i = 0; i < PTRS_PER_TABLE && first && *found(p) < WHOLE; i++)
-        ++*found(p + i); /* what the whole counts of it */
+    for (int i = 0; i < PTRS_PER_TABLE && first; i++) {
+        found_entry(p + i, e);
+        if (*found(p) < WHOLE)
+            ++*found(p + i); /* what the whole counts of it */
+    }
     if (first)
         *found(p) += WHOLE;
     return true;
@@ -103,8 +113,10 @@ static bool look_at_entry(pte_t e, int level, u64 va, struct mm_struct *mm, bool
 }
 
 static bool look_at_all(struct mm_struct **mms, u32 n) {
-    for (u64 pfn = min_pfn; pfn < max_pfn; pfn++)
-        *found(pfn_to_page(pfn)) = 0;
+    for (u64 pfn = min_pfn; pfn < max_pfn; pfn++) {
+        struct page *p = pfn_to_page(pfn);
+        *found(p) = p->mapped = p->writable = 0;
+    }
     for (u32 i = 0; i < n; i++)
         if (!look_at_table(virt_to_page(mms[i]->pgd), 2, 0, mms[i], true))
             return false;
@@ -116,6 +128,9 @@ static bool look_at_all(struct mm_struct **mms, u32 n) {
         if (want && (page_test(p, PG_TABLE) ? have != want : have < want))
             WRONG("page frame %lx: %lu references, %lu found%s", pfn, have, want,
                   page_test(p, PG_TABLE) ? ", a table" : "");
+        if (p->writable && !p->mapping && (p->mapped != 1 || p == zero_page))
+            WRONG("page frame %lx, anonymous: %u entries map it, and %u may store to it", pfn, p->mapped,
+                  p->writable);
     }
     return true;
 }

@@ -42,7 +42,8 @@ void huge_put(struct page *head) {
     atomic_dec(&nr_huge);
 }
 
-/* No other entry maps the whole; but its frames may be elsewhere. Stable if the caller's own table has one. */
+/* No other entry maps the whole; but its frames may be elsewhere. Stable if the caller's own table has one.
+ */
 static bool huge_last(struct page *head) { return __atomic_load_n(&head->inuse, __ATOMIC_ACQUIRE) == 1; }
 
 bool huge_sole(pte_t e) {

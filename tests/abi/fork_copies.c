@@ -21,7 +21,8 @@ static int store_for(int how, int into_child) {
     struct iovec mine = {&word, 8}, its = {m + 1000 * 4096, 8};
     if (how == 2) {
         good = !ptrace(PTRACE_ATTACH, target, 0, 0) && waitpid(target, &st, 0) == target &&
-               !ptrace(PTRACE_POKEDATA, target, m + 1000 * 4096, word) && !ptrace(PTRACE_DETACH, target, 0, 0);
+               !ptrace(PTRACE_POKEDATA, target, m + 1000 * 4096, word) &&
+               !ptrace(PTRACE_DETACH, target, 0, 0);
     } else if (how) {
         sprintf(path, "/proc/%d/mem", target);
         int fd = open(path, O_RDWR);
@@ -77,7 +78,8 @@ int main(void) {
     }
     waitpid(pid, &st, 0);
     OK(s[0] == 77, "C18: MAP_SHARED stays shared");
-    OK(store_for(0, 1) && store_for(1, 1) && store_for(2, 1), "C15: what is stored into a child is the child's");
+    OK(store_for(0, 1) && store_for(1, 1) && store_for(2, 1),
+       "C15: what is stored into a child is the child's");
     OK(store_for(0, 0) && store_for(1, 0), "C15: what is stored into the parent is the parent's");
     return ktap_done();
 }

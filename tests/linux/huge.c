@@ -88,7 +88,8 @@ static int stays_apart(char *m, int splits, int stores, int last) {
     }
     wait_for(t, 2);
     for (int i = 0; i < 512; i++)
-        if (m[i * 4096 + 70] != (me == stores ? 55 : 0) || m[i * 4096 + 7] != (me == splits && i == 9 ? 99 : 0) ||
+        if (m[i * 4096 + 70] != (me == stores ? 55 : 0) ||
+            m[i * 4096 + 7] != (me == splits && i == 9 ? 99 : 0) ||
             *(unsigned *)(m + i * 4096) != (unsigned)(i * 7 + 2))
             t->bad = 1;
     if (me < last)
@@ -164,7 +165,8 @@ int main(void) {
     m = region(1);
     OK(stays_apart(m, 1, 0, 1), "a child splits, the parent stores");
     OK(stays_apart(m, 0, 1, 1), "the parent splits, a child stores");
-    OK(stays_apart(m, 2, 0, 2) && stays_apart(m, 2, 1, 2) && stays_apart(m, 0, 2, 2) && stays_apart(m, 1, 2, 2),
+    OK(stays_apart(m, 2, 0, 2) && stays_apart(m, 2, 1, 2) && stays_apart(m, 0, 2, 2) &&
+           stays_apart(m, 1, 2, 2),
        "and with three generations");
     OK(poked_read_only(m), "a store by /proc/self/mem into one that is read-only leaves it so");
     munmap(m, HUGE);
