@@ -1,9 +1,11 @@
 /* The checked build's look at all page tables (mm/pgtable.c has the rules): counts, marks, seals, that every
- * page in them lies in a VMA that permits what its entry does, and that an anonymous page which an entry of
- * either size permits to store to is in no other entry of either size. That is found by going through all
- * entries, not by asking the functions that decide who may store. Read /proc/sys/debug/page_tables: "ok",
- * or what is wrong. An address space that is being made or taken down has tables that nobody can find; so
- * what is wrong must stay wrong for a while to be believed. */
+ * page in them lies in a VMA that permits what its entry does, and that what an entry of a private mapping,
+ * of either size, permits to store to is in no file's cache and in no other entry of either size. That is
+ * found by going through all entries, not by asking the functions that decide who may store. Read
+ * /proc/sys/debug/page_tables: "ok", or what is wrong. An address space that is being made or taken down has
+ * tables that nobody can find; so what is wrong must stay wrong for a while to be believed. Not so for who
+ * may store: that is decided with mmap_lock held, which the check has of all, and what it does not find could
+ * only make it worse. */
 #include "../core/task.h"
 #include "../mm/pgtable.h"
 #include "debug.h"
@@ -11,15 +13,16 @@
 #define MAX_MMS 4096
 static struct mutex busy = MUTEX_INIT(busy);
 static char text[128];
+static bool certain; /* what is wrong was never right */
 
 /* How many references to it the walk has found; and, of a 2 MB page's first, how often the whole. struct page
  * has room for that. */
 static u64 *found(struct page *p) { return &p->found; }
 #define WHOLE BIT(32)
-/* An entry, of either size, maps it. */
-static void found_entry(struct page *p, pte_t e) {
+/* An entry of v, of either size, maps it. */
+static void found_entry(struct page *p, pte_t e, const struct vm_area *v) {
     p->mapped++;
-    p->writable += (e & PTE_W) != 0;
+    p->writable += (e & PTE_W) && !(v->flags & VM_SHARED);
 }
 
 #define WRONG(...)                                                                                           \
@@ -49,7 +52,7 @@ static bool look_at_leaf(struct page *leaf, u64 va, struct mm_struct *mm, bool f
             WRONG("a writable page at %lx with %d references", va, atomic_read(&p->refcount));
         if (first) {
             ++*found(p);
-            found_entry(p, e[i]);
+            found_entry(p, e[i], v);
         }
     }
     if (n != leaf->inuse)
@@ -67,7 +70,7 @@ static bool look_at_huge(pte_t e, u64 va, struct mm_struct *mm, bool first) {
         ((e & PTE_W) && !(v->flags & VM_WRITE)))
         WRONG("the entry %lx for the 2 MB at %lx", e, va);
     for (int i = 0; i < PTRS_PER_TABLE && first; i++) {
-        found_entry(p + i, e);
+        found_entry(p + i, e, v);
         if (*found(p) < WHOLE)
             ++*found(p + i); /* what the whole counts of it */
     }
@@ -128,9 +131,11 @@ static bool look_at_all(struct mm_struct **mms, u32 n) {
         if (want && (page_test(p, PG_TABLE) ? have != want : have < want))
             WRONG("page frame %lx: %lu references, %lu found%s", pfn, have, want,
                   page_test(p, PG_TABLE) ? ", a table" : "");
-        if (p->writable && !p->mapping && (p->mapped != 1 || p == zero_page))
-            WRONG("page frame %lx, anonymous: %u entries map it, and %u may store to it", pfn, p->mapped,
-                  p->writable);
+        if (p->writable && (p->mapped != 1 || p->mapping || p == zero_page)) {
+            certain = true;
+            WRONG("page frame %lx: %u entries map it, and %u may store to it%s", pfn, p->mapped, p->writable,
+                  p->mapping ? ", which is a file's" : "");
+        }
     }
     return true;
 }
@@ -141,7 +146,8 @@ const char *check_page_tables(void) {
         return "no memory for the check";
     bool ok = false;
     mutex_lock(&busy);
-    for (int tries = 0; tries < 400 && !ok; tries++) {
+    certain = false;
+    for (int tries = 0; tries < 400 && !ok && !certain; tries++) {
         u32 n = 0;
         struct task_struct *t, *o;
         if (tries) {
@@ -161,6 +167,10 @@ const char *check_page_tables(void) {
         for (u32 i = 0; i < n; i++)
             down_write(&mms[i]->mmap_lock);
         ok = look_at_all(mms, n);
+        if (certain) { /* unless a truncation, which needs no mmap_lock, was just under way */
+            certain = false;
+            ok = look_at_all(mms, n);
+        }
         for (u32 i = n; i-- > 0;)
             up_write(&mms[i]->mmap_lock);
         for (u32 i = 0; i < n; i++)
