@@ -48,14 +48,14 @@ static bool huge_last(struct page *head) { return __atomic_load_n(&head->inuse, 
 
 bool huge_sole(pte_t e) {
     struct page *head = table_page(e);
-    u32 others = !huge_last(head);
-    for (int i = 0; !others && i < PTRS_PER_TABLE; i += 16) {
+    s32 counts = huge_last(head); /* none of those to come is 0, for the whole counts each */
+    for (int i = 0; counts == 1 && i < PTRS_PER_TABLE; i += 16) {
 #pragma GCC unroll 16
         for (int k = 0; k < 16; k++)
-            others |= atomic_read(&head[i + k].refcount) ^ 1; /* the whole's */
+            counts |= atomic_read(&head[i + k].refcount);
     }
-    __atomic_thread_fence(__ATOMIC_ACQUIRE); /* what they did there is done */
-    return !others;
+    __atomic_thread_fence(__ATOMIC_ACQUIRE); /* what others did there is done */
+    return counts == 1;
 }
 
 void huge_split(pte_t e, struct page *leaf) {

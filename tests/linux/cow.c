@@ -181,8 +181,27 @@ static void do_stores(int beside, unsigned n) {
         store(p, off, some, len);
     }
 }
+static void poke(unsigned k) { /* load from and store into the memory of another, which does nothing now */
+    unsigned char some[64], is[64];
+    unsigned p = rnd(3) ? BEFORE + rnd(UNITS) * 512 + rnd(16) : rnd(PAGES), off = rnd(64) * 64;
+    struct iovec mine = {some, 64}, its = {at(p) + off, 64}, seen = {is, 64};
+    memset(some, rnd(256), 64);
+    if (rnd(2) && (process_vm_readv(world->pid[k], &seen, 1, &its, 1, 0) != 64 ||
+                   memcmp(is, models[k].byte[p] + off, 64)))
+        wrong("what process_vm_readv finds in another", PAGES, k);
+    if (process_vm_writev(world->pid[k], &mine, 1, &its, 1, 0) != 64)
+        wrong("process_vm_writev", PAGES, k);
+    models[k].touched[p] = 1;
+    memcpy(models[k].byte[p] + off, some, 64);
+}
+static void do_poke(void) {
+    unsigned k = rnd(PLACES);
+    if (world->live[k] == 1 && !world->acts[k] && __sync_bool_compare_and_swap(&world->poked[k], 0, 1))
+        poke(k);
+}
 static void do_fork(int beside) {
-    int k = 0;
+    int k = 0, poker = rnd(3),
+        parent = me; /* poker: 1 the parent, 2 the child, while all is as fork left it */
     while (k < PLACES && !__sync_bool_compare_and_swap(&world->live[k], 0, -1))
         k++;
     if (k == PLACES)
@@ -200,6 +219,8 @@ static void do_fork(int beside) {
                 forget(i, 1);
         if (beside)
             adopt(parents);
+        else if (poker == 2)
+            poke(parent);
         set(&world->live[k], 1);
         return;
     }
@@ -207,6 +228,8 @@ static void do_fork(int beside) {
         world->live[k] = 0;
     while (world->live[k] == -1 && !world->failed)
         sleep_on(&world->live[k], -1);
+    if (p > 0 && poker == 1)
+        poke(k);
 }
 static void do_move(unsigned first, unsigned n) { /* by way of AWAY to another place, which it replaces */
     unsigned to = rnd(PAGES - n + 1);
@@ -248,22 +271,6 @@ static void do_read_only(unsigned first, unsigned n) { /* nobody stores to it bu
         wrong("a store to what is read-only", p, 0);
     look();
     must(mprotect(at(first), n * 4096UL, PROT_READ | PROT_WRITE), "mprotect");
-}
-static void do_poke(void) { /* another process's memory, one that does nothing now */
-    unsigned char some[64], is[64];
-    unsigned k = rnd(PLACES), p = rnd(3) ? BEFORE + rnd(UNITS) * 512 + rnd(16) : rnd(PAGES),
-             off = rnd(64) * 64;
-    if (world->live[k] != 1 || world->acts[k] || !__sync_bool_compare_and_swap(&world->poked[k], 0, 1))
-        return;
-    struct iovec mine = {some, 64}, its = {at(p) + off, 64}, seen = {is, 64};
-    memset(some, rnd(256), 64);
-    if (process_vm_readv(world->pid[k], &seen, 1, &its, 1, 0) != 64 ||
-        memcmp(is, models[k].byte[p] + off, 64))
-        wrong("what process_vm_readv finds in another", PAGES, k);
-    if (process_vm_writev(world->pid[k], &mine, 1, &its, 1, 0) != 64)
-        wrong("process_vm_writev", PAGES, k);
-    models[k].touched[p] = 1;
-    memcpy(models[k].byte[p] + off, some, 64);
 }
 #define STEPS 16
 static const char *const names[STEPS] = {"stores",    "stores beside threads",
