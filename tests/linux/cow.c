@@ -260,13 +260,19 @@ static void must(int r, const char *what) {
         wrong(what, PAGES, 0);
 }
 static void do_read_only(unsigned first, unsigned n) { /* nobody stores to it but a debugger */
+    if (rnd(2)) {                                      /* superpages that are read-only from the first */
+        must(madvise(at(first), n * 4096UL, MADV_DONTNEED), "MADV_DONTNEED");
+        forget(first, n);
+    }
     must(mprotect(at(first), n * 4096UL, rnd(2) ? PROT_READ : PROT_READ | PROT_EXEC), "mprotect");
     unsigned p = first + rnd(n), off = rnd(4096), c = rnd(256);
+    compare(at(p), p);
     int fd = open("/proc/self/mem", O_RDWR);
     if (rnd(2) && pwrite(fd, &c, 1, (long)at(p) + off) == 1)
         model->touched[p] = 1, model->byte[p][off] = c;
     close(fd);
-    p = first + rnd(n);
+    if (rnd(2))
+        p = first + rnd(n);
     if (syscall(SYS_clock_gettime, CLOCK_REALTIME, at(p)) != -1 || errno != EFAULT)
         wrong("a store to what is read-only", p, 0);
     look();
