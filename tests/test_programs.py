@@ -74,6 +74,15 @@ def test_page_tables_against_a_model(machine, seed, cpus):
     assert "not ok" not in r.text and r.text.count("ok 3 truncation") == (3 if cpus == 2 else 1), tail(r.text)
 
 
+@pytest.mark.parametrize("seed,cpus,nodes", [(1, 1, 1), (2, 4, 1), (3, 2, 2)])
+def test_copy_on_write_against_a_model(machine, seed, cpus, nodes):
+    """Every byte of up to five processes after every step, superpages split by any of them. On the second, copied tables too."""
+    machine.add(os.path.join(BUILD, "tests/linux/cow"), "/t")
+    r = machine.run(f"/t {seed} 70" + ("; echo copy > /proc/sys/vm/fork_tables; /t 12 20" if cpus == 4 else ""),
+                    cpus=cpus, nodes=nodes, debug=True, timeout=120)
+    assert "not ok" not in r.text and r.text.count("ok 1 every byte") == (2 if cpus == 4 else 1), tail(r.text)
+
+
 @pytest.mark.parametrize("policy", ["madvise", "always"])
 def test_superpages_in_the_checked_build(machine, policy):
     machine.add(os.path.join(BUILD, "tests/linux/huge"), "/t")

@@ -1,7 +1,11 @@
-/* The checked build's look at all page tables (mm/pgtable.c has the rules): counts, marks, seals, and that
- * every page in them lies in a VMA that permits what its entry does. Read /proc/sys/debug/page_tables: "ok",
- * or what is wrong. An address space that is being made or taken down has tables that nobody can find; so
- * what is wrong must stay wrong for a while to be believed. */
+/* The checked build's look at all page tables (mm/pgtable.c has the rules): counts, marks, seals, that every
+ * page in them lies in a VMA that permits what its entry does, and that what an entry of a private mapping,
+ * of either size, permits to store to is in no file's cache and in no other entry of either size. That is
+ * found by going through all entries, not by asking the functions that decide who may store. Read
+ * /proc/sys/debug/page_tables: "ok", or what is wrong. An address space that is being made or taken down has
+ * tables that nobody can find; so what is wrong must stay wrong for a while to be believed. Not so for who
+ * may store: that is decided with mmap_lock held, which the check has of all, and what it does not find could
+ * only make it worse. */
 #include "../core/task.h"
 #include "../mm/pgtable.h"
 #include "debug.h"
@@ -9,11 +13,17 @@
 #define MAX_MMS 4096
 static struct mutex busy = MUTEX_INIT(busy);
 static char text[128];
+static bool certain; /* what is wrong was never right */
 
-/* How often the walk found it; and, of a 2 MB page's first, how often the whole. struct page has room for
- * that. */
+/* How many references to it the walk has found; and, of a 2 MB page's first, how often the whole. struct page
+ * has room for that. */
 static u64 *found(struct page *p) { return &p->found; }
 #define WHOLE BIT(32)
+/* An entry of v, of either size, maps it. */
+static void found_entry(struct page *p, pte_t e, const struct vm_area *v) {
+    p->mapped++;
+    p->writable += (e & PTE_W) && !(v->flags & VM_SHARED);
+}
 
 #define WRONG(...)                                                                                           \
     do {                                                                                                     \
@@ -40,8 +50,10 @@ static bool look_at_leaf(struct page *leaf, u64 va, struct mm_struct *mm, bool f
             WRONG("a writable page at %lx in a sealed table", va);
         if ((e[i] & PTE_W) && !p->mapping && atomic_read(&p->refcount) != 1)
             WRONG("a writable page at %lx with %d references", va, atomic_read(&p->refcount));
-        if (first)
+        if (first) {
             ++*found(p);
+            found_entry(p, e[i], v);
+        }
     }
     if (n != leaf->inuse)
         WRONG("the leaf table of %lx has %u entries and counts %u", va - 1, n, leaf->inuse);
@@ -57,10 +69,11 @@ static bool look_at_huge(pte_t e, u64 va, struct mm_struct *mm, bool first) {
     if (!(e & PTE_V) || !(e & PTE_R) || (e & PTE_SHARED) || (pte_pa(e) & ((2UL << 20) - 1)) ||
         ((e & PTE_W) && !(v->flags & VM_WRITE)))
         WRONG("the entry %lx for the 2 MB at %lx", e, va);
-    if ((e & PTE_W) && !huge_sole(e))
-        WRONG("2 MB at %lx that may be stored to, with %u references", va, p->inuse);
-    for (int i = 0; i < PTRS_PER_TABLE && first && *found(p) < WHOLE; i++)
-        ++*found(p + i); /* what the whole counts of it */
+    for (int i = 0; i < PTRS_PER_TABLE && first; i++) {
+        found_entry(p + i, e, v);
+        if (*found(p) < WHOLE)
+            ++*found(p + i); /* what the whole counts of it */
+    }
     if (first)
         *found(p) += WHOLE;
     return true;
@@ -103,8 +116,10 @@ static bool look_at_entry(pte_t e, int level, u64 va, struct mm_struct *mm, bool
 }
 
 static bool look_at_all(struct mm_struct **mms, u32 n) {
-    for (u64 pfn = min_pfn; pfn < max_pfn; pfn++)
-        *found(pfn_to_page(pfn)) = 0;
+    for (u64 pfn = min_pfn; pfn < max_pfn; pfn++) {
+        struct page *p = pfn_to_page(pfn);
+        *found(p) = p->mapped = p->writable = 0;
+    }
     for (u32 i = 0; i < n; i++)
         if (!look_at_table(virt_to_page(mms[i]->pgd), 2, 0, mms[i], true))
             return false;
@@ -116,6 +131,11 @@ static bool look_at_all(struct mm_struct **mms, u32 n) {
         if (want && (page_test(p, PG_TABLE) ? have != want : have < want))
             WRONG("page frame %lx: %lu references, %lu found%s", pfn, have, want,
                   page_test(p, PG_TABLE) ? ", a table" : "");
+        if (p->writable && (p->mapped != 1 || p->mapping || p == zero_page)) {
+            certain = true;
+            WRONG("page frame %lx: %u entries map it, and %u may store to it%s", pfn, p->mapped, p->writable,
+                  p->mapping ? ", which is a file's" : "");
+        }
     }
     return true;
 }
@@ -126,7 +146,8 @@ const char *check_page_tables(void) {
         return "no memory for the check";
     bool ok = false;
     mutex_lock(&busy);
-    for (int tries = 0; tries < 400 && !ok; tries++) {
+    certain = false;
+    for (int tries = 0; tries < 400 && !ok && !certain; tries++) {
         u32 n = 0;
         struct task_struct *t, *o;
         if (tries) {
@@ -146,6 +167,10 @@ const char *check_page_tables(void) {
         for (u32 i = 0; i < n; i++)
             down_write(&mms[i]->mmap_lock);
         ok = look_at_all(mms, n);
+        if (certain) { /* unless a truncation, which needs no mmap_lock, was just under way */
+            certain = false;
+            ok = look_at_all(mms, n);
+        }
         for (u32 i = n; i-- > 0;)
             up_write(&mms[i]->mmap_lock);
         for (u32 i = 0; i < n; i++)

@@ -185,7 +185,7 @@ static int write_fault(struct vm_area *v, u64 va, pte_t old) {
     /* Sole owner: no copy is left that could see the store, for the table is our own (resolve_fault). The
      * count cannot rise meanwhile: only a fork of this mm could raise it, and that takes mmap_lock for
      * writing. */
-    if (atomic_read(&p->refcount) == 2 && !p->mapping) /* the entry's and ours */
+    if (page_sole(p, 2)) /* the entry's and ours */
         return set_user_pte(mm, va, make_pte(page_to_pa(p), flags), old);
     struct page *copy = alloc_page(GFP_KERNEL | GFP_USER | (p == zero_page ? GFP_ZERO : 0));
     if (!copy)
@@ -212,7 +212,7 @@ void copy_stack_page(struct mm_struct *dst, struct mm_struct *src, u64 sp) {
     spin_lock(&dst->page_table_lock);
     pte_t *s = own_leaf(src, va), *d = own_leaf(dst, va);
     struct page *p = s && d && *s && *s == *d ? pa_to_page(pte_pa(*s)) : NULL;
-    if (p && !p->mapping && atomic_read(&p->refcount) == 2) { /* theirs alone */
+    if (p && page_sole(p, 2)) { /* theirs alone */
         copy_page(page_address(copy), page_address(p));
         *s = make_pte(page_to_pa(p), vma_pte_flags(v->flags));
         *d = make_pte(page_to_pa(copy), vma_pte_flags(v->flags));
@@ -230,7 +230,7 @@ static int fault_page(struct vm_area *v, u64 page, u32 access) {
     struct mm_struct *mm = v->mm;
     pte_t old, need = access == VM_WRITE ? PTE_W : access == VM_EXEC ? PTE_X : PTE_R;
     struct page *held = NULL;
-    int r = 0, changed = resolve_fault(mm, page, access == VM_WRITE ? &held : NULL, &old);
+    int r = 0, changed = resolve_fault(v, page, access == VM_WRITE ? &held : NULL, &old);
     if (changed < 0)
         return changed;
     if ((old & PTE_V) && (old & need)) {
@@ -366,8 +366,6 @@ static int force_write(struct mm_struct *mm, u64 va, const void *buf, size_t len
         struct vm_area *v = find_vma(mm, va);
         u64 page = ALIGN_DOWN(va, PAGE_SIZE);
         r = !v || v->start > page || (v->flags & VM_SHARED) ? -EFAULT : 0;
-        if (!r && !(v->flags & VM_WRITE))
-            r = own_page_range(mm, page, page + PAGE_SIZE);
         if (!r)
             r = fault_page(v, page, VM_WRITE);
         struct page *p = r ? NULL : follow_page(mm, va);

@@ -2,9 +2,10 @@
  * one translation. It is 512 pages in a row, each counted once for the whole; and the first page's `inuse`
  * says how many entries map the whole. An entry is made and goes as a whole, at a fault and at exit or
  * munmap; fork shares it, and takes write permission away. What touches a part of it (a store while others
- * map it too, munmap or mprotect of some pages) makes a leaf table of it first: each entry of that counts its
- * page, as anywhere. With the last entry that maps the whole goes its count of each page: those that nothing
- * else holds are free then, and the others are pages like all. */
+ * have a part of it too, munmap or mprotect of some pages) makes a leaf table of it first: each entry of that
+ * counts its page, as anywhere. So the last entry that maps the whole may not be the last that maps its
+ * frames: who may store is asked of all 512 (pgtable.h). With it goes the whole's count of each page: those
+ * that nothing else holds are free then, and the others are pages like all. */
 #include "../core/task.h"
 #include "../debug/debug.h"
 #include "pgtable.h"
@@ -41,17 +42,33 @@ void huge_put(struct page *head) {
     atomic_dec(&nr_huge);
 }
 
+/* No other entry maps the whole; but its frames may be elsewhere. Stable if the caller's own table has one.
+ */
+static bool huge_last(struct page *head) { return __atomic_load_n(&head->inuse, __ATOMIC_ACQUIRE) == 1; }
+
+bool huge_sole(pte_t e) {
+    struct page *head = table_page(e);
+    s32 counts = huge_last(head); /* none of those to come is 0, for the whole counts each */
+    for (int i = 0; counts == 1 && i < PTRS_PER_TABLE; i += 16) {
+#pragma GCC unroll 16
+        for (int k = 0; k < 16; k++)
+            counts |= atomic_read(&head[i + k].refcount);
+    }
+    __atomic_thread_fence(__ATOMIC_ACQUIRE); /* what others did there is done */
+    return counts == 1;
+}
+
 void huge_split(pte_t e, struct page *leaf) {
     struct page *head = table_page(e);
     pte_t *d = page_address(leaf);
-    bool sole = huge_sole(e); /* then each entry takes the whole's count over */
+    bool last = huge_last(head); /* then each entry takes the whole's count over */
     for (int i = 0; i < PTRS_PER_TABLE; i++) {
         d[i] = e + ((u64)i << 10);
-        if (!sole)
+        if (!last)
             get_page(head + i);
     }
     leaf->inuse = PTRS_PER_TABLE;
-    if (!sole) {
+    if (!last) {
         huge_put(head);
         return;
     }

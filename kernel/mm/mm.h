@@ -32,7 +32,9 @@ struct page {
     u64 private;
     struct cgroup *memcg; /* it is charged to; or NULL */
 #ifdef CONFIG_DEBUG
-    u64 found, pad[7]; /* debug/tables.c */
+    u64 found; /* debug/tables.c */
+    u32 mapped, writable;
+    u64 pad[6];
 #endif
 };
 _Static_assert(!(sizeof(struct page) & (sizeof(struct page) - 1)), "index arithmetic wants a power of two");
@@ -293,10 +295,10 @@ size_t poke_process_vm(struct mm_struct *mm, u64 va, const void *buf, size_t n);
 /* The entry of va, 0 if none, and the largest number of entries that point to its page or a table on the way
  * there; 0: there is no leaf table. */
 pte_t pte_peek(struct mm_struct *mm, u64 va, u32 *sharers);
-/* A fault at va: make the way there fit for a load, or with `held` for a store, and say what the entry is;
- * *held is its page, counted, where there is one. 0; 1: it was not fit before; -ENOMEM. Caller holds
- * mmap_lock. */
-int resolve_fault(struct mm_struct *mm, u64 va, struct page **held, pte_t *pte);
+/* A fault at va in v: make the way there fit for a load, or with `held` for a store (a debugger's too, which
+ * v does not permit: nothing becomes writable that v says is not), and say what the entry is; *held is its
+ * page, counted, where there is one. 0; 1: it was not fit before; -ENOMEM. Caller holds mmap_lock. */
+int resolve_fault(struct vm_area *v, u64 va, struct page **held, pte_t *pte);
 /* Store pte at va if the entry still is *old, but for A and D; *old is what it was. 0, -ENOMEM, or -EAGAIN:
  * it changed meanwhile. */
 int replace_user_pte(struct mm_struct *mm, u64 va, pte_t pte, pte_t *old);

@@ -433,7 +433,7 @@ static bool migrate_page(struct vm_area *v, u64 va) {
     }
     flush_tlb_range(mm, va, va + PAGE_SIZE); /* from here on nobody stores to it */
     struct page *p = pa_to_page(pte_pa(e));
-    bool ours = atomic_read(&p->refcount) == 1 && !p->mapping && p != zero_page;
+    bool ours = page_sole(p, 1); /* of the zero page the kernel has one more */
     if (ours)
         copy_page(page_address(new), page_address(p));
     set_user_pte(mm, va, ours ? make_pte(page_to_pa(new), e & 0x3ff) : e, 0); /* its table is still there */

@@ -175,13 +175,14 @@ pte_t *pte_lookup(struct mm_struct *mm, u64 va) {
     //@end
 }
 
-/* The entry of va, that of a 2 MB page's part too, and *sharers as pte_peek says. page_table_lock held. */
+/* The entry of va, that of a 2 MB page's part too, and *sharers as pte_peek says. Where a table on the way is
+ * shared an entry in it may still have W, which then says nothing: it is left out. page_table_lock held. */
 static pte_t look(struct mm_struct *mm, u64 va, u32 *sharers) {
     u32 most = 0;
     *sharers = 0;
     if (va >= TASK_SIZE)
         return 0;
-    pte_t e = 0, *at = user_root(mm, va);
+    pte_t e = 0, says = ~0UL, *at = user_root(mm, va);
     for (int level = 2; level >= 0; level--) {
         e = READ_ONCE(*at);
         if (!level)
@@ -189,16 +190,19 @@ static pte_t look(struct mm_struct *mm, u64 va, u32 *sharers) {
         if (!e)
             break;
         if (level == 1 && is_huge(e)) {
-            *sharers = max(most, table_page(e)->inuse);
-            return e + (va_index(va, 0) << 10);
+            struct page *head = table_page(e);
+            *sharers = max(most, head->inuse + atomic_read(&head[va_index(va, 0)].refcount) - 1);
+            return (e & says) + (va_index(va, 0) << 10);
         }
+        if (level && !(e & PTE_V))
+            says = ~(PTE_W | PTE_D);
         most = max(most, (u32)atomic_read(&table_page(e)->refcount)); /* of the table, or at last the page */
         if (level)
             at = &next_table(e)[va_index(va, level - 1)];
         else
             *sharers = most;
     }
-    return e;
+    return e & says;
 }
 pte_t pte_peek(struct mm_struct *mm, u64 va, u32 *sharers) {
     spin_lock(&mm->page_table_lock);
@@ -228,8 +232,8 @@ static unsigned int needed(struct mm_struct *mm, u64 va, enum reach want) {
         return copies;
     if (!leaf)
         return copies + (want == REACH_MAKE);
-    if (is_huge(leaf)) /* to be split, unless it stays */
-        return copies ? 2 : want != REACH_STORE || !huge_sole(leaf);
+    if (is_huge(leaf)) /* to be split, or perhaps not */
+        return copies ? 2 : 1;
     return copies ? 2 : is_shared(leaf); /* what a shared table points to is shared once that is copied */
 }
 
@@ -303,7 +307,8 @@ bool path_reach(struct mm_struct *mm, u64 va, enum reach want, struct table_path
         *leaf = slot;
         return true;
     }
-    if (is_huge(*slot) && (want == REACH_LINK || (want == REACH_STORE && huge_sole(*slot)))) {
+    if (is_huge(*slot) &&
+        (want == REACH_LINK || (want == REACH_STORE && ((*slot & PTE_W) || huge_sole(*slot))))) {
         if (want == REACH_STORE)
             p->changed |= !(__atomic_fetch_or(slot, PTE_W | PTE_D, __ATOMIC_RELAXED) & PTE_W);
         *leaf = slot;
@@ -346,7 +351,8 @@ static void take_entry(pte_t *leaf, pte_t *pte, struct page **held) {
     if (held && *pte)
         get_page(*held = pa_to_page(pte_pa(*pte)));
 }
-int resolve_fault(struct mm_struct *mm, u64 va, struct page **held, pte_t *pte) {
+int resolve_fault(struct vm_area *v, u64 va, struct page **held, pte_t *pte) {
+    struct mm_struct *mm = v->mm;
     spin_lock(&mm->page_table_lock);
     pte_t *leaf = own_leaf(mm, va);
     if (likely(leaf))
@@ -355,7 +361,8 @@ int resolve_fault(struct mm_struct *mm, u64 va, struct page **held, pte_t *pte) 
     if (likely(leaf))
         return 0;
     struct table_path p = {0};
-    if (!path_reach(mm, va, held ? REACH_STORE : REACH_LINK, &p, &leaf))
+    enum reach want = !held ? REACH_LINK : v->flags & VM_WRITE ? REACH_STORE : REACH_OWN;
+    if (!path_reach(mm, va, want, &p, &leaf))
         return -ENOMEM;
     *pte = 0;
     if (leaf)

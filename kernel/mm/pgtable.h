@@ -36,6 +36,21 @@ static inline u64 table_end(u64 va, int level, u64 end) { /* of what a table of 
     return next < end ? next : end;
 }
 
+/* --- Who may store: the one rule of copy on write, for entries of both sizes ---
+ * Who has the entry of an anonymous page in a table of its own may store to it, without a copy, if nothing
+ * else refers to any frame that the entry maps: no other entry of either size, and no reference of another's.
+ * A frame's count says it all, for what maps it is counted there: each entry of a leaf table, and once, for
+ * all entries that map it as a part of 2 MB, the whole; how many those are, its first page says. It cannot
+ * rise under who is alone: another reference can only come from its own fork, which takes mmap_lock for
+ * writing, or under its page_table_lock. Every place that gives PTE_W to what fork shared, or takes a page
+ * for its own, asks one of the two. */
+/* 4 KB: `ours` are the caller's entries and references, which it knows. */
+static inline bool page_sole(struct page *p, s32 ours) {
+    return !p->mapping && __atomic_load_n(&p->refcount.v, __ATOMIC_ACQUIRE) == ours;
+}
+/* 2 MB (huge.c), by the caller's entry: looks at each of its frames. */
+bool huge_sole(pte_t e);
+
 /* huge.c: its entry in a table that this one is copied from, or in a parent: it loses write permission, and
  * one more points to the 2 MB page. Returns what the other entry shall be. */
 static inline pte_t share_huge(pte_t *e) {
@@ -44,10 +59,6 @@ static inline pte_t share_huge(pte_t *e) {
 }
 /* An entry less points to it: the last makes it 512 pages, which go unless something else holds them. */
 void huge_put(struct page *head);
-/* No other entry points to it. Stable if the caller's own table has one. */
-static inline bool huge_sole(pte_t e) {
-    return __atomic_load_n(&table_page(e)->inuse, __ATOMIC_ACQUIRE) == 1;
-}
 /* Fill the empty leaf table with what the entry e maps, whose place it takes. */
 void huge_split(pte_t e, struct page *leaf);
 
@@ -76,8 +87,8 @@ enum reach {
     REACH_MID,   /* the middle table its own */
     REACH_OWN,   /* both its own, where they exist */
     REACH_MAKE,  /* both its own, made if missing */
-    REACH_STORE, /* as REACH_OWN; but a 2 MB page that no other entry points to stays one, and may be written
-                    to */
+    REACH_STORE, /* as REACH_OWN; but a 2 MB page that is the caller's alone (huge_sole) stays one, and may be
+                    written to: the VMA permits it */
     REACH_HUGE,  /* the middle table its own, made if missing; what is found is its entry */
 };
 /* Tables on their way in and out: spare ones, and those that were replaced. */

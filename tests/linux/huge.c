@@ -62,6 +62,56 @@ static int grandchildren(char *m) {
     return st || bad;
 }
 
+/* The rule of who may store: one side has split a 2 MB page, the other has it in one piece; a part of it is
+ * somebody else's. `splits` and `stores` are 0 for the parent, 1 for the child, 2 for a child of that. */
+struct turns {
+    volatile int turn, bad;
+};
+static void wait_for(struct turns *t, int turn) {
+    while (t->turn != turn)
+        usleep(1000);
+}
+static int stays_apart(char *m, int splits, int stores, int last) {
+    struct turns *t = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    int me = 0;
+    pid_t p[3] = {0};
+    fill(m, 2, 1);
+    while (me < last && !(p[me + 1] = fork()))
+        me++;
+    if (me == splits)
+        m[9 * 4096 + 7] = 99, t->turn = 1;
+    wait_for(t, 1);
+    if (me == stores) {
+        for (int i = 0; i < 512; i++)
+            m[i * 4096 + 70] = 55;
+        t->turn = 2;
+    }
+    wait_for(t, 2);
+    for (int i = 0; i < 512; i++)
+        if (m[i * 4096 + 70] != (me == stores ? 55 : 0) ||
+            m[i * 4096 + 7] != (me == splits && i == 9 ? 99 : 0) ||
+            *(unsigned *)(m + i * 4096) != (unsigned)(i * 7 + 2))
+            t->bad = 1;
+    if (me < last)
+        waitpid(p[me + 1], NULL, 0);
+    if (me)
+        _exit(0);
+    int good = !t->bad;
+    munmap((void *)t, 4096);
+    madvise(m, HUGE, MADV_DONTNEED);
+    return good;
+}
+static int poked_read_only(char *m) { /* a debugger's store makes nothing writable */
+    char c = 5;
+    int fd = open("/proc/self/mem", O_RDWR);
+    mprotect(m, HUGE, PROT_READ);
+    int good = !m[0] && pwrite(fd, &c, 1, (long)m + 4097) == 1 && m[4097] == 5;
+    close(fd);
+    good &= syscall(SYS_clock_gettime, CLOCK_REALTIME, m + 8192) == -1 && errno == EFAULT && !m[8192];
+    mprotect(m, HUGE, PROT_READ | PROT_WRITE);
+    return good;
+}
+
 static int left_out(char *m) { return *(unsigned *)(m + 3 * HUGE + 8192) != 1538 * 7 + 9u; }
 
 int main(void) {
@@ -111,6 +161,15 @@ int main(void) {
     munmap(m, 4 * HUGE);
     munmap(to, 5 * HUGE);
     OK(huge() == before, "nothing is left");
+
+    m = region(1);
+    OK(stays_apart(m, 1, 0, 1), "a child splits, the parent stores");
+    OK(stays_apart(m, 0, 1, 1), "the parent splits, a child stores");
+    OK(stays_apart(m, 2, 0, 2) && stays_apart(m, 2, 1, 2) && stays_apart(m, 0, 2, 2) &&
+           stays_apart(m, 1, 2, 2),
+       "and with three generations");
+    OK(poked_read_only(m), "a store by /proc/self/mem into one that is read-only leaves it so");
+    munmap(m, HUGE);
 
     m = region(2);
     madvise(m, 2 * HUGE, MADV_NOHUGEPAGE);

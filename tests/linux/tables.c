@@ -78,13 +78,20 @@ static void do_fork(int steps) {
     }
     if (p < 0)
         return;
-    unsigned n = rnd(6); /* side by side for a while */
-    while (n--) {
-        unsigned i = rnd(SLOTS);
-        *slot(i) = model[i] = rnd(256);
-    }
     int st;
-    waitpid(p, &st, 0);
+    unsigned long program = state; /* what follows takes as long as the child does */
+    /* Side by side: it stores and looks too, until the child's end. */
+    for (unsigned n = rnd(6), at_end = 0; !at_end;) {
+        for (unsigned k = 0; k < n; k++) {
+            unsigned i = rnd(SLOTS);
+            *slot(i) = model[i] = rnd(256);
+        }
+        usleep(2000);
+        at_end = waitpid(p, &st, WNOHANG) == p;
+        for (unsigned i = 0; i < SLOTS; i++)
+            verify(i);
+    }
+    state = program;
     if (st)
         wrong(WIFSIGNALED(st) ? strsignal(WTERMSIG(st)) : "a child found something", 0);
 }
@@ -114,6 +121,8 @@ static void step(int steps) {
         if (mmap(at, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) !=
             at)
             wrong("mmap", 0);
+        if (seed_of_run % 2 && rnd(3)) /* else there are soon no superpages any more */
+            madvise(at, len, MADV_HUGEPAGE);
         forget(at, at + len);
         break;
     case 7:
