@@ -27,6 +27,16 @@ void futex_init(void) {
     }
 }
 
+/* A file's name in a key: not its address, for a waiter may outlast its file, and another would have that
+ * address then. It is no address of an mm either. */
+static u64 mapping_number(struct address_space *m) {
+    static u64 last;
+    u64 none = 0;
+    if (!READ_ONCE(m->number))
+        __atomic_compare_exchange_n(&m->number, &none, __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED), false,
+                                    __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+    return READ_ONCE(m->number);
+}
 int futex_get_key(u64 uaddr, bool shared, struct futex_key *k) {
     if (uaddr & 3)
         return -EINVAL;
@@ -40,12 +50,13 @@ int futex_get_key(u64 uaddr, bool shared, struct futex_key *k) {
     struct vm_area *v = find_vma(mm, uaddr);
     int r = v && v->start <= uaddr ? 0 : -EFAULT;
     if (!r && (v->flags & VM_SHARED) && v->file)
-        *k = (struct futex_key){(u64)v->file->mapping, (v->pgoff << PAGE_SHIFT) + uaddr - v->start};
+        *k =
+            (struct futex_key){mapping_number(v->file->mapping), (v->pgoff << PAGE_SHIFT) + uaddr - v->start};
     up_read(&mm->mmap_lock);
     return r;
 }
 static struct bucket *bucket_of(const struct futex_key *k) {
-    u64 h = (k->object >> 4) * 0x9e3779b97f4a7c15UL + (k->offset >> 2) * 0xc2b2ae3d27d4eb4fUL;
+    u64 h = k->object * 0x9e3779b97f4a7c15UL + (k->offset >> 2) * 0xc2b2ae3d27d4eb4fUL;
     return &buckets[(h >> 40) % NR_BUCKETS];
 }
 
@@ -239,7 +250,7 @@ again:
               : op == 2 ? old | oparg
               : op == 3 ? old & ~oparg
                         : old ^ oparg;
-    r = __cmpxchg_user((u32 *)u2, old, new, &seen);
+    r = cmpxchg_user(u2, old, new, &seen);
     if (r || seen != old) {
         unlock_two(b1, b2);
         if (r && handle_mm_fault(current->mm, u2, VM_WRITE))
@@ -326,7 +337,7 @@ static void owner_died(u64 uaddr, pid_t tid, bool pi) {
             return;
         if (handle_mm_fault(current->mm, uaddr, VM_WRITE))
             return;
-    } while (__cmpxchg_user((u32 *)uaddr, v, (v & FUTEX_WAITERS) | FUTEX_OWNER_DIED, &seen) || seen != v);
+    } while (cmpxchg_user(uaddr, v, (v & FUTEX_WAITERS) | FUTEX_OWNER_DIED, &seen) || seen != v);
     if ((v & FUTEX_WAITERS) && !pi) {
         futex_wake_addr(uaddr, 1, true);
         futex_wake_addr(uaddr, 1, false);

@@ -84,7 +84,7 @@ static long try_lock(struct pi_waiter *w, u64 uaddr, u32 v, struct task_struct *
         owner = next->task;
     if (!next && !(v & FUTEX_TID_MASK)) { /* free */
         u32 new = tid | (v & FUTEX_OWNER_DIED) | (best_waiter(&w->key) ? FUTEX_WAITERS : 0);
-        if (__cmpxchg_user((u32 *)uaddr, v, new, &seen))
+        if (cmpxchg_user(uaddr, v, new, &seen))
             return -EFAULT;
         return seen == v ? 0 : -EAGAIN;
     }
@@ -95,7 +95,7 @@ static long try_lock(struct pi_waiter *w, u64 uaddr, u32 v, struct task_struct *
     for (struct task_struct *t = owner; t; t = waits_for(t))
         if (t == current)
             return -EDEADLK;
-    if (__cmpxchg_user((u32 *)uaddr, v, v | FUTEX_WAITERS, &seen))
+    if (cmpxchg_user(uaddr, v, v | FUTEX_WAITERS, &seen))
         return -EFAULT;
     if (seen != v)
         return -EAGAIN;
@@ -120,7 +120,7 @@ static long take_from_the_dead(u64 uaddr, struct pi_waiter *w) {
             return -EFAULT;
         spin_lock(&pi_lock);
         u32 new = current->vpid | FUTEX_OWNER_DIED | (best_waiter(&w->key) ? FUTEX_WAITERS : 0);
-        long r = __cmpxchg_user((u32 *)uaddr, v, new, &seen);
+        long r = cmpxchg_user(uaddr, v, new, &seen);
         spin_unlock(&pi_lock);
         if (!r && seen == v)
             return 0;
@@ -204,7 +204,7 @@ long futex_unlock_pi(u64 uaddr, bool shared) {
         u32 new = w ? (u32)w->task->vpid : 0;
         list_for_each_entry(o, &waiters, link) if (o != w && o->state == WAITS &&
                                                    futex_same(&o->key, &k)) new |= FUTEX_WAITERS;
-        r = __cmpxchg_user((u32 *)uaddr, v, new, &seen) ? -EFAULT : seen != v ? -EAGAIN : 1;
+        r = cmpxchg_user(uaddr, v, new, &seen) ? -EFAULT : seen != v ? -EAGAIN : 1;
         if (r == 1 && w)
             hand_over(w, HANDED_OVER);
         spin_unlock(&pi_lock);

@@ -284,7 +284,7 @@ int handle_mm_fault(struct mm_struct *mm, u64 va, u32 access) {
     current->min_flt++;
     if (va >= TASK_SIZE)
         return -EFAULT;
-    while (unlikely((r = fault_once(mm, va, access)) == -EAGAIN))
+    while (unlikely((r = fault_once(mm, va, access)) == -EAGAIN) && !fatal_signal_pending(current))
         ;
     TRACE(fault, va, access, r);
     return r;
@@ -339,25 +339,36 @@ void page_mkclean(struct address_space *m, struct page *p) {
 
 size_t access_process_vm(struct mm_struct *mm, u64 va, void *buf, size_t n, bool write) {
     size_t done = 0;
+    n = user_room(va, n);
     while (done < n) {
-        size_t len = copy_mapped(mm, va + done, (u8 *)buf + done, n - done, write);
-        done += len;
-        if (!len && handle_mm_fault(mm, va + done, write ? VM_WRITE : VM_READ))
+        u64 len = min(n - done, in_page(va + done));
+        u8 *b = (u8 *)buf + done;
+        spin_lock(&mm->page_table_lock);
+        void *at = user_linear(mm, va + done, write ? PTE_W : PTE_R);
+        if (at)
+            memcpy(write ? at : b, write ? b : at, len);
+        spin_unlock(&mm->page_table_lock);
+        if (at)
+            done += len;
+        else if (handle_mm_fault(mm, va + done, write ? VM_WRITE : VM_READ))
             break;
     }
     return done;
 }
 
 /* A piece of one page in a private mapping that may not be written. mmap_lock is held from the fault to the
- * store: no fork comes between that would share the page. */
+ * store: no fork comes between that would share the page. 2 MB are split first: the program gets no right to
+ * store. */
 static int force_write(struct mm_struct *mm, u64 va, const void *buf, size_t len) {
     int r;
     do {
         down_read(&mm->mmap_lock);
         struct vm_area *v = find_vma(mm, va);
         u64 page = ALIGN_DOWN(va, PAGE_SIZE);
-        r = !v || v->start > page || (v->flags & VM_SHARED) ? -EFAULT : fault_page(v, page, VM_WRITE);
-        struct page *p = r ? NULL : follow_page(mm, va, PTE_V);
+        r = !v || v->start > page || (v->flags & VM_SHARED) ? -EFAULT : 0;
+        if (!r)
+            r = fault_page(v, page, VM_WRITE);
+        struct page *p = r ? NULL : follow_page(mm, va);
         if (p && (p->mapping || p == zero_page ||
                   (v->special && p == v->special[(page - v->start) >> PAGE_SHIFT])))
             r = -EAGAIN; /* not yet a copy */
@@ -373,10 +384,11 @@ static int force_write(struct mm_struct *mm, u64 va, const void *buf, size_t len
 }
 size_t poke_process_vm(struct mm_struct *mm, u64 va, const void *buf, size_t n) {
     size_t done = 0;
+    n = user_room(va, n);
     while (done < n) {
-        u64 len = min(n - done, PAGE_SIZE - ((va + done) & (PAGE_SIZE - 1)));
+        u64 len = min(n - done, in_page(va + done));
         if (access_process_vm(mm, va + done, (void *)((u8 *)buf + done), len, true) != len &&
-            (va + done >= TASK_SIZE || force_write(mm, va + done, (u8 *)buf + done, len)))
+            force_write(mm, va + done, (u8 *)buf + done, len))
             break;
         done += len;
     }

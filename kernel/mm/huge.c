@@ -81,7 +81,7 @@ bool huge_wanted(struct vm_area *v, u64 va) {
     if (likely(thp_mode < THP_ALWAYS && !(v->flags & VM_HUGEPAGE)))
         return false;
     if (thp_mode == THP_NEVER || (v->flags & (VM_SHARED | VM_GROWSDOWN | VM_NOHUGEPAGE)) ||
-        start < v->start || v->end < start + HUGE_SIZE)
+        !(v->flags & (VM_READ | VM_WRITE)) || start < v->start || v->end < start + HUGE_SIZE)
         return false;
     u32 there;
     pte_peek(v->mm, va, &there);

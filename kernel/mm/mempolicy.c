@@ -124,7 +124,7 @@ static long node_at(u64 addr) {
     while (!p) {
         if (handle_mm_fault(current->mm, addr, VM_READ))
             return -EFAULT;
-        p = follow_page(current->mm, addr, PTE_V);
+        p = follow_page(current->mm, addr);
     }
     long node = p->node;
     put_page(p);
@@ -197,15 +197,16 @@ static long set_range(struct mm_struct *mm, u64 start, u64 end, struct mempolicy
 }
 long sys_mbind(u64 start, u64 len, u64 mode, u64 mask, u64 maxnode, u64 flags) {
     struct mm_struct *mm = current->mm;
-    u64 end = start + ALIGN_UP(len, PAGE_SIZE), at = start;
+    u64 end, at = start;
     struct mempolicy *p = make_policy(mode, mask, maxnode);
     if (IS_ERR(p))
         return PTR_ERR(p);
-    long r = flags & ~7UL                                           ? -EINVAL
-             : (flags & MPOL_MF_MOVE_ALL) && !capable(CAP_SYS_NICE) ? -EPERM
-             : (start & (PAGE_SIZE - 1)) || end < start             ? -EINVAL
-             : end > TASK_SIZE                                      ? -EFAULT
-                                                                    : 0;
+    long r = user_pages(start, len, &end);
+    r = flags & ~7UL                                           ? -EINVAL
+        : (flags & MPOL_MF_MOVE_ALL) && !capable(CAP_SYS_NICE) ? -EPERM
+        : (start & (PAGE_SIZE - 1))                            ? -EINVAL
+        : r == -ENOMEM                                         ? -EFAULT
+                                                               : r;
     if (r || start == end)
         goto put;
     if (down_write_killable(&mm->mmap_lock)) {

@@ -55,19 +55,17 @@ static long mark(struct mm_struct *mm, u64 start, u64 end, bool lock) {
 }
 static long do_mlock(u64 start, u64 len, bool lock, bool now) {
     struct mm_struct *mm = current->mm;
-    u64 end = ALIGN_UP(start + len, PAGE_SIZE);
-    start = ALIGN_DOWN(start, PAGE_SIZE);
+    u64 skew = start & (PAGE_SIZE - 1), end;
     if (lock && !may_lock())
         return -EPERM;
-    if (end < start)
-        return -EINVAL;
-    if (end > TASK_SIZE)
-        return -ENOMEM;
+    long r = len + skew < len ? -EINVAL : user_pages(start -= skew, len + skew, &end);
+    if (r)
+        return r;
     if (start == end)
         return 0;
     if (down_write_killable(&mm->mmap_lock))
         return -EINTR;
-    long r = mark(mm, start, end, lock);
+    r = mark(mm, start, end, lock);
     up_write(&mm->mmap_lock);
     return r || !now ? r : populate(mm, start, end);
 }

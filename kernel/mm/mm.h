@@ -134,6 +134,7 @@ struct address_space {
     s32 wb_error;            /* the last one that failed; */
     u32 wb_errors;           /* how many did: an open file knows how many it has been told of */
     u64 ahead;               /* the page after the last that was read ahead; a hint */
+    u64 number;              /* of all that there have been: what a shared futex is named by; 0: not yet */
 };
 void address_space_init(struct address_space *m, struct inode *host, const struct address_space_ops *ops);
 /* A referenced page or NULL. */
@@ -276,14 +277,16 @@ void unmap_mapping_pages(struct address_space *m, u64 first);
 void unmap_mapping_page(struct address_space *m, struct page *p);
 
 extern struct page *zero_page; /* what a load of untouched memory finds */
-/* 0 served; -EFAULT no mapping, -EACCES wrong permission, -ENOMEM, -EIO past the file's end. `access` is
- * one of VM_READ, VM_WRITE, VM_EXEC. Caller holds nothing; may sleep. */
+/* 0 served; -EFAULT no mapping, -EACCES wrong permission, -ENOMEM, -EIO past the file's end, -EAGAIN: the
+ * task is to die before it was. `access` is one of VM_READ, VM_WRITE, VM_EXEC. Caller holds nothing; may
+ * sleep. */
 int handle_mm_fault(struct mm_struct *mm, u64 va, u32 access);
 /* Fork, after copy_page_tables: parent and child will both store to the page of their stack pointer, and at
  * once. The child gets a copy of it here, the parent keeps it: two faults less. Does nothing where that
  * cannot be. Caller holds src's mmap_lock for writing. */
 void copy_stack_page(struct mm_struct *dst, struct mm_struct *src, u64 sp);
-/* Read or write another address space's memory (for /proc/PID/cmdline). Bytes done. */
+/* Read or write an address space's memory, whose ever it is, as far as its program may. Any address is
+ * allowed: what is not the user half's is not there. Bytes done. May sleep. */
 size_t access_process_vm(struct mm_struct *mm, u64 va, void *buf, size_t n, bool write);
 /* For a debugger: write it even where the program itself may not, if the mapping is private: the page becomes
  * its own. Bytes done. What runs there sees it. */
@@ -304,14 +307,9 @@ static inline int set_user_pte(struct mm_struct *mm, u64 va, pte_t pte, pte_t ex
 }
 /* Map 2 MB by one entry. 0, -ENOMEM, or -EAGAIN: something is mapped there. Caller holds mmap_lock. */
 int set_huge_pte(struct mm_struct *mm, u64 va, pte_t pte);
-/* Copy from va to buf, or (write) from buf to va, as far as the page of va goes: how many bytes; 0: the
- * program itself could not load or store there now without a fault. page_table_lock is held meanwhile, so
- * that no fork shares the page and no copy takes its place between the look and the store. Any context that
- * may take it. */
-size_t copy_mapped(struct mm_struct *mm, u64 va, void *buf, size_t n, bool write);
-/* The page that is mapped at va and may be read (PTE_R; PTE_V: somehow), counted; or NULL. Nothing may be
- * stored to it by what this says. Any context that may take page_table_lock. */
-struct page *follow_page(struct mm_struct *mm, u64 va, pte_t need);
+/* The page that is mapped at va, counted, whoever may access it; or NULL. Any address is allowed. Any context
+ * that may take page_table_lock. */
+struct page *follow_page(struct mm_struct *mm, u64 va);
 /* huge.c. Should a fault at va, where nothing is mapped, map 2 MB? And do it: 0, -EAGAIN: look again,
  * -ENOMEM: small pages are to serve. Caller holds mmap_lock. */
 bool huge_wanted(struct vm_area *v, u64 va);
@@ -351,6 +349,16 @@ pte_t vma_pte_flags(u32 vm_flags);
 void young_init(void);
 void flush_tlb_range(struct mm_struct *mm, u64 start, u64 end);
 
+/* --- user addresses --- What a program gives as an address is a u64 that nobody trusts, until one of these
+ * has been asked. Below them the lookups (user_root in pgtable.h) stay in the user half whatever they get. */
+/* Are the n bytes at va all in the user half? */
+static inline bool access_ok(u64 va, u64 n) { return n <= TASK_SIZE && va <= TASK_SIZE - n; }
+/* How many of the n bytes at va are, from the first on. */
+static inline u64 user_room(u64 va, u64 n) { return va < TASK_SIZE ? min(n, TASK_SIZE - va) : 0; }
+/* The pages that the len bytes at start, which is the beginning of one, lie in: up to *end. 0; -EINVAL: they
+ * wrap around; -ENOMEM: they leave the user half. */
+int user_pages(u64 start, u64 len, u64 *end);
+
 /* --- user memory --- Any address is allowed: a bad one is -EFAULT. May sleep, unless page faults are
  * disabled, when a page that is not mapped is -EFAULT too. */
 /* riscv/uaccess.S, for uaccess.c: by user addresses, and between kernel addresses. */
@@ -369,7 +377,9 @@ long raw_strncpy_from_user(char *dst, u64 src, u64 n);
  * do not know is zero: 0, -E2BIG, -EFAULT. */
 long copy_struct_from_user(void *dst, u64 known, u64 src, u64 size);
 long __cmpxchg_user(u32 *p, u32 old, u32 new, u32 *seen);
-static inline bool access_ok(u64 va, u64 n) { return n <= TASK_SIZE && va <= TASK_SIZE - n; }
+/* If the word at va is `old` it becomes `new`, in one step; *seen is what it was. 0, or -EFAULT. Where the
+ * caller may not sleep, "touch it and come again". */
+long cmpxchg_user(u64 va, u32 old, u32 new, u32 *seen);
 int copy_from_user(void *dst, u64 src, u64 n);
 int copy_to_user(u64 dst, const void *src, u64 n);
 int clear_user(u64 dst, u64 n);

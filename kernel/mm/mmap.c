@@ -86,21 +86,27 @@ static void tree_erase(struct mm_struct *mm, struct vm_area *v) {
         mm->cached = NULL;
 }
 
+/* Truncation looks at a file's VMAs under i_mmap_lock alone: a change of what they map, and of which there
+ * are, is one step under that lock, and so is the move of their pages. */
+static void lock_mapping(struct vm_area *v) {
+    if (v->file)
+        mutex_lock(&v->file->mapping->i_mmap_lock);
+}
+static void unlock_mapping(struct vm_area *v) {
+    if (v->file)
+        mutex_unlock(&v->file->mapping->i_mmap_lock);
+}
 static void link_mapping(struct vm_area *v) {
-    if (!v->file)
-        return;
-    struct address_space *m = v->file->mapping;
-    mutex_lock(&m->i_mmap_lock);
-    list_add_tail(&v->map_link, &m->i_mmap);
-    mutex_unlock(&m->i_mmap_lock);
+    lock_mapping(v);
+    if (v->file)
+        list_add_tail(&v->map_link, &v->file->mapping->i_mmap);
+    unlock_mapping(v);
 }
 static void unlink_mapping(struct vm_area *v) {
-    if (!v->file)
-        return;
-    struct address_space *m = v->file->mapping;
-    mutex_lock(&m->i_mmap_lock);
-    list_del(&v->map_link);
-    mutex_unlock(&m->i_mmap_lock);
+    lock_mapping(v);
+    if (v->file)
+        list_del(&v->map_link);
+    unlock_mapping(v);
 }
 
 static struct vm_area *vma_alloc(struct mm_struct *mm, u64 start, u64 end, u32 flags) {
@@ -128,9 +134,13 @@ static int split_vma(struct vm_area *v, u64 addr) {
     n->pgoff = v->pgoff + ((addr - v->start) >> PAGE_SHIFT);
     n->policy = get_mempolicy(v->policy);
     n->special = v->special ? v->special + ((addr - v->start) >> PAGE_SHIFT) : NULL;
+    lock_mapping(v);
     v->end = addr;
+    TEST_POINT("vma-split");
+    if (n->file)
+        list_add_tail(&n->map_link, &n->file->mapping->i_mmap);
+    unlock_mapping(v);
     tree_insert(v->mm, n);
-    link_mapping(n);
     return 0;
 }
 
@@ -149,16 +159,19 @@ int split_range(struct mm_struct *mm, u64 start, u64 end) {
 }
 
 static bool can_merge(struct vm_area *a, struct vm_area *b) {
-    return a->end == b->start && a->flags == b->flags && a->file == b->file && !a->special && !b->special &&
-           same_mempolicy(a->policy, b->policy) && !(a->flags & VM_GROWSDOWN) &&
+    return a->end == b->start && a->flags == b->flags && a->file == b->file &&
+           same_mempolicy(a->policy, b->policy) && !(a->flags & (VM_GROWSDOWN | VM_SPECIAL)) &&
            (!a->file || a->pgoff + ((a->end - a->start) >> PAGE_SHIFT) == b->pgoff);
 }
 
 /* Join b to a, which it follows. */
 static void merge(struct mm_struct *mm, struct vm_area *a, struct vm_area *b) {
-    unlink_mapping(b);
     tree_erase(mm, b);
+    lock_mapping(b);
+    if (b->file)
+        list_del(&b->map_link);
     a->end = b->end;
+    unlock_mapping(b);
     vma_free(b);
 }
 /* Join v with its neighbours where they are alike. What is left of it: v or the one before. */
@@ -195,11 +208,12 @@ static int munmap_locked(struct mm_struct *mm, u64 start, u64 end) {
 }
 
 int do_munmap(struct mm_struct *mm, u64 addr, u64 len) {
-    if ((addr & (PAGE_SIZE - 1)) || !len || len > TASK_SIZE || addr > TASK_SIZE - len)
+    u64 end;
+    if ((addr & (PAGE_SIZE - 1)) || !len || user_pages(addr, len, &end))
         return -EINVAL;
     if (down_write_killable(&mm->mmap_lock))
         return -EINTR;
-    int r = munmap_locked(mm, addr, addr + ALIGN_UP(len, PAGE_SIZE));
+    int r = munmap_locked(mm, addr, end);
     up_write(&mm->mmap_lock);
     return r;
 }
@@ -242,10 +256,17 @@ static u32 prot_flags(u32 prot) {
            (prot & PROT_EXEC ? VM_EXEC : 0);
 }
 
+static bool is_free(struct mm_struct *mm, u64 start, u64 end) {
+    struct vm_area *v = find_vma(mm, start);
+    return !v || v->start >= end;
+}
+
 /* Link a new VMA over [start, end), which is free. Takes the file's reference over. */
 static int add_vma(struct mm_struct *mm, u64 start, u64 end, u32 flags, struct file *file, u64 pgoff,
                    struct mempolicy *policy) {
     u64 pages = (end - start) >> PAGE_SHIFT, limit = rlimit(RLIMIT_AS);
+    DEBUG_ON(start >= end || end > TASK_SIZE || ((start | end) & (PAGE_SIZE - 1)) ||
+             !is_free(mm, start, end));
     if (mm->map_count >= MAX_MAP_COUNT ||
         (limit != RLIM_INFINITY && mm->total_vm + pages > limit >> PAGE_SHIFT))
         return -ENOMEM;
@@ -322,8 +343,7 @@ long do_mmap(struct mm_struct *mm, struct file *file, u64 addr, u64 len, u32 pro
         r = addr < MMAP_MIN ? -EPERM : 0;
         if (r)
             goto unlock;
-        struct vm_area *v = find_vma(mm, addr);
-        if ((flags & MAP_FIXED_NOREPLACE) && v && v->start < addr + len) {
+        if ((flags & MAP_FIXED_NOREPLACE) && !is_free(mm, addr, addr + len)) {
             r = -EEXIST;
             goto unlock;
         }
@@ -331,8 +351,7 @@ long do_mmap(struct mm_struct *mm, struct file *file, u64 addr, u64 len, u32 pro
             goto unlock;
     } else {
         addr = ALIGN_UP(addr, PAGE_SIZE);
-        struct vm_area *v = addr >= MMAP_MIN && addr <= MMAP_TOP - len ? find_vma(mm, addr) : NULL;
-        if (addr < MMAP_MIN || addr > MMAP_TOP - len || (v && v->start < addr + len))
+        if (addr < MMAP_MIN || len > MMAP_TOP || addr > MMAP_TOP - len || !is_free(mm, addr, addr + len))
             addr = find_gap(mm, len);
         if ((r = (long)addr) < 0)
             goto unlock;
@@ -353,9 +372,11 @@ put:
 }
 
 int insert_special(struct mm_struct *mm, u64 addr, u32 flags, struct page **pages, u64 n) {
+    if (!is_free(mm, addr, addr + n * PAGE_SIZE))
+        return -EEXIST;
     int r = add_vma(mm, addr, addr + n * PAGE_SIZE, flags | VM_SPECIAL, NULL, 0, NULL);
     if (!r)
-        find_vma(mm, addr)->special = pages;
+        find_vma(mm, addr)->special = pages; /* the new one: such VMAs are not joined with others */
     return r;
 }
 
@@ -430,14 +451,14 @@ long sys_munmap(u64 addr, u64 len) { return do_munmap(current->mm, addr, len); }
 
 long sys_mprotect(u64 start, u64 len, u64 prot) {
     struct mm_struct *mm = current->mm;
-    u64 end = start + ALIGN_UP(len, PAGE_SIZE), at = start;
+    u64 end, at = start;
     bool down = prot & PROT_GROWSDOWN; /* from where the stack now begins */
     prot &= ~(u64)PROT_GROWSDOWN;
     if ((start & (PAGE_SIZE - 1)) || (prot & ~7UL))
         return -EINVAL;
     if (!len)
         return 0;
-    if (end > TASK_SIZE || end <= start)
+    if (user_pages(start, len, &end))
         return -ENOMEM;
     if (down_write_killable(&mm->mmap_lock))
         return -EINTR;
@@ -473,8 +494,8 @@ long sys_mprotect(u64 start, u64 len, u64 prot) {
 
 long sys_mremap(u64 old, u64 old_len, u64 new_len, u64 flags, u64 new_addr) {
     struct mm_struct *mm = current->mm;
-    if ((flags & ~3UL) || (old & (PAGE_SIZE - 1)) || !new_len || new_len > TASK_SIZE || old_len > TASK_SIZE ||
-        old > TASK_SIZE - old_len)
+    if ((flags & ~3UL) || (old & (PAGE_SIZE - 1)) || !new_len || new_len > TASK_SIZE ||
+        !access_ok(old, old_len))
         return -EINVAL;
     old_len = ALIGN_UP(old_len, PAGE_SIZE);
     new_len = ALIGN_UP(new_len, PAGE_SIZE);
@@ -486,7 +507,7 @@ long sys_mremap(u64 old, u64 old_len, u64 new_len, u64 flags, u64 new_addr) {
         return -EINTR;
     long r = -EFAULT;
     struct vm_area *v = find_vma(mm, old), *n;
-    if (!v || v->start > old || !old_len || v->end < old + old_len)
+    if (!v || v->start > old || !old_len || v->end < old + old_len || (v->flags & VM_SPECIAL))
         goto out;
     if (!(flags & MREMAP_FIXED)) {
         if (new_len <= old_len) {
@@ -525,8 +546,12 @@ long sys_mremap(u64 old, u64 old_len, u64 new_len, u64 flags, u64 new_addr) {
         goto out;
     }
     u64 moved = min(old_len, new_len);
-    if ((r = move_page_tables(mm, old, new_addr, moved))) {
+    v = find_vma(mm, old);
+    lock_mapping(v);
+    if ((r = move_page_tables(mm, old, new_addr, moved)))
         move_page_tables(mm, new_addr, old, moved);
+    unlock_mapping(v);
+    if (r) {
         munmap_locked(mm, new_addr, new_addr + new_len);
         goto out;
     }
@@ -539,9 +564,9 @@ out:
 
 long sys_madvise(u64 start, u64 len, u64 advice) {
     struct mm_struct *mm = current->mm;
-    u64 end = start + ALIGN_UP(len, PAGE_SIZE), at = start;
+    u64 end, at = start;
     u32 set = 0, clear = 0;
-    if ((start & (PAGE_SIZE - 1)) || end < start || end > TASK_SIZE)
+    if ((start & (PAGE_SIZE - 1)) || user_pages(start, len, &end))
         return -EINVAL;
     switch (advice) {
     case MADV_NORMAL:
@@ -585,8 +610,9 @@ long sys_madvise(u64 start, u64 len, u64 advice) {
         if (v->start > at)
             r = -ENOMEM; /* a hole: the rest is done all the same */
         at = v->end;
-        if ((set & VM_WIPEONFORK) && (v->file || (v->flags & VM_SHARED))) {
-            r = -EINVAL;
+        if (((set & VM_WIPEONFORK) && (v->file || (v->flags & VM_SHARED))) ||
+            ((v->flags & VM_SPECIAL) && (clear || (set & ~VM_DONTFORK)))) {
+            r = -EINVAL; /* special pages may go with this mm: whether a child has them is not its to say */
             break;
         }
         v->flags = (v->flags | set) & ~clear;
@@ -613,10 +639,10 @@ out:
 
 long sys_msync(u64 start, u64 len, u64 flags) {
     struct mm_struct *mm = current->mm;
-    u64 end = start + ALIGN_UP(len, PAGE_SIZE), at = start;
+    u64 end, at = start;
     if ((start & (PAGE_SIZE - 1)) || (flags & ~7UL) || ((flags & MS_ASYNC) && (flags & MS_SYNC)))
         return -EINVAL;
-    if (end < start || end > TASK_SIZE)
+    if (user_pages(start, len, &end))
         return -ENOMEM;
     while (at < end) {
         struct file *f = NULL;

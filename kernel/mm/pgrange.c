@@ -27,7 +27,7 @@ static void count_table(struct page *t, int level, s64 *pages, s64 *files) {
 }
 /* Does one entry map the 2 MB around va? page_table_lock held. */
 static bool huge_at(struct mm_struct *mm, u64 va) {
-    pte_t mid = mm->pgd[va_index(va, 2)];
+    pte_t mid = *user_root(mm, va);
     return mid && is_huge(next_table(mid)[va_index(va, 1)]);
 }
 
@@ -62,7 +62,7 @@ static void count_range(struct mm_struct *mm, u64 start, u64 end, s64 *pages, s6
     spin_lock(&mm->page_table_lock);
     for (u64 va = start; va < end;) {
         pte_t *e = pte_lookup(mm, va);
-        u64 next = table_end(va, mm->pgd[va_index(va, 2)] ? 0 : 1, end);
+        u64 next = table_end(va, *user_root(mm, va) ? 0 : 1, end);
         if (huge_at(mm, va))
             *pages += PTRS_PER_TABLE;
         for (; e && va < next; va += PAGE_SIZE, e++)
@@ -99,7 +99,7 @@ static u64 fork_mid(struct mm_struct *dst, struct mm_struct *src, struct vm_area
     u64 mid_end = table_end(va, 1, TASK_SIZE), end = min(v->end, mid_end), next = mid_end;
     spin_lock(&src->page_table_lock);
     spin_lock(&dst->page_table_lock);
-    pte_t *s2 = &src->pgd[va_index(va, 2)], *d2 = &dst->pgd[va_index(va, 2)];
+    pte_t *s2 = user_root(src, va), *d2 = user_root(dst, va);
     if (!*s2)
         goto unlock;
     bool mid_shared = is_shared(*s2);
@@ -231,7 +231,7 @@ static u64 zap_leaf(struct gather *g, struct page *leaf, u64 va, u64 stop) {
  * owned first, as far as *want says. */
 static bool zap_step(struct mm_struct *mm, struct gather *g, u64 *va, u64 end, bool exiting,
                      enum reach *want) {
-    pte_t *s2 = &mm->pgd[va_index(*va, 2)];
+    pte_t *s2 = user_root(mm, *va);
     u64 at = *va, mid_next = table_end(at, 1, end), next = table_end(at, 0, end);
     if (!*s2) {
         *va = mid_next;
@@ -345,7 +345,7 @@ static int own_path(struct mm_struct *mm, u64 va, enum reach want) {
     struct table_path p = {0};
     pte_t *leaf;
     spin_lock(&mm->page_table_lock);
-    pte_t e = mm->pgd[va_index(va, 2)];
+    pte_t e = *user_root(mm, va);
     if (e && !(e & PTE_SHARED))
         e = next_table(e)[va_index(va, 1)];
     spin_unlock(&mm->page_table_lock);
@@ -379,7 +379,7 @@ int zap_prepare(struct mm_struct *mm, u64 start, u64 end) {
 int own_page_range(struct mm_struct *mm, u64 start, u64 end) {
     int r = 0;
     for (u64 va = start; va < end && !r;) {
-        bool there = READ_ONCE(mm->pgd[va_index(va, 2)]);
+        bool there = READ_ONCE(*user_root(mm, va));
         if (there)
             r = own_path(mm, va, REACH_OWN);
         va = table_end(va, there ? 0 : 1, end);
@@ -392,12 +392,10 @@ int own_page_range(struct mm_struct *mm, u64 start, u64 end) {
 void protect_page_range(struct vm_area *v, u64 start, u64 end) {
     //@sol sv39 protect-page-range
     pte_t flags = vma_pte_flags(v->flags) & ~(PTE_W | PTE_D);
-    if (!(v->flags & (VM_READ | VM_WRITE | VM_EXEC)))
-        flags = PTE_U | PTE_A; /* PROT_NONE: not valid, the page kept */
     u64 next;
     spin_lock(&v->mm->page_table_lock);
     for (u64 va = start; va < end; va = next) {
-        next = table_end(va, v->mm->pgd[va_index(va, 2)] ? 0 : 1, end);
+        next = table_end(va, *user_root(v->mm, va) ? 0 : 1, end);
         pte_t *p = pte_lookup(v->mm, va);
         for (u64 at = va; p && at < next; at += PAGE_SIZE, p++)
             if (*p)
@@ -417,6 +415,7 @@ static pte_t take_pte(struct mm_struct *mm, u64 va) {
         virt_to_page(p)->inuse--;
     }
     spin_unlock(&mm->page_table_lock);
+    TEST_POINT("pte-taken");
     return e;
 }
 /* The page of va, to another that is allocated as v's policy says; it stays if something else uses it. False:
@@ -448,8 +447,8 @@ int migrate_page_range(struct vm_area *v, u32 nodes, bool move) {
         return r;
     for (u64 va = v->start; va < v->end; va += PAGE_SIZE) {
         u32 there;
-        struct page *p = follow_page(mm, va, PTE_V);
-        if (!p) {                                    /* nothing is there, or nobody may look: then it stays */
+        struct page *p = follow_page(mm, va);
+        if (!p) {                                    /* nothing is there */
             if (!pte_peek(mm, va, &there) && !there) /* and there is no table */
                 va = ALIGN_DOWN(va, LEAF_SPAN) + LEAF_SPAN - PAGE_SIZE;
             continue;

@@ -164,14 +164,14 @@ static void copy_table(struct page *n, struct page *old, int level, bool unused)
 
 pte_t *pte_lookup(struct mm_struct *mm, u64 va) {
     //@sol sv39 pte-lookup
-    pte_t *t = mm->pgd;
-    for (int level = 2; level > 0; level--) {
-        pte_t e = READ_ONCE(t[va_index(va, level)]);
-        if (!e || is_huge(e))
+    pte_t *e = user_root(mm, va);
+    for (int level = 1; level >= 0; level--) {
+        pte_t table = READ_ONCE(*e);
+        if (!table || is_huge(table))
             return NULL;
-        t = next_table(e);
+        e = &next_table(table)[va_index(va, level)];
     }
-    return &t[va_index(va, 0)];
+    return e;
     //@end
 }
 
@@ -179,10 +179,12 @@ pte_t *pte_lookup(struct mm_struct *mm, u64 va) {
  * shared an entry in it may still have W, which then says nothing: it is left out. page_table_lock held. */
 static pte_t look(struct mm_struct *mm, u64 va, u32 *sharers) {
     u32 most = 0;
-    pte_t e = 0, says = ~0UL, *t = mm->pgd;
     *sharers = 0;
+    if (va >= TASK_SIZE)
+        return 0;
+    pte_t e = 0, says = ~0UL, *at = user_root(mm, va);
     for (int level = 2; level >= 0; level--) {
-        e = READ_ONCE(t[va_index(va, level)]);
+        e = READ_ONCE(*at);
         if (!level)
             *sharers = most;
         if (!e)
@@ -196,7 +198,7 @@ static pte_t look(struct mm_struct *mm, u64 va, u32 *sharers) {
             says = ~(PTE_W | PTE_D);
         most = max(most, (u32)atomic_read(&table_page(e)->refcount)); /* of the table, or at last the page */
         if (level)
-            t = next_table(e);
+            at = &next_table(e)[va_index(va, level - 1)];
         else
             *sharers = most;
     }
@@ -208,24 +210,12 @@ pte_t pte_peek(struct mm_struct *mm, u64 va, u32 *sharers) {
     spin_unlock(&mm->page_table_lock);
     return e;
 }
-size_t copy_mapped(struct mm_struct *mm, u64 va, void *buf, size_t n, bool write) {
-    pte_t need = PTE_V | (write ? PTE_W : PTE_R);
-    u32 sharers;
-    spin_lock(&mm->page_table_lock);
-    pte_t e = look(mm, va, &sharers);
-    n = (e & need) == need ? min(n, PAGE_SIZE - (va & (PAGE_SIZE - 1))) : 0;
-    u8 *at = n ? (u8 *)__va(pte_pa(e)) + (va & (PAGE_SIZE - 1)) : NULL;
-    if (n)
-        memcpy(write ? at : buf, write ? buf : at, n);
-    spin_unlock(&mm->page_table_lock);
-    return n;
-}
-struct page *follow_page(struct mm_struct *mm, u64 va, pte_t need) {
+struct page *follow_page(struct mm_struct *mm, u64 va) {
     struct page *p = NULL;
     u32 sharers;
     spin_lock(&mm->page_table_lock);
     pte_t e = look(mm, va, &sharers);
-    if ((e & PTE_V) && (e & need))
+    if (e & PTE_U)
         get_page(p = pa_to_page(pte_pa(e)));
     spin_unlock(&mm->page_table_lock);
     return p;
@@ -233,7 +223,7 @@ struct page *follow_page(struct mm_struct *mm, u64 va, pte_t need) {
 
 /* How many tables are needed to reach va. */
 static unsigned int needed(struct mm_struct *mm, u64 va, enum reach want) {
-    pte_t mid = mm->pgd[va_index(va, 2)];
+    pte_t mid = *user_root(mm, va);
     if (!mid)
         return want == REACH_MAKE ? 2 : want == REACH_HUGE;
     pte_t leaf = next_table(mid)[va_index(va, 1)];
@@ -308,7 +298,7 @@ bool path_reach(struct mm_struct *mm, u64 va, enum reach want, struct table_path
         }
     }
     bool make = want == REACH_MAKE || want == REACH_HUGE;
-    pte_t *slot, *mid = own_entry(&mm->pgd[va_index(va, 2)], 2, make, p);
+    pte_t *slot, *mid = own_entry(user_root(mm, va), 2, make, p);
     *leaf = NULL;
     if (!mid || want == REACH_MID)
         return true;
@@ -417,7 +407,9 @@ int set_huge_pte(struct mm_struct *mm, u64 va, pte_t pte) {
 
 pte_t vma_pte_flags(u32 f) {
     //@sol sv39 vma-pte-flags
-    pte_t e = PTE_V | PTE_U | PTE_A;
+    pte_t e = PTE_U | PTE_A;
+    if (f & (VM_READ | VM_WRITE | VM_EXEC)) /* a valid entry without any would point to a table */
+        e |= PTE_V;
     if (f & VM_READ)
         e |= PTE_R;
     if (f & VM_WRITE)

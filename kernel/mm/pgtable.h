@@ -1,6 +1,7 @@
 /* Page tables of user addresses, inside: what pgtable.c (tables and paths), pgrange.c (ranges) and the
  * checker share. */
 #pragma once
+#include "../debug/debug.h"
 #include "mm.h"
 
 /* In an entry that points to a table: other entries may point to that table too. Hardware ignores the bit. */
@@ -11,7 +12,17 @@
  * mapped before they are wanted, are without. */
 extern pte_t pte_young;
 
-static inline pte_t *next_table(pte_t e) { return __va(pte_pa(e)); }
+/* The root's entry for a user address. It is one of the user half whatever va is: no lookup of a program's
+ * address leaves that half. Everything that walks an address space begins here. */
+static inline pte_t *user_root(struct mm_struct *mm, u64 va) {
+    DEBUG_ON(va >= TASK_SIZE);
+    return &mm->pgd[va_index(va, 2) % USER_ROOT_ENTRIES];
+}
+/* The table that e points to. A leaf, of whatever size, points to none. */
+static inline pte_t *next_table(pte_t e) {
+    DEBUG_ON(e & (PTE_LEAF | PTE_U));
+    return __va(pte_pa(e));
+}
 static inline struct page *table_page(pte_t e) { return pa_to_page(pte_pa(e)); }
 /* Others do point to it. Only what is reached through entries of the caller's own tables can be asked: the
  * last reference of all then is the caller's, and nobody can add one. */
@@ -97,7 +108,7 @@ bool path_reach(struct mm_struct *mm, u64 va, enum reach want, struct table_path
 void path_done(struct mm_struct *mm, struct table_path *p);
 /* The leaf entry of va if its tables are there and mm's own; else NULL. page_table_lock held. */
 static inline pte_t *own_leaf(struct mm_struct *mm, u64 va) {
-    pte_t e = mm->pgd[va_index(va, 2)];
+    pte_t e = *user_root(mm, va);
     if (!e || (e & PTE_SHARED))
         return NULL;
     e = next_table(e)[va_index(va, 1)];
@@ -105,3 +116,20 @@ static inline pte_t *own_leaf(struct mm_struct *mm, u64 va) {
 }
 /* The leaf entry of va, whoever's it is, or NULL, also where 2 MB are mapped. page_table_lock held. */
 pte_t *pte_lookup(struct mm_struct *mm, u64 va);
+/* Where a program at va may load (need is PTE_R) or store (PTE_W), in the kernel's linear map, up to the end
+ * of the page; NULL where it may not, or a fault has to come first. Through a shared table nothing is stored.
+ * page_table_lock held: for so long nobody unmaps the page, shares it or finds it clean. */
+static __forceinline void *user_linear(struct mm_struct *mm, u64 va, pte_t need) {
+    pte_t table = need == PTE_W ? PTE_V : PTE_V | PTE_SHARED, e = READ_ONCE(*user_root(mm, va));
+    u64 mask = PAGE_SIZE - 1;
+    need |= PTE_V | PTE_U;
+    if (likely(e & table)) {
+        e = READ_ONCE(next_table(e)[va_index(va, 1)]);
+        if (unlikely(is_huge(e)))
+            mask = (PAGE_SIZE << 9) - 1;
+        else if (likely(e & table))
+            e = READ_ONCE(next_table(e)[va_index(va, 0)]);
+    }
+    return likely((e & need) == need) ? __va(pte_pa(e) + (va & mask)) : NULL;
+}
+static inline u64 in_page(u64 va) { return PAGE_SIZE - (va & (PAGE_SIZE - 1)); } /* bytes from va on */

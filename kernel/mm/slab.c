@@ -204,10 +204,10 @@ void *kmalloc(size_t size, unsigned int gfp) {
         return o;
     }
     unsigned int order = 0;
-    while ((size_t)PAGE_SIZE << order < size)
-        order++;
-    if (order > 10)
+    if (size > PAGE_SIZE << MAX_ORDER)
         return NULL;
+    while (PAGE_SIZE << order < size)
+        order++;
     struct page *p = alloc_pages(order, gfp);
     return p ? page_address(p) : NULL;
 }
@@ -255,6 +255,7 @@ SELFTEST(slab) {
         EXPECT(((u64)p[i] & 15) == 0);
         memset(p[i], i, i * 11 + 1);
     }
+    EXPECT(!kmalloc((PAGE_SIZE << MAX_ORDER) + 1, GFP_KERNEL) && !kmalloc(~0UL, GFP_KERNEL));
     for (int i = 0; i < 200; i++) {
         EXPECT(*(u8 *)p[i] == i && ((u8 *)p[i])[i * 11] == i);
         kfree(p[i]);

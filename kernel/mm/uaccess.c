@@ -1,4 +1,5 @@
-/* User memory from C. The range check keeps kernel addresses out.
+/* User memory from C. access_ok keeps kernel addresses out, and what lies below it (user_linear, and the
+ * assertions of the checked build) does not leave the user half.
  *
  * A page is mostly reached by its place in the kernel's linear map: the tables are looked at as the hardware
  * would, and their lock held meanwhile; what is missing is brought as by a page fault. Else, where that must
@@ -15,23 +16,12 @@ static __forceinline void *user_begin(u64 va, pte_t need) {
     struct mm_struct *mm = current->mm;
     if (unlikely(!mm) || unlikely(!spin_trylock(&mm->page_table_lock)))
         return NULL;
-    need |= PTE_V | PTE_U;
-    pte_t e = READ_ONCE(mm->pgd[va_index(va, 2)]);
-    u64 mask = PAGE_SIZE - 1;
-    if (likely(e & PTE_V)) {
-        e = READ_ONCE(next_table(e)[va_index(va, 1)]);
-        if (unlikely(is_huge(e)))
-            mask = (PAGE_SIZE << 9) - 1;
-        else if (likely(e & PTE_V))
-            e = READ_ONCE(next_table(e)[va_index(va, 0)]);
-    }
-    if (likely((e & need) == need))
-        return __va(pte_pa(e) + (va & mask));
-    spin_unlock(&mm->page_table_lock);
-    return NULL;
+    void *at = user_linear(mm, va, need);
+    if (unlikely(!at))
+        spin_unlock(&mm->page_table_lock);
+    return at;
 }
 static inline void user_done(void) { spin_unlock(&current->mm->page_table_lock); }
-static inline u64 in_page(u64 va) { return PAGE_SIZE - (va & (PAGE_SIZE - 1)); }
 
 static noinline void *bring_page(u64 va, pte_t need) {
     void *at;
@@ -48,13 +38,19 @@ static __forceinline void *user_page(u64 va, pte_t need) {
     void *at = user_begin(va, need);
     return likely(at) ? at : bring_page(va, need);
 }
+/* What is left is tried by its own address, unless it is nobody's: a task without an address space still has
+ * somebody's tables loaded. */
+static inline bool has_no_memory(void) {
+    DEBUG_ON(!current->mm);
+    return unlikely(!current->mm);
+}
 static noinline u64 from_pages(void *dst, u64 src, u64 n) {
     void *at;
     for (u64 len; n && (at = user_page(src, PTE_R)); dst = (u8 *)dst + len, src += len, n -= len) {
         __copy_linear(dst, at, len = min(n, in_page(src)));
         user_done();
     }
-    return likely(!n) ? 0 : __copy_user(dst, (void *)src, n);
+    return likely(!n) ? 0 : has_no_memory() ? n : __copy_user(dst, (void *)src, n);
 }
 static noinline u64 to_pages(u64 dst, const void *src, u64 n) {
     void *at;
@@ -62,9 +58,10 @@ static noinline u64 to_pages(u64 dst, const void *src, u64 n) {
         __copy_linear(at, src, len = min(n, in_page(dst)));
         user_done();
     }
-    return likely(!n) ? 0 : __copy_user((void *)dst, src, n);
+    return likely(!n) ? 0 : has_no_memory() ? n : __copy_user((void *)dst, src, n);
 }
 u64 raw_copy_from_user(void *dst, u64 src, u64 n) { /* mostly it lies in one page that is there */
+    DEBUG_ON(!access_ok(src, n));
     void *at = n <= in_page(src) ? user_begin(src, PTE_R) : NULL;
     if (unlikely(!at))
         return from_pages(dst, src, n);
@@ -73,6 +70,7 @@ u64 raw_copy_from_user(void *dst, u64 src, u64 n) { /* mostly it lies in one pag
     return 0;
 }
 u64 raw_copy_to_user(u64 dst, const void *src, u64 n) {
+    DEBUG_ON(!access_ok(dst, n));
     void *at = n <= in_page(dst) ? user_begin(dst, PTE_W) : NULL;
     if (unlikely(!at))
         return to_pages(dst, src, n);
@@ -82,15 +80,17 @@ u64 raw_copy_to_user(u64 dst, const void *src, u64 n) {
 }
 u64 raw_clear_user(u64 dst, u64 n) {
     void *at;
+    DEBUG_ON(!access_ok(dst, n));
     for (u64 len; n && (at = user_page(dst, PTE_W)); dst += len, n -= len) {
         memset(at, 0, len = min(n, in_page(dst)));
         user_done();
     }
-    return likely(!n) ? 0 : __clear_user((void *)dst, n);
+    return likely(!n) ? 0 : has_no_memory() ? n : __clear_user((void *)dst, n);
 }
 long raw_strncpy_from_user(char *dst, u64 src, u64 n) {
     const char *at;
     u64 done = 0;
+    DEBUG_ON(!access_ok(src, n));
     while (done < n && (at = user_page(src + done, PTE_R))) {
         u64 len = min(n - done, in_page(src + done)), i = 0;
         while (i < len && (dst[done + i] = at[i]))
@@ -100,8 +100,8 @@ long raw_strncpy_from_user(char *dst, u64 src, u64 n) {
         if (i < len)
             return done;
     }
-    if (done == n)
-        return n;
+    if (done == n || has_no_memory())
+        return done == n ? (long)n : -1;
     long r = __strncpy_user(dst + done, (char *)src + done, n - done);
     return r < 0 ? r : (long)done + r;
 }
@@ -115,13 +115,25 @@ int copy_to_user(u64 dst, const void *src, u64 n) {
 }
 int clear_user(u64 dst, u64 n) { return access_ok(dst, n) && !raw_clear_user(dst, n) ? 0 : -EFAULT; }
 long strncpy_from_user(char *dst, u64 src, u64 n) {
-    u64 room = src < TASK_SIZE ? min(n, TASK_SIZE - src) : 0;
+    u64 room = user_room(src, n);
     if (!room)
         return -EFAULT;
     long r = raw_strncpy_from_user(dst, src, room);
     return r < 0 ? -EFAULT : (u64)r < room ? r : room < n ? -EFAULT : -ENAMETOOLONG;
 }
 //@end
+
+int user_pages(u64 start, u64 len, u64 *end) {
+    u64 n = ALIGN_UP(len, PAGE_SIZE);
+    *end = start + n;
+    return n < len || *end < start ? -EINVAL : *end > TASK_SIZE ? -ENOMEM : 0;
+}
+
+long cmpxchg_user(u64 va, u32 old, u32 new, u32 *seen) {
+    if (!access_ok(va, sizeof(old)) || (va & 3) || has_no_memory())
+        return -EFAULT;
+    return __cmpxchg_user((u32 *)va, old, new, seen) ? -EFAULT : 0;
+}
 
 int fault_in_readable(u64 va, u64 n) {
     u8 b;

@@ -11,15 +11,25 @@
 #include <abi/errno.h>
 
 #define SLOT_SIZE 16UL
-#define STEP_BASE (VDSO_BASE + 16 * PAGE_SIZE)
+#define STEP_BASE (VDSO_BASE + 16 * PAGE_SIZE) /* where the page is, if nothing else is there */
 #define EBREAK 0x00100073u
 #define ECALL 0x00000073u
 
 struct step_area {
     struct page *page;
+    u64 base;                             /* its address */
     u64 used[PAGE_SIZE / SLOT_SIZE / 64]; /* a bit for each slot; atomic */
 };
 
+static int insert_step(struct mm_struct *mm, struct step_area *a) {
+    const u32 flags = VM_READ | VM_EXEC | VM_DONTFORK;
+    a->base = STEP_BASE;
+    int r = insert_special(mm, a->base, flags, &a->page, 1);
+    if (r != -EEXIST)
+        return r;
+    a->base = unmapped_area(mm, PAGE_SIZE);
+    return (s64)a->base < 0 ? -ENOMEM : insert_special(mm, a->base, flags, &a->page, 1);
+}
 int step_prepare(struct mm_struct *mm) {
     int r = 0;
     if (down_write_killable(&mm->mmap_lock))
@@ -28,7 +38,7 @@ int step_prepare(struct mm_struct *mm) {
         struct step_area *a = kzalloc(sizeof(*a), GFP_KERNEL);
         r = -ENOMEM;
         if (a && (a->page = alloc_page(GFP_KERNEL | GFP_ZERO)))
-            r = insert_special(mm, STEP_BASE, VM_READ | VM_EXEC | VM_DONTFORK, &a->page, 1);
+            r = insert_step(mm, a);
         if (!r) {
             mm->leaves_out = true;
             smp_store_release(&mm->step, a);
@@ -182,7 +192,7 @@ void step_begin(struct trapframe *tf) {
     memcpy(at, &insn, len);
     memcpy(at + len, &ebreak, 4);
     flush_icache_all();
-    *s = (struct step){.pc = tf->sepc, .at = STEP_BASE + slot * SLOT_SIZE, .len = len, .active = true};
+    *s = (struct step){.pc = tf->sepc, .at = a->base + slot * SLOT_SIZE, .len = len, .active = true};
     tf->sepc = s->at;
 }
 
@@ -194,8 +204,9 @@ void step_leave(struct trapframe *tf) {
     }
     if (!s->active)
         return;
-    u32 slot = (s->at - STEP_BASE) / SLOT_SIZE;
-    __atomic_fetch_and(&current->mm->step->used[slot / 64], ~BIT(slot % 64), __ATOMIC_RELEASE);
+    struct step_area *a = current->mm->step;
+    u32 slot = (s->at - a->base) / SLOT_SIZE;
+    __atomic_fetch_and(&a->used[slot / 64], ~BIT(slot % 64), __ATOMIC_RELEASE);
     s->active = false;
     if (tf->sepc == s->at) { /* not yet executed */
         tf->sepc = s->pc;

@@ -103,7 +103,7 @@ static void user_fault(struct trapframe *tf, u32 access) {
     current_thread->fail_nth = 0;
     int r = handle_mm_fault(current->mm, tf->stval, access);
     current_thread->fail_nth = nth;
-    if (!r || (r == -ENOMEM && fatal_signal_pending(current)))
+    if (!r || fatal_signal_pending(current))
         return;
     if (r == -ENOMEM) {
         printk("%s (pid %d): out of memory in a page fault\n", current->comm, current->pid);

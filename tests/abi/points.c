@@ -98,6 +98,74 @@ static int thread_is(char what, pid_t pid, pid_t tid) { /* within 5 s */
     return 0;
 }
 
+/* A file is made empty while mprotect cuts its mapping in two: no page of it stays mapped, in either part. */
+static void test_truncate_while_split(void) {
+    int fd = open("/tmp/points", O_RDWR | O_CREAT | O_TRUNC, 0600);
+    ftruncate(fd, 4 * 4096);
+    char *m = mmap(NULL, 4 * 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    memset(m, 7, 4 * 4096);
+    volatile int *empty = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pid_t splits = fork();
+    if (!splits) { /* it begins to do so when the point is armed */
+        state("armed");
+        int r = mprotect(m + 2 * 4096, 4096, PROT_READ);
+        while (!*empty)
+            usleep(1000);
+        _exit(r ? 9 : m[2 * 4096]);
+    }
+    pid_t empties = fork(); /* not later: fork needs the file's list of mappings */
+    if (!empties) {
+        int r = !state("held") || ftruncate(fd, 0);
+        *empty = 1;
+        _exit(r);
+    }
+    arm("vma-split", splits);
+    int held = state("held");
+    usleep(100000); /* the file is empty, or that waits for who is held */
+    release();
+    OK(held && child_ends(empties) == 0, "held between the two parts of a mapping, and the file emptied");
+    OK(child_ends(splits) == 1000 + SIGBUS, "C18: the upper part has lost its pages, too");
+    munmap(m, 4 * 4096);
+    close(fd);
+    unlink("/tmp/points");
+}
+
+/* The same while mremap moves the mapping: no page gets through on its way. */
+static void test_truncate_while_moved(void) {
+    int fd = open("/tmp/points", O_RDWR | O_CREAT | O_TRUNC, 0600);
+    ftruncate(fd, 4 * 4096);
+    char *m = mmap(NULL, 4 * 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    char *to = mmap(NULL, 4 * 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    memset(m, 7, 4 * 4096);
+    volatile int *empty = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pid_t moves = fork();
+    if (!moves) {
+        for (int i = 0; i < 4; i++)
+            m[4096 * i]++;
+        state("armed");
+        if (mremap(m, 4 * 4096, 4 * 4096, MREMAP_MAYMOVE | MREMAP_FIXED, to) != to)
+            _exit(9);
+        while (!*empty)
+            usleep(1000);
+        _exit(*(volatile char *)to);
+    }
+    pid_t empties = fork();
+    if (!empties) {
+        int r = !state("held") || ftruncate(fd, 0);
+        *empty = 1;
+        _exit(r);
+    }
+    arm("pte-taken", moves);
+    int held = state("held");
+    usleep(100000);
+    release();
+    OK(held && child_ends(empties) == 0, "held with a page on its way to another address");
+    OK(child_ends(moves) == 1000 + SIGBUS, "C18: the page is not there either, once the file is empty");
+    munmap(m, 4 * 4096);
+    close(fd);
+    unlink("/tmp/points");
+}
+
 int main(int argc, char **argv) {
     if (argc > 1)
         return 12;
@@ -285,5 +353,7 @@ int main(int argc, char **argv) {
     arm("nowhere", ch);
     OK(waitpid(ch, &st, 0) == ch && st == 0, "X1: clear_child_tid in memory that is gone");
     release();
+    test_truncate_while_split();
+    test_truncate_while_moved();
     return ktap_done();
 }

@@ -91,6 +91,71 @@ static int run_to(pid_t p, uintptr_t at) {
     return ok;
 }
 
+/* The page that steps are made in: where it is, of p or (0) of us. */
+static char *step_page(pid_t p) {
+    char path[40], line[200];
+    unsigned long at = 0, start;
+    sprintf(path, p ? "/proc/%d/maps" : "/proc/self/maps", p);
+    FILE *f = fopen(path, "r");
+    while (fgets(line, sizeof(line), f))
+        if (strstr(line, "[step]") && sscanf(line, "%lx", &start) == 1)
+            at = start;
+    fclose(f);
+    return (char *)at;
+}
+#define USUAL_PLACE ((char *)0x3fc0010000UL)
+#define OURS 64
+/* The program has put something of its own where that page would go: both stay what they are. */
+static void test_place_taken(void) {
+    pid_t p = fork();
+    if (!p) {
+        char *m = mmap(USUAL_PLACE, OURS * 4096, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+        *m = 7;
+        pt(PTRACE_TRACEME, 0, 0, 0);
+        raise(SIGSTOP);
+        _exit(mix(5) == mix(5) && *m == 7 ? 20 : 1);
+    }
+    waitpid(p, &st, 0);
+    run_to(p, (uintptr_t)mix_start);
+    OK(step_to(p, (uintptr_t)mix_end, (uintptr_t)mix_start, (uintptr_t)mix_end, 400) > 80,
+       "stepped, though the usual place is taken");
+    char *at = step_page(p);
+    OK(at && (at < USUAL_PLACE || at >= USUAL_PLACE + OURS * 4096), "the page is elsewhere");
+    int zero = 1;
+    for (long i = 1; i < OURS; i++) {
+        long w = 1;
+        zero &= !pt(PTRACE_PEEKDATA, p, (long)USUAL_PLACE + i * 4096, (long)&w) && !w;
+    }
+    OK(zero, "and the program's memory is its own");
+    pt(PTRACE_DETACH, p, 0, 0);
+    OK(child_ends(p) == 20, "it ends well");
+}
+/* That page goes with the address space it was made for: no child has it, and it is not moved or joined. */
+static void test_page_stays(void) {
+    pid_t p = fork();
+    if (!p) {
+        pt(PTRACE_TRACEME, 0, 0, 0);
+        raise(SIGSTOP);
+        char *at = step_page(0);
+        if (!at || !madvise(at, 4096, MADV_DOFORK) || errno != EINVAL ||
+            !madvise(at, 4096, MADV_KEEPONFORK) ||
+            mremap(at, 4096, 4096, MREMAP_MAYMOVE | MREMAP_FIXED, at + 8 * 4096) != MAP_FAILED ||
+            mremap(at, 4096, 3 * 4096, 0) != MAP_FAILED)
+            _exit(1);
+        madvise(at, 4096, MADV_DONTNEED);
+        pid_t c = fork();
+        if (!c)
+            _exit(*(volatile char *)at);
+        _exit(child_ends(c) == 1000 + SIGSEGV ? 21 : 2);
+    }
+    waitpid(p, &st, 0);
+    pt(PTRACE_SINGLESTEP, p, 0, 0);
+    waitpid(p, &st, 0);
+    pt(PTRACE_DETACH, p, 0, 0);
+    OK(child_ends(p) == 21, "the page of steps cannot be given to a child, moved or made larger");
+}
+
 int main(void) {
     printf("KTAP version 1\n");
     fflush(stdout);
@@ -205,5 +270,7 @@ int main(void) {
     pt(PTRACE_SINGLESTEP, p, 0, 0);
     kill(p, SIGKILL);
     OK(waitpid(p, &st, 0) == p, "killed in the middle of a step");
+    test_place_taken();
+    test_page_stays();
     return ktap_done();
 }
