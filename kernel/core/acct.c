@@ -1,6 +1,6 @@
 /* Accounting (C11): acct(2) writes a record of each process that ends to a file; what a task has read and
  * written is in /proc/PID/io. */
-#include "task.h"
+#include "ptrace.h"
 #include "../debug/debug.h"
 #include "../fs/fs.h"
 #include "../fs/procfs/procfs.h"
@@ -122,10 +122,14 @@ void acct_stop(void) { /* power-off */
 
 int show_io(struct seq *s, struct task_struct *t) {
     struct task_struct *o;
+    int r = lock_task_access(t, PTRACE_MODE_READ_FSCREDS);
+    if (r)
+        return r;
     READ_TASKS(irq);
     struct io_accounting sum = t->signal->io;
     for_each_thread(o, t->signal) add_io(&sum, &o->io);
     READ_TASKS_END(irq);
+    unlock_task_access(t);
     seq_printf(s,
                "rchar: %lu\nwchar: %lu\nsyscr: %lu\nsyscw: %lu\nread_bytes: %lu\nwrite_bytes: "
                "%lu\ncancelled_write_bytes: 0\n",

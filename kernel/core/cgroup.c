@@ -125,9 +125,9 @@ void cgroup_release(struct task_struct *t) {
     struct cgroup *c = t->cgroup;
     if (likely(c == &root_cgroup))
         return;
-    spin_lock(&t->alloc_lock);
+    spin_lock(&t->sighand->lock); /* as cgroup_attach */
     t->cgroup = &root_cgroup;
-    spin_unlock(&t->alloc_lock);
+    spin_unlock(&t->sighand->lock);
     uncharge(c, NULL);
     put_cgroup(c);
 }
@@ -193,9 +193,9 @@ int cgroup_attach(struct cgroup *c, pid_t pid) {
             struct cgroup *was = t->cgroup;
             charge(c); /* a limit holds back forks, not who is moved */
             get_cgroup(c);
-            spin_lock(&t->alloc_lock); /* memcg.c looks */
+            spin_lock(&t->sighand->lock); /* memcg.c looks */
             t->cgroup = c;
-            spin_unlock(&t->alloc_lock);
+            spin_unlock(&t->sighand->lock);
             set_cpu_group(t);
             was->processes -= t == t->group_leader;
             c->processes += t == t->group_leader;

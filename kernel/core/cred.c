@@ -14,6 +14,7 @@ static spinlock_t users_lock = SPINLOCK_INIT(RANK_OBJECT);
 struct cred init_cred = {.refcount = {2},
                          .cap_effective = CAP_FULL,
                          .cap_permitted = CAP_FULL,
+                         .cap_bset = CAP_FULL,
                          .user = &root_user,
                          .user_ns = &init_user_ns,
                          .groups = &no_groups};
@@ -101,6 +102,27 @@ static void adjust_caps(struct cred *c, const struct cred *old) {
     if (old->euid != root && c->euid == root)
         c->cap_effective = c->cap_permitted;
 }
+/* Has new no capability that old has not? Whoever made a user namespace has them all there. */
+static bool cred_cap_issubset(const struct cred *old, const struct cred *new) {
+    const struct user_namespace *ns = new->user_ns;
+    if (ns == old->user_ns)
+        return !(new->cap_permitted & ~old->cap_permitted);
+    for (; ns->level > old->user_ns->level; ns = ns->parent)
+        if (ns->parent == old->user_ns && ns->owner == old->euid)
+            return true;
+    return false;
+}
+void publish_cred(struct cred *c, struct mm_struct *mm) {
+    const struct cred *old = current->cred;
+    if (c->euid != old->euid || c->egid != old->egid || c->fsuid != old->fsuid || c->fsgid != old->fsgid ||
+        !cred_cap_issubset(old, c)) {
+        if (mm)
+            mm->undumpable = true; /* what it read as somebody else is nobody's to see */
+        current->pdeath_signal = 0;
+        current->self_exec_id++; /* its children's exit signals were chosen by somebody else */
+    }
+    current->cred = c;
+}
 int commit_cred(struct cred *c) {
     struct cred *old = current->cred;
     if (c->uid != old->uid) {
@@ -117,11 +139,11 @@ int commit_cred(struct cred *c) {
     }
     c->fsuid = c->euid;
     c->fsgid = c->egid;
-    READ_TASKS(irq); /* others look at it under this lock */
-    current->cred = c;
+    spin_lock(&current->alloc_lock);
+    READ_TASKS(irq);
+    publish_cred(c, current->mm);
     READ_TASKS_END(irq);
-    if (current->mm && (c->euid != old->euid || c->egid != old->egid))
-        current->mm->undumpable = true; /* what it read as somebody else is nobody's to see */
+    spin_unlock(&current->alloc_lock);
     put_cred(old);
     return 0;
 }
@@ -280,11 +302,30 @@ long sys_capset(u64 hdr, u64 data) {
     if (copy_from_user(in, data, sizeof(in)))
         return -EFAULT;
     u64 e = in[0] | (u64)in[3] << 32, p = in[1] | (u64)in[4] << 32, i = in[2] | (u64)in[5] << 32;
-    if ((p & ~current->cred->cap_permitted) || (e & ~p))
+    e &= CAP_FULL, p &= CAP_FULL, i &= CAP_FULL;
+    const struct cred *old = current->cred;
+    if ((p & ~old->cap_permitted) || (e & ~p) || (i & ~(old->cap_inheritable | old->cap_bset)))
+        return -EPERM;
+    if ((i & ~(old->cap_inheritable | old->cap_permitted)) && !ns_capable(old->user_ns, CAP_SETPCAP))
         return -EPERM;
     struct cred *c = prepare_cred();
     if (!c)
         return -ENOMEM;
     c->cap_effective = e, c->cap_permitted = p, c->cap_inheritable = i;
+    return commit_cred(c);
+}
+/* The bounding set: what an exec can give, and what the inheritable set can get. */
+long prctl_capbset_read(u64 cap) {
+    return cap > CAP_LAST_CAP ? -EINVAL : (current->cred->cap_bset & BIT(cap)) != 0;
+}
+long prctl_capbset_drop(u64 cap) {
+    if (!ns_capable(current_user_ns(), CAP_SETPCAP))
+        return -EPERM;
+    if (cap > CAP_LAST_CAP)
+        return -EINVAL;
+    struct cred *c = prepare_cred();
+    if (!c)
+        return -ENOMEM;
+    c->cap_bset &= ~BIT(cap);
     return commit_cred(c);
 }

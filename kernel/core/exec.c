@@ -272,7 +272,8 @@ struct image {
     Elf64_Ehdr h, ih;
     Elf64_Phdr *ph, *iph;
     const char *exec_name;
-    char *prefix[12]; /* for scripts: what goes before the arguments */
+    bool secure, gains; /* see bprm_creds */
+    char *prefix[12];   /* for scripts: what goes before the arguments */
     int nprefix;
 };
 static void put_image(struct image *im) {
@@ -402,7 +403,7 @@ static long build_stack(struct mm_struct *mm, struct args *a, const u64 *aux, u6
 
 /* Fill the new address space. Returns the stack pointer; *entry is where to begin. */
 static long setup_mm(struct mm_struct *mm, struct image *im, struct args *a, const struct cred *c,
-                     bool secure, u64 *entry) {
+                     u64 *entry) {
     u64 bias = im->h.e_type == ET_DYN ? PIE_BASE : 0, interp_base = 0, phdr = 0;
     long r = map_segments(mm, im->file, &im->h, im->ph, bias, true);
     if (r)
@@ -454,53 +455,107 @@ static long setup_mm(struct mm_struct *mm, struct image *im, struct args *a, con
                  AT_EUID,         from_kuid_munged(c->user_ns, c->euid),
                  AT_GID,          from_kgid_munged(c->user_ns, c->gid),
                  AT_EGID,         from_kgid_munged(c->user_ns, c->egid),
-                 AT_SECURE,       secure,
+                 AT_SECURE,       im->secure,
                  AT_RANDOM,       random_at,
                  AT_EXECFN,       a->execfn,
                  AT_NULL,         0};
     return mm->start_stack = build_stack(mm, a, aux, ARRAY_SIZE(aux), random_at);
 }
 
-/* setuid and setgid programs: the credentials to run with. */
-static struct cred *exec_cred(struct file *f, bool *secure) {
+/* --- the rights of the new program --- */
+/* Does a task outside the process share current's directories (CLONE_FS)? A thread that ends drops its count
+ * first, so that it never looks like one outside. */
+static bool fs_shared(void) {
+    struct fs_struct *fs = current->fs;
+    struct task_struct *t;
+    u32 mine = 0;
+    READ_TASKS(irq);
+    for_each_thread(t, current->signal) mine += READ_ONCE(t->fs) == fs;
+    READ_TASKS_END(irq);
+    return atomic_read(&fs->refcount) > mine;
+}
+/* Could somebody with fewer rights steer the new program from outside? */
+static bool unsafe_exec(void) { return current->no_new_privs || fs_shared(); }
+
+/* Do the set-id bits of what is on this mount count for current? Only in its own namespace of mounts, and if
+ * that is its users' or those above them. */
+static bool mnt_may_suid(const struct mount *m) {
+    return !(m->flags & MS_NOSUID) && m->ns == current->nsproxy->mnt_ns &&
+           in_user_ns(current_user_ns(), m->ns->user_ns);
+}
+/* The set-id bits: c's effective ids. */
+static void bprm_fill_uid(struct cred *c, struct file *f) {
+    struct inode *i = f->inode;
+    mutex_lock(&i->lock); /* its owner and its mode belong together */
+    u32 mode = i->i_mode;
+    uid_t uid = i->i_uid;
+    gid_t gid = i->i_gid;
+    mutex_unlock(&i->lock);
+    if (!mnt_may_suid(f->path.mnt) || current->no_new_privs || !ids_mapped(c->user_ns, uid, gid))
+        return;
+    if (mode & S_ISUID)
+        c->euid = uid;
+    if ((mode & (S_ISGID | 0010)) == (S_ISGID | 0010))
+        c->egid = gid;
+}
+/* What the program runs with. im->secure: it has other rights than its user, who may not steer it.
+ * im->gains: it has more than current has now. NULL: no memory. */
+static struct cred *bprm_creds(struct image *im) {
+    const struct cred *old = current->cred;
     struct cred *c = prepare_cred();
     if (!c)
         return NULL;
-    u32 mode = f->inode->i_mode;
-    if (!(f->path.mnt->flags & MS_NOSUID) && !current->no_new_privs && ptracer_capable()) {
-        /* Only somebody that the namespace knows, and in what its own users, or those above, have mounted. */
-        struct mnt_namespace *ns = f->path.mnt->ns;
-        if (!ids_mapped(c->user_ns, f->inode->i_uid, f->inode->i_gid))
-            mode = 0;
-        if (ns && !in_user_ns(c->user_ns, ns->user_ns))
-            mode = 0;
-        if (mode & S_ISUID)
-            c->euid = f->inode->i_uid;
-        if ((mode & (S_ISGID | 0010)) == (S_ISGID | 0010))
-            c->egid = f->inode->i_gid;
-    }
-    *secure = c->euid != current->cred->euid || c->egid != current->cred->egid;
-    c->suid = c->euid;
-    c->sgid = c->egid;
+    bprm_fill_uid(c, im->file);
     uid_t root = make_kuid(c->user_ns, 0);
-    if (c->euid == root)
-        c->cap_permitted = c->cap_effective = CAP_FULL;
-    else if (c->uid != root)
-        c->cap_permitted = c->cap_effective = 0;
+    bool effective = c->euid == root;
+    c->cap_permitted = effective || c->uid == root ? c->cap_bset | c->cap_inheritable : 0;
+    bool setid = c->euid != old->uid || c->egid != old->gid;
+    im->gains = setid || (c->cap_permitted & ~old->cap_permitted);
+    if (im->gains && (unsafe_exec() || !ptracer_capable(c->user_ns))) {
+        if (current->no_new_privs || !ns_capable(c->user_ns, CAP_SETUID)) {
+            c->euid = c->uid;
+            c->egid = c->gid;
+        }
+        c->cap_permitted &= old->cap_permitted;
+        im->gains = false;
+    }
+    c->suid = c->fsuid = c->euid;
+    c->sgid = c->fsgid = c->egid;
+    c->cap_effective = effective ? c->cap_permitted : 0;
+    im->secure = setid || (c->uid != root && (effective || c->cap_permitted));
     return c;
 }
 
+/* The new memory and the new credentials, at one moment for whoever holds alloc_lock or tasklist_lock: nobody
+ * sees the one with the rights to the other. A tracer that came after bprm_creds had looked, and may not have
+ * such a tracee, loses it. The old credentials, to be put. */
+static struct cred *exec_commit(struct mm_struct *mm, struct image *im, struct cred *c) {
+    struct task_struct *t = current;
+    struct cred *old = t->cred;
+    const char *name = strrchr(im->exec_name, '/');
+    spin_lock(&t->alloc_lock);
+    READ_TASKS(irq);
+    if (im->gains && t->ptrace && !cred_capable(t->ptracer_cred, c->user_ns, CAP_SYS_PTRACE))
+        ptrace_unlink(t);
+    mm->undumpable = old->euid != old->uid || old->egid != old->gid;
+    publish_cred(c, mm);
+    activate_mm(mm);
+    strlcpy(t->comm, name ? name + 1 : im->exec_name, sizeof(t->comm));
+    t->self_exec_id++;
+    t->exit_signal = SIGCHLD; /* its parent chose another for another program */
+    if (im->secure)
+        t->pdeath_signal = 0;
+    t->task_flags &= ~PF_KTHREAD;
+    READ_TASKS_END(irq);
+    spin_unlock(&t->alloc_lock);
+    return old;
+}
 /* From here on there is no old program to go back to. */
-static void begin_program(struct mm_struct *mm, struct image *im, struct cred *c, bool secure, u64 sp,
-                          u64 entry) {
+static void begin_program(struct mm_struct *mm, struct image *im, struct cred *c, u64 sp, u64 entry) {
     struct task_struct *t = current;
     struct mm_struct *old = t->mm;
     mm_release(t, old); /* the vfork parent goes on */
-    spin_lock(&t->alloc_lock);
-    activate_mm(mm);
-    const char *name = strrchr(im->exec_name, '/');
-    strlcpy(t->comm, name ? name + 1 : im->exec_name, sizeof(t->comm));
-    spin_unlock(&t->alloc_lock);
+    struct cred *old_cred = exec_commit(mm, im, c);
     //@sol exec begin-program
     if (old) {
         t->signal->maxrss = max(t->signal->maxrss, old->hiwater_rss);
@@ -512,19 +567,13 @@ static void begin_program(struct mm_struct *mm, struct image *im, struct cred *c
     if (t->signal->has_timers)
         timers_release(t->signal, false);
     t->altstack = (struct abi_stack){.ss_flags = SS_DISABLE};
-    t->task_flags &= ~PF_KTHREAD;
     t->forknoexec = false;
     t->signal->did_exec = true;
-    t->self_exec_id++;
-    t->pdeath_signal = 0;
     t->restart.fn = NULL;
     close_on_exec(t->files);
     //@end
-    commit_cred(c);
+    put_cred(old_cred);
     exec_keys();
-    mm->undumpable = secure;
-    if (secure)
-        ptrace_secure_exec();
     struct trapframe *tf = task_trapframe(t);
     memset(tf, 0, sizeof(*tf));
     set_tif(current, TIF_RESTORE_ALL);
@@ -535,7 +584,6 @@ static void begin_program(struct mm_struct *mm, struct image *im, struct cred *c
 }
 
 static int do_execve(int dfd, const char *name, struct strings argv, struct strings envp) {
-    bool secure = false;
     u64 entry;
     long sp;
     struct cred *c = NULL;
@@ -559,7 +607,7 @@ static int do_execve(int dfd, const char *name, struct strings argv, struct stri
     if (r || (r = read_elf(im->file, &im->h, &im->ph)) || (r = load_interp(im)))
         goto out;
     r = -ENOMEM;
-    if (!(c = exec_cred(im->file, &secure)) || !(mm = mm_alloc()))
+    if (!(c = bprm_creds(im)) || !(mm = mm_alloc(c->user_ns)))
         goto out;
     if ((r = deny_write_access(im->file->inode)))
         goto out;
@@ -582,7 +630,7 @@ static int do_execve(int dfd, const char *name, struct strings argv, struct stri
             goto out;
         a->argc = 1;
     }
-    if ((sp = setup_mm(mm, im, a, c, secure, &entry)) < 0) {
+    if ((sp = setup_mm(mm, im, a, c, &entry)) < 0) {
         r = sp;
         goto out;
     }
@@ -590,7 +638,11 @@ static int do_execve(int dfd, const char *name, struct strings argv, struct stri
     pid_t old_pid = current->pid; /* de_thread may give us the leader's */
     if ((r = unshare_files()) || (r = unshare_sighand()) || (r = de_thread()))
         goto out;
-    begin_program(mm, im, c, secure, sp, entry);
+    r = -EAGAIN;
+    if (im->gains && unsafe_exec()) /* since bprm_creds looked; there are no other threads any more */
+        goto out;
+    r = 0;
+    begin_program(mm, im, c, sp, entry);
     if (unlikely(current->ptrace))
         ptrace_event(PTRACE_EVENT_EXEC, old_pid);
     mm = NULL;

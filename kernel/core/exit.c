@@ -165,6 +165,8 @@ void do_notify_parent(struct task_struct *t, s32 sig) {
     struct task_struct *parent = t->parent;
     struct sighand_struct *sh = parent->sighand;
     wake_up_key(&t->pidfd_wait, 0, 1);
+    if (sig != SIGCHLD && t->parent_exec_id != parent->self_exec_id)
+        sig = SIGCHLD; /* the parent is not any more who chose the other one, or who could be sent it */
     //@sol exit notify-parent
     spin_lock(&sh->lock);
     if (sig == SIGCHLD) {
@@ -294,11 +296,13 @@ __noreturn void do_exit(s32 code) {
     if (last && t->signal->session_leader)
         disassociate_tty();
     spin_lock(&t->alloc_lock);
-    t->fs = NULL;
+    bool last_fs = atomic_dec_and_test(&fs->refcount); /* before t->fs: see fs_shared */
+    WRITE_ONCE(t->fs, NULL);
     struct nsproxy *namespaces = t->nsproxy;
     t->nsproxy = NULL;
     spin_unlock(&t->alloc_lock);
-    put_fs(fs);
+    if (last_fs)
+        free_fs_struct(fs);
     if (unlikely(last && t->pid_ns->reaper == t->signal && t->pid_ns->level))
         zap_pid_ns_processes();
     put_nsproxy(namespaces);

@@ -42,7 +42,7 @@ struct task_struct init_task = {
     .real_parent = &init_task,
     .parent = &init_task,
     .group_leader = &init_task,
-    .alloc_lock = SPINLOCK_INIT(RANK_FILES),
+    .alloc_lock = SPINLOCK_INIT(RANK_TASK),
     .children = LIST_HEAD_INIT(init_task.children),
     .sibling = LIST_HEAD_INIT(init_task.sibling),
     .ptraced = LIST_HEAD_INIT(init_task.ptraced),
@@ -99,11 +99,13 @@ void put_signal(struct signal_struct *s) {
     flush_sigqueue(&s->shared_pending);
     kmem_cache_free(signal_cache, s);
 }
-void put_fs(struct fs_struct *fs) {
-    if (!atomic_dec_and_test(&fs->refcount))
-        return;
+void free_fs_struct(struct fs_struct *fs) {
     free_fs_paths(fs);
     kfree(fs);
+}
+void put_fs(struct fs_struct *fs) {
+    if (atomic_dec_and_test(&fs->refcount))
+        free_fs_struct(fs);
 }
 
 void put_task(struct task_struct *t) {
@@ -306,7 +308,7 @@ static void init_child(struct task_struct *p, const struct kernel_clone_args *ar
     INIT_LIST_HEAD(&p->ptraced);
     INIT_LIST_HEAD(&p->ptrace_entry);
     init_waitqueue(&p->pidfd_wait);
-    spin_lock_init(&p->alloc_lock, RANK_FILES);
+    spin_lock_init(&p->alloc_lock, RANK_TASK);
     p->vfork_done = NULL;
     p->ti.fail_nth = 0;
     p->pending.signal = 0;
@@ -314,6 +316,7 @@ static void init_child(struct task_struct *p, const struct kernel_clone_args *ar
     p->stop_pending = p->core_parked = p->restore_sigmask = p->in_reclaim = false;
     p->journal_depth = 0;
     p->ptrace = p->jobctl = 0;
+    p->ptracer_cred = NULL;
     p->ptrace_code = p->ptrace_message = 0;
     p->step.active = false;
     p->seccomp.filter = NULL; /* copy_seccomp */

@@ -2,6 +2,7 @@
  * (address space, address), a shared one by (file, offset). Waiters hash into buckets; the value is read
  * again under the bucket's lock, so a wake between the caller's look and its sleep is not lost. */
 #include "futex.h"
+#include "ptrace.h"
 #include "../debug/debug.h"
 #include "../debug/trace.h"
 #include "../fs/fs.h"
@@ -375,7 +376,10 @@ long sys_get_robust_list(u64 pid, u64 uhead, u64 ulen) {
     if (!t)
         return -ESRCH;
     u64 head = t->robust_list;
+    bool may = ptrace_may_access(t, PTRACE_MODE_READ_REALCREDS);
     put_task(t);
+    if (!may)
+        return -EPERM;
     return put_user(uhead, head) || put_user(ulen, 24UL) ? -EFAULT : 0;
 }
 long sys_set_tid_address(u64 addr) {

@@ -54,8 +54,8 @@ static long process_vm_rw(u64 pid, u64 ulocal, u64 nl, u64 uremote, u64 nr, u64 
     e = -ESRCH;
     if (!(t = get_task_by_pid((s32)pid)))
         goto out;
-    struct mm_struct *mm = mm_access(t, PTRACE_MODE_REALCREDS);
-    e = PTR_ERR(mm);
+    struct mm_struct *mm = mm_access(t, PTRACE_MODE_ATTACH_REALCREDS);
+    e = PTR_ERR(mm) == -EACCES ? -EPERM : PTR_ERR(mm);
     if (IS_ERR(mm))
         goto out;
     e = copy_pieces(mm, l, nl, r, nr, page, write);

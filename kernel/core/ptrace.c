@@ -12,47 +12,45 @@
      PTRACE_O_EXITKILL)
 
 /* --- who may --- */
-static bool same_ids(const struct cred *o, uid_t uid, gid_t gid) {
-    return uid == o->uid && uid == o->euid && uid == o->suid && gid == o->gid && gid == o->egid &&
-           gid == o->sgid;
-}
-/* tasklist_lock held; mm is t's, counted, or NULL. */
-static int ptrace_may_access(struct task_struct *t, const struct mm_struct *mm, enum ptrace_mode mode) {
-    const struct cred *c = current->cred, *o = t->cred;
-    if (t->signal == current->signal)
+int lock_task_access(struct task_struct *t, u32 mode) {
+    spin_lock(&t->alloc_lock);
+    if (__ptrace_may_access(t, mode))
         return 0;
-    int r = security_ptrace(current, t);
-    if (r)
-        return r;
-    bool fs = mode == PTRACE_MODE_FSCREDS;
-    if (!same_ids(o, fs ? c->fsuid : c->uid, fs ? c->fsgid : c->gid) &&
+    spin_unlock(&t->alloc_lock);
+    return -EACCES;
+}
+void unlock_task_access(struct task_struct *t) { spin_unlock(&t->alloc_lock); }
+bool __ptrace_may_access(struct task_struct *t, u32 mode) {
+    const struct cred *c = current->cred, *o = t->cred;
+    const struct mm_struct *mm = t->mm;
+    bool fs = mode & PTRACE_MODE_FSCREDS;
+    if (t->signal == current->signal)
+        return true;
+    if (!cred_same_ids(o, fs ? c->fsuid : c->uid, fs ? c->fsgid : c->gid) &&
         !ns_capable(o->user_ns, CAP_SYS_PTRACE))
-        return -EPERM;
-    bool hidden = mm && mm->undumpable,
-         more = c->user_ns != o->user_ns || (o->cap_permitted & ~c->cap_permitted);
-    return (hidden || more) && !ns_capable(o->user_ns, CAP_SYS_PTRACE) ? -EPERM : 0;
+        return false;
+    if (mm && mm->undumpable && !ns_capable(mm->user_ns, CAP_SYS_PTRACE))
+        return false;
+    u64 caps = fs ? c->cap_effective : c->cap_permitted;
+    if ((c->user_ns != o->user_ns || (o->cap_permitted & ~caps)) && !ns_capable(o->user_ns, CAP_SYS_PTRACE))
+        return false;
+    return !security_ptrace(current, t);
 }
-/* Take tasklist_lock with *mm, t's memory, counted, or NULL: what is seen of it then belongs to what is seen
- * of t. */
-static u64 lock_with_mm(struct task_struct *t, struct mm_struct **mm) {
-    for (;;) {
-        *mm = get_task_mm(t);
-        READ_TASKS(irq);
-        if (READ_ONCE(t->mm) == *mm || (t->task_flags & PF_KTHREAD))
-            return irq;
-        READ_TASKS_END(irq); /* it did exec, or ended */
-        if (*mm)
-            mmput(*mm);
-    }
+bool ptrace_may_access(struct task_struct *t, u32 mode) {
+    int r = lock_task_access(t, mode);
+    if (!r)
+        unlock_task_access(t);
+    return !r;
 }
-struct mm_struct *mm_access(struct task_struct *t, enum ptrace_mode mode) {
-    struct mm_struct *mm;
-    u64 irq = lock_with_mm(t, &mm);
-    int r = ptrace_may_access(t, mm, mode);
-    READ_TASKS_END(irq);
-    if (r && mm)
-        mmput(mm);
-    return r ? ERR_PTR(r) : mm ? mm : ERR_PTR(-ESRCH);
+struct mm_struct *mm_access(struct task_struct *t, u32 mode) {
+    int r = lock_task_access(t, mode);
+    if (r)
+        return ERR_PTR(r);
+    struct mm_struct *mm = t->task_flags & PF_KTHREAD ? NULL : t->mm;
+    if (mm)
+        mmget(mm);
+    unlock_task_access(t);
+    return mm ? mm : ERR_PTR(-ESRCH);
 }
 
 /* --- linking --- */
@@ -62,9 +60,11 @@ static void set_syscall_trace(struct task_struct *t, bool on) {
     else
         __atomic_fetch_and(&t->ti.syscall_work, ~(SYSCALL_WORK_TRACE | SYSCALL_WORK_STEP), __ATOMIC_SEQ_CST);
 }
-static void ptrace_link(struct task_struct *t, struct task_struct *tracer) {
+/* With the rights of cred, for good: what tracer may later, or might before, does not count. */
+static void ptrace_link(struct task_struct *t, struct task_struct *tracer, struct cred *cred) {
     list_add_tail(&t->ptrace_entry, &tracer->ptraced);
     t->parent = tracer;
+    t->ptracer_cred = get_cred(cred);
 }
 /* Make t look at its jobctl; out of a trace stop, if it is to leave that. sighand->lock held. */
 static void ptrace_signal_wake_up(struct task_struct *t, bool resume) {
@@ -82,6 +82,8 @@ void ptrace_unlink(struct task_struct *t) {
     clear_tif(t, TIF_SINGLESTEP);
     t->parent = t->real_parent;
     list_del_init(&t->ptrace_entry);
+    put_cred(t->ptracer_cred);
+    t->ptracer_cred = NULL;
     spin_lock(&t->sighand->lock);
     t->ptrace = 0;
     t->jobctl = 0;
@@ -98,7 +100,7 @@ void ptrace_init_task(struct task_struct *p, bool trace) {
     if (!trace || !current->ptrace)
         return;
     p->ptrace = current->ptrace;
-    ptrace_link(p, current->parent);
+    ptrace_link(p, current->parent, current->ptracer_cred);
     if (p->ptrace & PT_SEIZED) /* D5 */
         p->jobctl |= JOBCTL_TRAP_STOP;
     else
@@ -114,7 +116,7 @@ static long ptrace_traceme(void) {
             spin_lock(&current->sighand->lock);
             current->ptrace = PT_PTRACED;
             spin_unlock(&current->sighand->lock);
-            ptrace_link(current, current->real_parent);
+            ptrace_link(current, current->real_parent, current->cred); /* it gives no more than it has */
         }
     }
     READ_TASKS_END(irq);
@@ -124,14 +126,14 @@ static long ptrace_traceme(void) {
 static long ptrace_attach(struct task_struct *t, bool seize, u64 addr, u64 options) {
     if (seize && (addr || (options & ~(u64)OPTIONS)))
         return -EIO;
-    struct mm_struct *mm;
-    u64 irq = lock_with_mm(t, &mm);
     long r = -EPERM;
-    if ((t->task_flags & PF_KTHREAD) || t->signal == current->signal || t->exit_state || t->ptrace)
+    spin_lock(&t->alloc_lock);
+    READ_TASKS(irq);
+    if ((t->task_flags & PF_KTHREAD) || t->signal == current->signal || t->exit_state || t->ptrace ||
+        !__ptrace_may_access(t, PTRACE_MODE_ATTACH_REALCREDS))
         goto out;
-    if ((r = ptrace_may_access(t, mm, PTRACE_MODE_REALCREDS)))
-        goto out;
-    ptrace_link(t, current);
+    r = 0;
+    ptrace_link(t, current, current->cred);
     spin_lock(&t->sighand->lock);
     t->ptrace = PT_PTRACED | (seize ? PT_SEIZED | (u32)options << PT_OPT_SHIFT : 0);
     if (!seize)
@@ -145,8 +147,7 @@ static long ptrace_attach(struct task_struct *t, bool seize, u64 addr, u64 optio
     spin_unlock(&t->sighand->lock);
 out:
     READ_TASKS_END(irq);
-    if (mm)
-        mmput(mm);
+    spin_unlock(&t->alloc_lock);
     if (!r) /* it is short; and who is killed does not wait */
         wait_event_killable(&current->signal->wait_chldexit,
                             !(READ_ONCE(t->jobctl) & JOBCTL_TRAPPING) || t->exit_state);
@@ -243,17 +244,11 @@ void ptrace_exit_event(s32 code) {
     spin_unlock_irqrestore(&current->sighand->lock, irq);
     ptrace_event(PTRACE_EVENT_EXIT, s->group_exit ? s->group_exit_code : code);
 }
-bool ptracer_capable(void) {
+bool ptracer_capable(const struct user_namespace *ns) {
     READ_TASKS(irq);
-    bool ok = !current->ptrace || cred_capable(current->parent->cred, current_user_ns(), CAP_SYS_PTRACE);
+    bool ok = !current->ptrace || cred_capable(current->ptracer_cred, ns, CAP_SYS_PTRACE);
     READ_TASKS_END(irq);
     return ok;
-}
-void ptrace_secure_exec(void) {
-    READ_TASKS(irq);
-    if (current->ptrace && !cred_capable(current->parent->cred, current_user_ns(), CAP_SYS_PTRACE))
-        ptrace_unlink(current);
-    READ_TASKS_END(irq);
 }
 bool ptrace_report_syscall(bool exit) {
     if (!current->ptrace)

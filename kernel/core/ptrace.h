@@ -39,10 +39,9 @@ static inline bool ptrace_reparented(struct task_struct *t) {
 void ptrace_event(int event, u64 message);
 /* Current is about to end, with code: the same for this event, after SIGKILL too. */
 void ptrace_exit_event(s32 code);
-/* May an exec give current more rights, as far as its tracer goes? And when it has: a tracer that came
- * meanwhile and may not have such a tracee is let go. Both take tasklist_lock. */
-bool ptracer_capable(void);
-void ptrace_secure_exec(void);
+/* May an exec give current more rights in ns, as far as its tracer goes, with the rights that the tracer had
+ * when it began? Takes tasklist_lock. */
+bool ptracer_capable(const struct user_namespace *ns);
 /* A signal was taken from the queue: let the tracer see it. The signal that is to be delivered, *info with
  * it; 0: none. No lock held; may sleep. */
 int ptrace_signal(int sig, struct abi_siginfo *info);
@@ -64,7 +63,24 @@ void exit_ptrace(struct list_head *dead);
 /* tasklist_lock held: tell who waits for t (its tracer, or the parent of its process) that it stopped or went
  * on. why: CLD_STOPPED, CLD_CONTINUED, CLD_TRAPPED. */
 void do_notify_parent_cldstop(struct task_struct *t, bool for_tracer, int why);
-/* t's memory, counted, if current may look into t and change it, by its real ids (ptrace) or its file-system
- * ids (/proc); or ERR_PTR(-EPERM), ERR_PTR(-ESRCH): it has none. Takes alloc_lock and tasklist_lock. */
-enum ptrace_mode { PTRACE_MODE_FSCREDS, PTRACE_MODE_REALCREDS };
-struct mm_struct *mm_access(struct task_struct *t, enum ptrace_mode mode);
+/* May current look into t (READ), or change it (ATTACH), by its real ids (system calls) or its file-system
+ * ids
+ * (/proc)? As Linux has it, the two ask the same unless a policy says otherwise; a place says what it does.
+ * Who may: t's own process; else a task with t's ids and at least its capabilities, unless t's memory is
+ * undumpable; or one with CAP_SYS_PTRACE. docs/security.md lists who asks. */
+#define PTRACE_MODE_READ 1u
+#define PTRACE_MODE_ATTACH 2u
+#define PTRACE_MODE_FSCREDS 8u
+#define PTRACE_MODE_REALCREDS 16u
+#define PTRACE_MODE_READ_FSCREDS (PTRACE_MODE_READ | PTRACE_MODE_FSCREDS)
+#define PTRACE_MODE_READ_REALCREDS (PTRACE_MODE_READ | PTRACE_MODE_REALCREDS)
+#define PTRACE_MODE_ATTACH_FSCREDS (PTRACE_MODE_ATTACH | PTRACE_MODE_FSCREDS)
+#define PTRACE_MODE_ATTACH_REALCREDS (PTRACE_MODE_ATTACH | PTRACE_MODE_REALCREDS)
+bool ptrace_may_access(struct task_struct *t, u32 mode);   /* takes t's alloc_lock */
+bool __ptrace_may_access(struct task_struct *t, u32 mode); /* the caller holds it */
+/* The same, and until unlock_task_access what t has and its credentials stay as they are (it is t's
+ * alloc_lock that is held): 0, or -EACCES and nothing is locked. */
+int lock_task_access(struct task_struct *t, u32 mode);
+void unlock_task_access(struct task_struct *t);
+/* t's memory, counted, if current may; or ERR_PTR(-EACCES), ERR_PTR(-ESRCH): it has none. */
+struct mm_struct *mm_access(struct task_struct *t, u32 mode);

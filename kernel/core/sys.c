@@ -305,7 +305,7 @@ long sys_prlimit64(u64 pid, u64 res, u64 unew, u64 uold) {
         return -ESRCH;
     const struct cred *c = current->cred;
     READ_TASKS(irq);
-    bool ok = t == current || (c->uid == t->cred->uid && c->uid == t->cred->euid) ||
+    bool ok = t == current || cred_same_ids(t->cred, c->uid, c->gid) ||
               ns_capable(t->cred->user_ns, CAP_SYS_RESOURCE);
     READ_TASKS_END(irq);
     long r = ok ? do_prlimit(t, (u32)res, unew ? &new : NULL, &old) : -EPERM;
@@ -322,6 +322,8 @@ long sys_setrlimit(u64 res, u64 unew) { return unew ? sys_prlimit64(0, res, unew
 #define PR_SET_DUMPABLE 4
 #define PR_SET_NAME 15
 #define PR_GET_NAME 16
+#define PR_CAPBSET_READ 23
+#define PR_CAPBSET_DROP 24
 #define PR_SET_CHILD_SUBREAPER 36
 #define PR_GET_CHILD_SUBREAPER 37
 #define PR_GET_SECCOMP 21
@@ -356,6 +358,10 @@ long sys_prctl(u64 op, u64 a, u64 b, u64 c, u64 d) {
     case PR_GET_NAME:
         strlcpy(name, current->comm, sizeof(name));
         return copy_to_user(a, name, sizeof(name));
+    case PR_CAPBSET_READ:
+        return prctl_capbset_read(a);
+    case PR_CAPBSET_DROP:
+        return prctl_capbset_drop(a);
     case PR_SET_CHILD_SUBREAPER:
         current->signal->child_subreaper = a != 0;
         return 0;

@@ -20,6 +20,7 @@ struct cred {
     uid_t uid, euid, suid, fsuid;
     gid_t gid, egid, sgid, fsgid;
     u64 cap_effective, cap_permitted, cap_inheritable;
+    u64 cap_bset; /* the bounding set: what an exec can give */
     struct user_struct *user;
     struct user_namespace *user_ns;  /* counted: where the capabilities are */
     struct group_info *groups;       /* counted */
@@ -39,6 +40,7 @@ struct user_struct {
 #define CAP_KILL 5
 #define CAP_SETGID 6
 #define CAP_SETUID 7
+#define CAP_SETPCAP 8
 #define CAP_IPC_LOCK 14
 #define CAP_IPC_OWNER 15
 #define CAP_SYS_CHROOT 18
@@ -52,7 +54,8 @@ struct user_struct {
 #define CAP_SYS_TTY_CONFIG 26
 #define CAP_MKNOD 27
 #define CAP_SETFCAP 31
-#define CAP_FULL ((1UL << 41) - 1)
+#define CAP_LAST_CAP 40
+#define CAP_FULL (BIT(CAP_LAST_CAP + 1) - 1)
 bool capable(int cap); /* in the first user namespace; see user_namespace.h for the others */
 static inline struct cred *get_cred(struct cred *c) {
     atomic_inc(&c->refcount);
@@ -61,7 +64,19 @@ static inline struct cred *get_cred(struct cred *c) {
 void put_cred(struct cred *c);
 struct cred *prepare_cred(void); /* a copy of current's, to change; NULL: no memory */
 int commit_cred(struct cred *c); /* current's from now on; takes c over. 0 */
+long prctl_capbset_read(u64 cap), prctl_capbset_drop(u64 cap);
+/* alloc_lock and tasklist_lock held: current's credentials are c, and mm is its memory or NULL, from now on,
+ * for every observer at once. If that changes its rights, mm becomes undumpable, and what others chose for it
+ * before (its death signal, its children's exit signals) ends. Takes c over; the old ones are the caller's to
+ * put.
+ */
+void publish_cred(struct cred *c, struct mm_struct *mm);
 bool in_group(const struct cred *c, gid_t gid);
+/* Are c's real, effective and saved ids all these? */
+static inline bool cred_same_ids(const struct cred *c, uid_t uid, gid_t gid) {
+    return uid == c->uid && uid == c->euid && uid == c->suid && gid == c->gid && gid == c->egid &&
+           gid == c->sgid;
+}
 int copy_creds(u64 flags, struct task_struct *p); /* C5: p's, counted: 0, or create_user_ns's errors */
 
 /* C15: descriptors. Shared by CLONE_FILES. */
@@ -203,10 +218,10 @@ struct task_struct {
         struct seccomp_filter *filter; /* counted */
     } seccomp;                         /* sighand->lock; see security/seccomp.c */
     bool no_new_privs;                 /* exec gives it no more rights than it has */
-    u32 parent_exec_id, self_exec_id;
+    u32 parent_exec_id, self_exec_id;  /* its parent's when it was made; counts execs, changes of rights */
     /* shared objects: task_lock (alloc_lock) to change or to look at another task's */
     spinlock_t alloc_lock;
-    struct cred *cred; /* others look at it, and it changes, under tasklist_lock */
+    struct cred *cred; /* changes under both alloc_lock and tasklist_lock; others hold one of them */
     struct files_struct *files;
     struct fs_struct *fs;
     struct sighand_struct *sighand; /* NULL once reaped: sighand lock and tasklist_lock */
@@ -214,7 +229,7 @@ struct task_struct {
     struct {
         struct key *thread, *session; /* counted, or NULL: keys_mutex */
     } keyring;
-    struct cgroup *cgroup;         /* counted unless the root: tasklist_lock; see cgroup.h */
+    struct cgroup *cgroup;         /* counted unless the root: tasklist_lock, sighand->lock; cgroup.h */
     struct nsproxy *nsproxy;       /* NULL once it has ended */
     struct sem_undo_list *sysvsem; /* or NULL; ipc/sem.c */
     /* sighand->lock */
@@ -231,6 +246,7 @@ struct task_struct {
     struct task_struct *real_parent, *group_leader;
     struct task_struct *parent; /* who is told of its stops and its end: the tracer, else real_parent */
     struct list_head ptraced, ptrace_entry; /* whom it traces; itself in its tracer's list */
+    struct cred *ptracer_cred; /* counted while it is traced: its tracer's, as of when that began */
     struct list_head children, sibling, thread_link, tasks;
     s32 exit_code, exit_state;
     struct wait_queue_head pidfd_wait;
@@ -315,6 +331,7 @@ void release_task(struct task_struct *t);
 void do_notify_parent(struct task_struct *t, s32 sig); /* tasklist_lock held */
 void put_files(struct files_struct *f);
 void put_fs(struct fs_struct *f);
+void free_fs_struct(struct fs_struct *f); /* its last count is gone */
 void put_sighand(struct sighand_struct *s);
 struct sighand_struct *alloc_sighand(void);
 /* main.c: init is gone: power off. It may go if it was told to (end_init). */

@@ -71,7 +71,7 @@ static void all_caps(struct cred *c, struct user_namespace *ns) {
     put_user_ns(c->user_ns);
     c->user_ns = ns;
     c->cap_inheritable = 0;
-    c->cap_permitted = c->cap_effective = CAP_FULL;
+    c->cap_permitted = c->cap_effective = c->cap_bset = CAP_FULL;
 }
 int create_user_ns(struct cred *c) {
     struct user_namespace *up = c->user_ns;

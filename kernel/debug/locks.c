@@ -23,14 +23,30 @@ static struct lock_stat {
     u64 taken, contended, waited, waited_most, held, held_most;
 } stats[MAX_HARTS][RANKS];
 static const char *const rank_names[RANKS] = {
-    [RANK_NONE] = "none",       [RANK_TASKLIST] = "tasklist", [RANK_SIGHAND] = "sighand",
-    [RANK_UART] = "uart",       [RANK_TTY] = "tty",           [RANK_FILES] = "files",
-    [RANK_EPOLL] = "epoll",     [RANK_FUTEX] = "futex",       [RANK_MOUNT] = "mount",
-    [RANK_DCACHE] = "dcache",   [RANK_ICACHE] = "icache",     [RANK_PAGE_TABLE] = "page_table",
-    [RANK_MAPPING] = "mapping", [RANK_LRU] = "lru",           [RANK_OBJECT] = "object",
-    [RANK_DEVICE] = "device",   [RANK_WAITQ] = "waitq",       [RANK_RQ] = "rq",
-    [RANK_GROUP] = "group",     [RANK_TIMER] = "timer",       [RANK_SLAB] = "slab",
-    [RANK_BUDDY] = "buddy",     [RANK_CONSOLE] = "console",
+    [RANK_NONE] = "none",
+    [RANK_TASKLIST] = "tasklist",
+    [RANK_SIGHAND] = "sighand",
+    [RANK_UART] = "uart",
+    [RANK_TTY] = "tty",
+    [RANK_TASK] = "task",
+    [RANK_FILES] = "files",
+    [RANK_EPOLL] = "epoll",
+    [RANK_FUTEX] = "futex",
+    [RANK_MOUNT] = "mount",
+    [RANK_DCACHE] = "dcache",
+    [RANK_ICACHE] = "icache",
+    [RANK_PAGE_TABLE] = "page_table",
+    [RANK_MAPPING] = "mapping",
+    [RANK_LRU] = "lru",
+    [RANK_OBJECT] = "object",
+    [RANK_DEVICE] = "device",
+    [RANK_WAITQ] = "waitq",
+    [RANK_RQ] = "rq",
+    [RANK_GROUP] = "group",
+    [RANK_TIMER] = "timer",
+    [RANK_SLAB] = "slab",
+    [RANK_BUDDY] = "buddy",
+    [RANK_CONSOLE] = "console",
 };
 static u64 ticks_to_us(u64 t) { return t * 1000000 / timebase_hz; }
 bool lock_stat(u32 rank, char *line, size_t size) {

@@ -130,6 +130,8 @@ struct inode_operations {
     int (*rename)(struct inode *od, struct dentry *o, struct inode *nd, struct dentry *n, u32 flags);
     /* The target into buf (PATH_MAX); its length. */
     ssize_t (*readlink)(struct inode *inode, char *buf);
+    /* What the mode forbids: 0 to allow it all the same, or -EACCES. Or NULL. */
+    int (*permission)(struct inode *inode, u32 mask);
     /* procfs: jump straight to an object. */
     int (*get_link)(struct dentry *d, struct path *out);
     int (*truncate)(struct inode *inode, loff_t size); /* caller holds inode->lock */

@@ -50,26 +50,24 @@ int set_fs_root_to(struct path *p) {
 void chroot_fs_refs(const struct path *was, const struct path *now) {
     struct task_struct *t;
     for (pid_t nr = 1; (t = next_task(&init_pid_ns, &nr, true)); nr++) {
+        u32 moved = 0;
         spin_lock(&t->alloc_lock);
         struct fs_struct *fs = t->fs;
-        if (fs)
-            atomic_inc(&fs->refcount);
-        spin_unlock(&t->alloc_lock);
         for (int i = 0; fs && i < 2; i++) {
             spin_lock(&fs->lock);
             struct path *p = i ? fs->root : fs->cwd;
-            bool is = p->mnt == was->mnt && p->dentry == was->dentry;
-            struct path old = *p;
-            if (is) {
+            if (p->mnt == was->mnt && p->dentry == was->dentry) {
                 path_get(now);
                 *p = *now;
+                moved++;
             }
             spin_unlock(&fs->lock);
-            if (is)
-                path_put(&old);
         }
-        if (fs)
-            put_fs(fs);
+        spin_unlock(&t->alloc_lock);
+        while (moved--) {
+            struct path old = *was;
+            path_put(&old);
+        }
         put_task(t);
     }
 }

@@ -54,7 +54,7 @@ int permission_as(struct inode *i, u32 mask, bool real) {
     if ((caps & BIT(CAP_DAC_OVERRIDE)) && ids_mapped(c->user_ns, i->i_uid, i->i_gid) &&
         (!(mask & MAY_EXEC) || S_ISDIR(i->i_mode) || (i->i_mode & 0111)))
         return 0;
-    return -EACCES;
+    return i->i_op && i->i_op->permission ? i->i_op->permission(i, mask) : -EACCES;
 }
 int permission(struct inode *i, u32 mask) { return permission_as(i, mask, false); }
 

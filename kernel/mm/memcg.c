@@ -2,7 +2,7 @@
  * for to hold data: anonymous memory, the page cache, pipes (GFP_USER). A page stays charged to who asked for
  * it until it is free, whoever uses it; and it counts its group, which so outlives its directory.
  *
- * A task's group changes under its alloc_lock (and tasklist_lock); counts are atomic. */
+ * A task's group changes under its sighand->lock (and tasklist_lock); counts are atomic. */
 #include "../core/cgroup.h"
 #include "../debug/debug.h"
 #include "../fs/fs.h"
@@ -10,10 +10,10 @@
 #include <abi/errno.h>
 
 static struct cgroup *current_cgroup(void) {
-    spin_lock(&current->alloc_lock);
+    u64 irq = spin_lock_irqsave(&current->sighand->lock);
     struct cgroup *c = current->cgroup;
     get_cgroup(c);
-    spin_unlock(&current->alloc_lock);
+    spin_unlock_irqrestore(&current->sighand->lock, irq);
     return c;
 }
 

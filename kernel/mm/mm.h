@@ -223,8 +223,10 @@ struct mm_struct {
     struct step_area *step; /* made for the first single step; mmap_lock to set */
     bool leaves_out;        /* it had a VMA with DONTFORK or WIPEONFORK */
     bool lock_future;       /* mlockall: what is mapped from now on is locked */
-    bool undumpable;        /* no core file: it ran, or runs, with rights that its user has not */
-    atomic64_t cow_faults;  /* pages copied on write, for /proc and the tests of D6 */
+    bool undumpable;        /* it runs, or ran, with rights that its user has not: no core file, and only
+                             * CAP_SYS_PTRACE in user_ns looks into it. tasklist_lock to set */
+    struct user_namespace *user_ns; /* counted: in which its program was started */
+    atomic64_t cow_faults;          /* pages copied on write, for /proc and the tests of D6 */
 };
 extern struct mm_struct init_mm;
 
@@ -233,7 +235,8 @@ extern struct mm_struct init_mm;
  * fill: fork shares that. */
 #define MMAP_TOP (TASK_SIZE - (1UL << 30))
 #define VDSO_BASE MMAP_TOP
-struct mm_struct *mm_alloc(void);
+struct user_namespace;
+struct mm_struct *mm_alloc(struct user_namespace *ns); /* takes a count of ns */
 /* A copy for fork: VMAs duplicated, private pages shared until written. NULL: no memory. May sleep. */
 struct mm_struct *dup_mm(struct mm_struct *old);
 void mmput(struct mm_struct *mm);  /* drop a user; the last unmaps all. May sleep. */

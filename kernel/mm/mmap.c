@@ -1,5 +1,5 @@
 /* Address spaces: a red-black tree of VMAs that do not overlap, ordered by address. */
-#include "../core/task.h"
+#include "../core/user_namespace.h"
 #include "../debug/debug.h"
 #include "../fs/fs.h"
 #include "mm.h"
@@ -11,8 +11,10 @@
 #define STACK_GUARD (256 * PAGE_SIZE) /* what stays free below a stack that grows */
 
 static struct kmem_cache *vma_cache, *mm_cache;
-struct mm_struct init_mm = {
-    .mm_users = {1}, .mm_count = {2} /* its own, and the boot hart's */, .pgd = swapper_pg_dir};
+struct mm_struct init_mm = {.mm_users = {1},
+                            .mm_count = {2}, /* its own, and the boot hart's */
+                            .pgd = swapper_pg_dir,
+                            .user_ns = &init_user_ns};
 
 void mmap_init(void) {
     vma_cache = kmem_cache_create("vm_area", sizeof(struct vm_area));
@@ -21,7 +23,7 @@ void mmap_init(void) {
     rwsem_init(&init_mm.mmap_lock);
 }
 
-struct mm_struct *mm_alloc(void) {
+struct mm_struct *mm_alloc(struct user_namespace *ns) {
     struct mm_struct *mm = kmem_cache_alloc(mm_cache, GFP_KERNEL | GFP_ZERO);
     if (!mm)
         return NULL;
@@ -31,6 +33,7 @@ struct mm_struct *mm_alloc(void) {
     }
     atomic_set(&mm->mm_users, 1);
     atomic_set(&mm->mm_count, 1);
+    mm->user_ns = get_user_ns(ns);
     spin_lock_init(&mm->page_table_lock, RANK_PAGE_TABLE);
     rwsem_init(&mm->mmap_lock);
     return mm;
@@ -692,6 +695,7 @@ void mmdrop(struct mm_struct *mm) {
     BUG_ON(mm == &init_mm);
     DEBUG_ON(virt_to_page(mm->pgd)->inuse);
     root_free(mm->pgd);
+    put_user_ns(mm->user_ns);
     kmem_cache_free(mm_cache, mm);
 }
 
@@ -703,7 +707,7 @@ void mmput(struct mm_struct *mm) {
 }
 
 struct mm_struct *dup_mm(struct mm_struct *old) {
-    struct mm_struct *mm = mm_alloc();
+    struct mm_struct *mm = mm_alloc(old->user_ns);
     if (!mm)
         return NULL;
     bool failed = false;

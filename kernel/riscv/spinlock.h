@@ -9,6 +9,7 @@
 
 enum lock_rank {
     RANK_NONE,
+    RANK_TASK,       /* alloc_lock: which memory, files, directories and credentials a task has */
     RANK_TASKLIST,   /* parent/child links, pid table, groups, sessions, exit and wait */
     RANK_SIGHAND,    /* handlers, pending signals, group state, rlimits, itimers */
     RANK_UART,       /* the serial port */

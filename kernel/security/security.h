@@ -35,7 +35,7 @@ struct security_ops {
     int (*mount)(void);                          /* the tree of mounts is about to change */
     int (*kill)(struct task_struct *t, int sig); /* tasklist_lock held */
     int (*ptrace)(struct task_struct *tracer,
-                  struct task_struct *t); /* it looks into t; tasklist_lock held */
+                  struct task_struct *t); /* it looks into t; alloc_lock or tasklist_lock held */
 };
 int security_task_create(u64 flags);
 int security_task_alloc(struct task_struct *p, u64 flags);

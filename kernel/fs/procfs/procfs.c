@@ -1,6 +1,7 @@
 /* procfs: what the kernel knows, as files. Directories are made up at each look-up; a file's text is made
  * whole at its first read and kept until the file closes, so that what is read is of one moment. */
-#include "../../core/task.h"
+#include "../../core/ptrace.h"
+#include "../../core/user_namespace.h"
 #include "../../debug/debug.h"
 #include "../../drivers/drivers.h"
 #include "../fs.h"
@@ -39,6 +40,22 @@ void seq_printf(struct seq *s, const char *fmt, ...) {
     }
 }
 
+/* Whose t's files are: its effective ids'; those of root of the memory's namespace if that is undumpable, and
+ * root's if there is none. Its directories, which show nothing of it, are always its own. */
+static void task_dump_owner(struct task_struct *t, u32 mode, uid_t *uid, gid_t *gid) {
+    spin_lock(&t->alloc_lock);
+    const struct mm_struct *mm = t->task_flags & PF_KTHREAD ? NULL : t->mm;
+    *uid = t->cred->euid, *gid = t->cred->egid;
+    if (mode != (S_IFDIR | 0555) && (!mm || mm->undumpable)) {
+        *uid = mm ? make_kuid(mm->user_ns, 0) : 0;
+        *gid = mm ? make_kgid(mm->user_ns, 0) : 0;
+        if (*uid == INVALID_ID)
+            *uid = 0;
+        if (*gid == INVALID_ID)
+            *gid = 0;
+    }
+    spin_unlock(&t->alloc_lock);
+}
 /* A new inode, or ERR_PTR(-ENOMEM). */
 static struct inode *make(struct super_block *sb, const struct node *n, u32 mode, u64 ino) {
     struct inode *i = new_inode(sb);
@@ -51,10 +68,7 @@ static struct inode *make(struct super_block *sb, const struct node *n, u32 mode
     *copy = *n;
     if (n->t) {
         get_task(n->t);
-        READ_TASKS(irq);
-        i->i_uid = n->t->cred->euid;
-        i->i_gid = n->t->cred->egid;
-        READ_TASKS_END(irq);
+        task_dump_owner(n->t, mode, &i->i_uid, &i->i_gid);
     }
     i->private = copy;
     i->i_ino = ino;
@@ -97,9 +111,9 @@ static struct inode *find(struct super_block *sb, const struct node *dir, const 
     u64 v = number(name);
     struct inode *i = NULL;
     if (dir->kind == FD_DIR) {
-        struct file *f = v == ~0UL ? NULL : task_file(dir->t, v);
-        if (!f)
-            return NULL;
+        struct file *f = v == ~0UL ? ERR_PTR(-ENOENT) : task_file(dir->t, v);
+        if (IS_ERR(f))
+            return PTR_ERR(f) == -ENOENT ? NULL : (void *)f;
         u32 mode = S_IFLNK | (f->mode & FMODE_READ ? 0500 : 0) | (f->mode & FMODE_WRITE ? 0300 : 0);
         fput(f);
         return make(sb, &(struct node){NULL, dir->t, v, FD_LINK}, mode,
@@ -139,14 +153,15 @@ static int get_link(struct dentry *d, struct path *out) {
     struct node *n = NODE(d->inode);
     if (n->kind == FD_LINK) {
         struct file *f = task_file(n->t, n->fd);
+        if (IS_ERR(f))
+            return PTR_ERR(f);
         int r = -ENOENT;
-        if (f && f->path.dentry) {
+        if (f->path.dentry) {
             *out = f->path;
             path_get(out);
             r = 0;
         }
-        if (f)
-            fput(f);
+        fput(f);
         return r;
     }
     if (n->e->link)
@@ -167,8 +182,8 @@ static ssize_t readlink(struct inode *i, char *b) {
     int r = -ENOENT;
     if (n->kind == FD_LINK) {
         struct file *f = task_file(n->t, n->fd);
-        if (!f)
-            return -ENOENT;
+        if (IS_ERR(f))
+            return PTR_ERR(f);
         if (!f->path.dentry) {
             r = S_ISFIFO(f->inode->i_mode) ? snprintf(b, 64, "pipe:[%lu]", f->inode->i_ino)
                                            : snprintf(b, 64, "anon_inode:[%lu]", f->inode->i_ino);
@@ -190,9 +205,22 @@ static ssize_t readlink(struct inode *i, char *b) {
     path_put(&p);
     return t ? r : -ENOMEM;
 }
-static const struct inode_operations dir_iops = {.lookup = lookup}, file_iops = {0};
+/* A process sees its own descriptors even when it is undumpable, and the directory root's. */
+static int may_all_the_same(struct inode *i, u32 mask) {
+    (void)mask;
+    return NODE(i)->kind == FD_DIR && NODE(i)->t->signal == current->signal ? 0 : -EACCES;
+}
+static const struct inode_operations dir_iops = {.lookup = lookup, .permission = may_all_the_same},
+                                     file_iops = {0};
 static const struct inode_operations link_iops = {.readlink = readlink, .get_link = get_link};
 
+/* How many descriptors t has had at a time. */
+static u32 fd_top(struct task_struct *t) {
+    spin_lock(&t->alloc_lock);
+    u32 top = t->files ? READ_ONCE(t->files->top) : 0;
+    spin_unlock(&t->alloc_lock);
+    return top;
+}
 static int iterate(struct file *f, struct dir_context *ctx) {
     struct node *n = NODE(f->inode);
     char name[16];
@@ -209,8 +237,10 @@ static int iterate(struct file *f, struct dir_context *ctx) {
     if (n->kind == FD_DIR) {
         for (; ctx->pos - 2 < 65536; ctx->pos++) {
             struct file *o = task_file(n->t, ctx->pos - 2);
-            if (!o) {
-                if (!n->t->files || ctx->pos - 2 >= n->t->files->top)
+            if (IS_ERR(o)) {
+                if (PTR_ERR(o) != -ENOENT)
+                    return PTR_ERR(o);
+                if (ctx->pos - 2 >= fd_top(n->t))
                     return 0;
                 continue;
             }
@@ -285,13 +315,22 @@ ssize_t seq_copy(struct seq *s, struct iov_iter *it, loff_t *pos) {
     *pos += c;
     return c ? (ssize_t)c : -EFAULT;
 }
+static int show_text(struct node *n, struct seq *s) {
+    if (!n->e->mm)
+        return n->e->show(s, n->t);
+    if (!s->mm || !atomic_inc_not_zero(&s->mm->mm_users)) /* it has ended */
+        return 0;
+    int r = n->e->show(s, n->t);
+    mmput(s->mm);
+    return r;
+}
 static ssize_t read_text(struct node *n, struct seq *s, struct iov_iter *it, loff_t *pos) {
     if (!s->buf || *pos == 0) { /* from the start: of this moment */
         s->len = 0;
         s->failed = false;
         if (n->t && !n->t->sighand && n->t->exit_state == EXIT_DEAD)
             return -ESRCH;
-        int r = n->e->show(s, n->t);
+        int r = show_text(n, s);
         if (r || s->failed)
             return r ? r : -ENOMEM;
     }
@@ -331,8 +370,29 @@ void seq_release(struct file *f) {
         kfree(s->buf);
     kfree(s);
 }
+static int proc_open(struct inode *i, struct file *f) {
+    struct node *n = NODE(i);
+    struct mm_struct *mm = n->e->mm ? mm_access(n->t, PTRACE_MODE_READ_FSCREDS) : ERR_PTR(-ESRCH);
+    if (IS_ERR(mm) && PTR_ERR(mm) != -ESRCH)
+        return PTR_ERR(mm);
+    int r = seq_open(i, f);
+    struct seq *s = f->private;
+    if (!r)
+        s->show_pfn = capable(CAP_SYS_ADMIN);
+    if (!r && !IS_ERR(mm))
+        mmgrab(s->mm = mm); /* until it is closed, but not as a user */
+    if (!IS_ERR(mm))
+        mmput(mm);
+    return r;
+}
+static void proc_release(struct file *f) {
+    struct seq *s = f->private;
+    if (s && s->mm)
+        mmdrop(s->mm);
+    seq_release(f);
+}
 static const struct file_operations file_fops = {
-    .open = seq_open, .read = proc_read, .write = proc_write, .release = seq_release};
+    .open = proc_open, .read = proc_read, .write = proc_write, .release = proc_release};
 
 static int statfs(struct super_block *sb, struct statfs *st) {
     (void)sb;

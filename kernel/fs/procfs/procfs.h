@@ -10,7 +10,9 @@ struct seq {
     char *buf;
     size_t len, size;
     bool failed;
-    const void *private; /* a show function's own */
+    bool show_pfn;        /* whoever opened it may know of page frames */
+    struct mm_struct *mm; /* of entries with mm: what the task had when the file was opened, or NULL */
+    const void *private;  /* a show function's own */
 };
 
 /* open and release of files whose text is made when they are read, in f->private; and what is left of it from
@@ -28,6 +30,7 @@ struct entry {
     const char *name;
     u32 mode;
     int (*show)(struct seq *s, struct task_struct *t);
+    bool mm; /* it shows s->mm, the task's memory: whoever opens it must be allowed to look into that */
     int (*store)(char *text, struct task_struct *t);
     const struct entry *children; /* ends with a NULL name */
     int (*link)(struct task_struct *t, struct path *out);
@@ -37,6 +40,8 @@ struct entry {
 
 #define PROC_FILE(n, m, f)                                                                                   \
     { .name = (n), .mode = (m), .show = (f) }
+#define PROC_MM(n, m, f)                                                                                     \
+    { .name = (n), .mode = (m), .show = (f), .mm = true }
 #define PROC_KNOB(n, m, f, g)                                                                                \
     { .name = (n), .mode = (m), .show = (f), .store = (g) }
 #define PROC_DIR(n, m, c)                                                                                    \
@@ -63,4 +68,5 @@ struct task_struct *proc_task(struct inode *i); /* whose file it is */
 int show_mounts(struct seq *s, struct task_struct *t);
 /* Ticks of the time CSR in the hundredths of a second that user programs expect. */
 static inline u64 to_clk(u64 ticks) { return ticks * 100 / timebase_hz; }
-struct file *task_file(struct task_struct *t, u32 fd); /* t's descriptor, counted, or NULL */
+/* t's descriptor, counted; or ERR_PTR: -ENOENT, or -EACCES: current may not look into t. */
+struct file *task_file(struct task_struct *t, u32 fd);

@@ -25,6 +25,7 @@ static void task_times(struct task_struct *t, u64 *ut, u64 *st, u64 *cut, u64 *c
 static int show_pid_stat(struct seq *s, struct task_struct *t) {
     u64 ut, st, cut, cst, vsize = 0, rss = 0;
     struct mm_struct *mm = get_task_mm(t);
+    bool permitted = mm && ptrace_may_access(t, PTRACE_MODE_READ_FSCREDS); /* to know addresses */
     task_times(t, &ut, &st, &cut, &cst);
     if (mm) {
         vsize = mm->total_vm * PAGE_SIZE;
@@ -39,9 +40,9 @@ static int show_pid_stat(struct seq *s, struct task_struct *t) {
                t->min_flt + t->signal->min_flt, t->signal->cmin_flt, to_clk(ut), to_clk(st), to_clk(cut),
                to_clk(cst), t->se.rt_priority ? -1 - (s32)t->se.rt_priority : 20 + t->se.nice, t->se.nice,
                t->signal->nr_threads, t->start_time / 10000000, vsize, rss, ~0UL);
-    seq_printf(s, "%lu %lu %lu 0 0 %lu %lu 0 0 0 0 0 %d %u %u %u 0 0 0\n", mm ? mm->start_code : 0,
-               mm ? mm->end_code : 0, mm ? mm->start_stack : 0, t->pending.signal, t->blocked, t->exit_signal,
-               t->ti.cpu, t->se.rt_priority, t->se.policy);
+    seq_printf(s, "%lu %lu %lu 0 0 %lu %lu 0 0 0 0 0 %d %u %u %u 0 0 0\n", permitted ? mm->start_code : !!mm,
+               permitted ? mm->end_code : !!mm, permitted ? mm->start_stack : 0, t->pending.signal,
+               t->blocked, t->exit_signal, t->ti.cpu, t->se.rt_priority, t->se.policy);
     if (mm)
         mmput(mm);
     return 0;
@@ -52,6 +53,9 @@ static int show_pid_status(struct seq *s, struct task_struct *t) {
     const char *letters = "RSDTtZ";
     struct mm_struct *mm = get_task_mm(t);
     u64 ign = 0, caught = 0, shared = 0;
+    spin_lock(&t->alloc_lock);
+    u32 umask = t->fs ? t->fs->umask : 0;
+    spin_unlock(&t->alloc_lock);
     READ_TASKS(irq);
     if (t->sighand)
         for (int i = 0; i < _NSIG; i++)
@@ -68,9 +72,9 @@ static int show_pid_status(struct seq *s, struct task_struct *t) {
     seq_printf(s,
                "Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\nTracerPid:\t%d\nUid:\t%"
                "u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n",
-               t->comm, t->fs ? t->fs->umask : 0, words[strchr(letters, state_letter(t)) - letters], tgid,
-               pid, ppid, tracer, UID(c->uid), UID(c->euid), UID(c->suid), UID(c->fsuid), GID(c->gid),
-               GID(c->egid), GID(c->sgid), GID(c->fsgid));
+               t->comm, umask, words[strchr(letters, state_letter(t)) - letters], tgid, pid, ppid, tracer,
+               UID(c->uid), UID(c->euid), UID(c->suid), UID(c->fsuid), GID(c->gid), GID(c->egid),
+               GID(c->sgid), GID(c->fsgid));
 #undef UID
 #undef GID
     if (mm) {
@@ -87,12 +91,13 @@ static int show_pid_status(struct seq *s, struct task_struct *t) {
                    mm->cow_faults.v);
         mmput(mm);
     }
-    seq_printf(
-        s,
-        "Threads:\t%u\nSigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%"
-        "016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nNoNewPrivs:\t%d\nSeccomp:\t%u\nSeccomp_filters:\t%u\n",
-        t->signal->nr_threads, t->pending.signal, shared, t->blocked, ign, caught, c->cap_permitted,
-        c->cap_effective, t->no_new_privs, t->seccomp.mode, seccomp_filters(t));
+    seq_printf(s,
+               "Threads:\t%u\nSigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%"
+               "016lx\nCapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\nNoNewPrivs:\t%"
+               "d\nSeccomp:\t%u\nSeccomp_filters:\t%u\n",
+               t->signal->nr_threads, t->pending.signal, shared, t->blocked, ign, caught, c->cap_inheritable,
+               c->cap_permitted, c->cap_effective, c->cap_bset, t->no_new_privs, t->seccomp.mode,
+               seccomp_filters(t));
     seq_printf(s,
                "Cpus_allowed:\t%lx\nMems_allowed:\t%lx\nvoluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_"
                "switches:\t%lu\n",
@@ -126,22 +131,22 @@ static void show_vma(struct seq *s, struct vm_area *v, char *b) {
                f & VM_SHARED ? 's' : 'p', v->pgoff * PAGE_SIZE, major(dev), minor(dev),
                v->file ? v->file->inode->i_ino : 0, *name ? 20 : 0, "", name);
 }
-static int each_vma(struct seq *s, struct task_struct *t,
-                    void (*fn)(struct seq *, struct vm_area *, char *)) {
-    struct mm_struct *mm = get_task_mm(t);
+static int each_vma(struct seq *s, void (*fn)(struct seq *, struct vm_area *, char *)) {
+    struct mm_struct *mm = s->mm;
     char *b = kmalloc(PATH_MAX, GFP_KERNEL);
-    if (mm && b) {
-        down_read(&mm->mmap_lock);
-        for (struct vm_area *v = first_vma(mm); v; v = next_vma(v))
-            fn(s, v, b);
-        up_read(&mm->mmap_lock);
-    }
-    if (mm)
-        mmput(mm);
+    if (!b)
+        return -ENOMEM;
+    down_read(&mm->mmap_lock);
+    for (struct vm_area *v = first_vma(mm); v; v = next_vma(v))
+        fn(s, v, b);
+    up_read(&mm->mmap_lock);
     kfree(b);
-    return b ? 0 : -ENOMEM;
+    return 0;
 }
-static int show_maps(struct seq *s, struct task_struct *t) { return each_vma(s, t, show_vma); }
+static int show_maps(struct seq *s, struct task_struct *t) {
+    (void)t;
+    return each_vma(s, show_vma);
+}
 /* For cowdemo: address, page frame, how many share the page or its table, and its permissions. */
 static void show_vma_pages(struct seq *s, struct vm_area *v, char *b) {
     (void)b;
@@ -151,11 +156,14 @@ static void show_vma_pages(struct seq *s, struct vm_area *v, char *b) {
         if (!sharers)
             va = ALIGN_DOWN(va, 2UL << 20) + (2UL << 20) - PAGE_SIZE;
         else if (e)
-            seq_printf(s, "%lx %lx %u %c%c%c\n", va, pte_pa(e) >> PAGE_SHIFT, sharers, e & PTE_R ? 'r' : '-',
-                       e & PTE_W ? 'w' : '-', e & PTE_X ? 'x' : '-');
+            seq_printf(s, "%lx %lx %u %c%c%c\n", va, s->show_pfn ? pte_pa(e) >> PAGE_SHIFT : 0, sharers,
+                       e & PTE_R ? 'r' : '-', e & PTE_W ? 'w' : '-', e & PTE_X ? 'x' : '-');
     }
 }
-static int show_pages(struct seq *s, struct task_struct *t) { return each_vma(s, t, show_vma_pages); }
+static int show_pages(struct seq *s, struct task_struct *t) {
+    (void)t;
+    return each_vma(s, show_vma_pages);
+}
 /* How many of its pages are on which node, and by what policy they came there. */
 static void show_vma_nodes(struct seq *s, struct vm_area *v, char *b) {
     u64 on[MAX_NODES] = {0}, anon = 0, mapped = 0;
@@ -192,19 +200,12 @@ static int show_numa_maps(struct seq *s, struct task_struct *t) {
     struct mempolicy *p = get_mempolicy(t->mempolicy);
     spin_unlock(&t->alloc_lock);
     s->private = p;
-    int r = each_vma(s, t, show_vma_nodes);
+    int r = each_vma(s, show_vma_nodes);
     put_mempolicy(p);
     return r;
 }
-/* A piece of t's memory, a page at most. The command line is everybody's to see, the rest is for who may look
- * into t. */
-enum user_part { ARGUMENTS, ENVIRONMENT, AUXV };
-static int user_range(struct seq *s, struct task_struct *t, enum user_part part) {
-    struct mm_struct *mm = part == ARGUMENTS ? get_task_mm(t) : mm_access(t, PTRACE_MODE_FSCREDS);
-    if (!mm || IS_ERR(mm))
-        return !mm || PTR_ERR(mm) == -ESRCH ? 0 : PTR_ERR(mm);
-    u64 at = part == ARGUMENTS ? mm->arg_start : part == ENVIRONMENT ? mm->env_start : mm->auxv_start;
-    u64 end = part == ARGUMENTS ? mm->arg_end : part == ENVIRONMENT ? mm->env_end : mm->auxv_end;
+/* A piece of a task's memory, a page at most. */
+static int user_range(struct seq *s, struct mm_struct *mm, u64 at, u64 end) {
     char *b = kmalloc(PAGE_SIZE, GFP_KERNEL);
     if (b) {
         size_t n = access_process_vm(mm, at, b, end > at ? min(end - at, PAGE_SIZE) : 0, false);
@@ -213,16 +214,27 @@ static int user_range(struct seq *s, struct task_struct *t, enum user_part part)
             memcpy(s->buf + s->len - n, b, n);
     }
     kfree(b);
-    mmput(mm);
-    return 0;
+    return b ? 0 : -ENOMEM;
 }
-static int show_pid_cmdline(struct seq *s, struct task_struct *t) { return user_range(s, t, ARGUMENTS); }
-static int show_environ(struct seq *s, struct task_struct *t) { return user_range(s, t, ENVIRONMENT); }
-static int show_auxv(struct seq *s, struct task_struct *t) { return user_range(s, t, AUXV); }
+static int show_pid_cmdline(struct seq *s, struct task_struct *t) { /* everybody's to see */
+    struct mm_struct *mm = get_task_mm(t);
+    int r = mm ? user_range(s, mm, mm->arg_start, mm->arg_end) : 0;
+    if (mm)
+        mmput(mm);
+    return r;
+}
+static int show_environ(struct seq *s, struct task_struct *t) {
+    (void)t;
+    return user_range(s, s->mm, s->mm->env_start, s->mm->env_end);
+}
+static int show_auxv(struct seq *s, struct task_struct *t) {
+    (void)t;
+    return user_range(s, s->mm, s->mm->auxv_start, s->mm->auxv_end);
+}
 
 /* /proc/PID/mem: the memory that t had when the file was opened, at its addresses. */
 static int mem_open(struct inode *i, struct file *f) {
-    struct mm_struct *mm = mm_access(proc_task(i), PTRACE_MODE_FSCREDS);
+    struct mm_struct *mm = mm_access(proc_task(i), PTRACE_MODE_ATTACH_FSCREDS);
     if (IS_ERR(mm) && PTR_ERR(mm) != -ESRCH)
         return PTR_ERR(mm);
     f->private = NULL;
@@ -312,61 +324,61 @@ static int show_limits(struct seq *s, struct task_struct *t) {
     return 0;
 }
 static int take_path(struct task_struct *t, struct path *out, bool root) {
-    int r = -ENOENT;
-    spin_lock(&t->alloc_lock);
-    if (t->fs) {
-        *out = root ? *t->fs->root : *t->fs->cwd;
+    int r = lock_task_access(t, PTRACE_MODE_READ_FSCREDS);
+    if (r)
+        return r;
+    struct fs_struct *fs = t->fs;
+    r = -ENOENT;
+    if (fs) {
+        spin_lock(&fs->lock);
+        *out = root ? *fs->root : *fs->cwd;
         if (out->dentry) {
             path_get(out);
             r = 0;
         }
+        spin_unlock(&fs->lock);
     }
-    spin_unlock(&t->alloc_lock);
+    unlock_task_access(t);
     return r;
 }
 static int link_cwd(struct task_struct *t, struct path *out) { return take_path(t, out, false); }
 static int link_root(struct task_struct *t, struct path *out) { return take_path(t, out, true); }
 static int link_exe(struct task_struct *t, struct path *out) {
-    struct mm_struct *mm = get_task_mm(t);
+    struct mm_struct *mm = mm_access(t, PTRACE_MODE_READ_FSCREDS);
+    if (IS_ERR(mm))
+        return PTR_ERR(mm) == -ESRCH ? -ENOENT : PTR_ERR(mm);
     int r = -ENOENT;
-    if (mm && mm->exe_file) {
+    if (mm->exe_file) {
         *out = mm->exe_file->path;
         path_get(out);
         r = 0;
     }
-    if (mm)
-        mmput(mm);
+    mmput(mm);
     return r;
 }
 struct file *task_file(struct task_struct *t, u32 fd) {
-    struct file *f = NULL;
-    spin_lock(&t->alloc_lock);
+    int r = lock_task_access(t, PTRACE_MODE_READ_FSCREDS);
+    if (r)
+        return ERR_PTR(r);
+    struct file *f = ERR_PTR(-ENOENT);
     struct files_struct *fs = t->files;
-    if (fs)
-        atomic_inc(&fs->refcount);
-    spin_unlock(&t->alloc_lock);
-    if (!fs)
-        return NULL;
-    spin_lock(&fs->lock);
-    if (fd < fs->top && (u64)fs->fd[fd] > 1)
-        get_file(f = fs->fd[fd]);
-    spin_unlock(&fs->lock);
-    put_files(fs);
+    if (fs) {
+        spin_lock(&fs->lock);
+        if (fd < fs->top && (u64)fs->fd[fd] > 1)
+            get_file(f = fs->fd[fd]);
+        spin_unlock(&fs->lock);
+    }
+    unlock_task_access(t);
     return f;
 }
 
 #define NS_LINK(name, kind)                                                                                  \
     static int link_##name(struct task_struct *t, struct path *out) {                                        \
-        struct mm_struct *mm = mm_access(t, PTRACE_MODE_FSCREDS);                                            \
-        if (PTR_ERR(mm) == -EPERM)                                                                           \
-            return -EACCES;                                                                                  \
-        if (!IS_ERR(mm))                                                                                     \
-            mmput(mm);                                                                                       \
-        return ns_get_path(t, kind, out);                                                                    \
+        return ptrace_may_access(t, PTRACE_MODE_READ_FSCREDS) ? ns_get_path(t, kind, out) : -EACCES;         \
     }                                                                                                        \
     static ssize_t text_##name(struct pid_namespace *ns, struct task_struct *t, char *b) {                   \
         (void)ns;                                                                                            \
-        return ns_read_link(t, kind, b);                                                                     \
+        return ptrace_may_access(t, PTRACE_MODE_READ_FSCREDS) ? ns_read_link(t, kind, b) : -EACCES;          \
     }
 NS_LINK(uts, NS_UTS)
 NS_LINK(ipc, NS_IPC)
@@ -392,13 +404,13 @@ const struct entry pid_entries[] = {
     PROC_FILE("stat", 0444, show_pid_stat),
     PROC_FILE("status", 0444, show_pid_status),
     PROC_FILE("statm", 0444, show_statm),
-    PROC_FILE("maps", 0444, show_maps),
-    PROC_FILE("pages", 0444, show_pages),
-    PROC_FILE("numa_maps", 0444, show_numa_maps),
+    PROC_MM("maps", 0444, show_maps),
+    PROC_MM("pages", 0444, show_pages),
+    PROC_MM("numa_maps", 0444, show_numa_maps),
     PROC_FILE("cmdline", 0444, show_pid_cmdline),
     {.name = "mem", .mode = 0600, .fops = &proc_mem_fops},
-    PROC_FILE("auxv", 0400, show_auxv),
-    PROC_FILE("environ", 0400, show_environ),
+    PROC_MM("auxv", 0400, show_auxv),
+    PROC_MM("environ", 0400, show_environ),
     PROC_KNOB("comm", 0644, show_comm, store_comm),
     PROC_KNOB("fail-nth", 0644, show_fail_nth, store_fail_nth),
     PROC_FILE("limits", 0444, show_limits),
