@@ -166,34 +166,37 @@ static int parse(char *at, struct id_extent *e) {
     }
     return n ? n : -EINVAL;
 }
-/* May current give ns these ids of its parent? Its own one, or any with the capability there. */
-static bool permitted(struct user_namespace *ns, const struct id_extent *e, int n, bool gid) {
-    const struct cred *c = current->cred;
+/* May current, through f, give ns these ids of its parent? The opener's own one, or any if both have the
+ * capability there. */
+static bool new_idmap_permitted(const struct file *f, struct user_namespace *ns, const struct id_extent *e,
+                                int n, bool gid) {
+    const struct cred *c = f->cred;
+    int cap = gid ? CAP_SETGID : CAP_SETUID;
     for (int i = 0; i < n && !gid; i++) /* the parent's root may have files with capabilities */
         if (!e[i].lower &&
-            !(c->user_ns == ns ? ns->parent_could_setfcap : cred_capable(c, ns->parent, CAP_SETFCAP)))
+            !(c->user_ns == ns ? ns->parent_could_setfcap : file_ns_capable(f, ns->parent, CAP_SETFCAP)))
             return false;
     if (n == 1 && e->count == 1 && ns->owner == c->euid) {
         u32 id = gid ? make_kgid(ns->parent, e->lower) : make_kuid(ns->parent, e->lower);
         if (gid ? ns->setgroups_denied && id == c->egid : id == c->euid)
             return true;
     }
-    return ns_capable(ns->parent, gid ? CAP_SETGID : CAP_SETUID);
+    return ns_capable(ns->parent, cap) && file_ns_capable(f, ns->parent, cap);
 }
-int store_id_map(char *text, struct task_struct *t, bool gid) {
+int store_id_map(const struct file *f, char *text, struct task_struct *t, bool gid) {
     struct user_namespace *ns = task_user_ns(t);
     struct id_map *map = gid ? &ns->gid_map : &ns->uid_map;
     struct id_extent *e = NULL;
     int n = 0, r = 0;
     mutex_lock(&map_mutex);
-    if (!ns->parent || map->n || !ns_capable(ns, CAP_SYS_ADMIN) ||
-        (current_user_ns() != ns && current_user_ns() != ns->parent))
+    if (!ns->parent || map->n || !ns_capable(ns, CAP_SYS_ADMIN) || !file_ns_capable(f, ns, CAP_SYS_ADMIN) ||
+        (f->cred->user_ns != ns && f->cred->user_ns != ns->parent))
         r = -EPERM;
     else if (!(e = kmalloc(MAX_EXTENTS * sizeof(*e), GFP_KERNEL)))
         r = -ENOMEM;
     else if ((n = parse(text, e)) < 0)
         r = n;
-    else if (!permitted(ns, e, n, gid))
+    else if (!new_idmap_permitted(f, ns, e, n, gid))
         r = -EPERM;
     for (int i = 0; !r && i < n; i++) {
         e[i].lower =
@@ -217,7 +220,7 @@ int show_setgroups(struct seq *s, struct task_struct *t) {
     put_user_ns(ns);
     return 0;
 }
-int store_setgroups(char *text, struct task_struct *t) {
+int store_setgroups(const struct file *f, char *text, struct task_struct *t) {
     struct user_namespace *ns = task_user_ns(t);
     bool deny = starts_with(text, "deny");
     char *end = text + (deny ? 4 : 5);
@@ -229,7 +232,8 @@ int store_setgroups(char *text, struct task_struct *t) {
             if (!strchr(" \t\n", *end++))
                 r = -EINVAL;
     mutex_lock(&map_mutex);
-    if (!r && (!ns_capable(ns, CAP_SYS_ADMIN) || (deny ? ns->gid_map.n != 0 : ns->setgroups_denied)))
+    if (!r && (!ns_capable(ns, CAP_SYS_ADMIN) || !file_ns_capable(f, ns, CAP_SYS_ADMIN) ||
+               (deny ? ns->gid_map.n != 0 : ns->setgroups_denied)))
         r = -EPERM;
     if (!r)
         WRITE_ONCE(ns->setgroups_denied, deny);

@@ -80,8 +80,11 @@ int create_user_ns(struct cred *c);
 struct cred *prepare_user_ns(struct user_namespace *ns);
 /* setgroups may be used in it. */
 bool may_setgroups(const struct user_namespace *ns);
-/* /proc/PID/uid_map and gid_map: t's namespace's; text as it was written. */
+/* /proc/PID/uid_map, gid_map, setgroups: t's namespace's; text as it was written to f. The writer and the
+ * opener of f must both have the rights. */
 struct seq;
+struct file;
 int show_id_map(struct seq *s, struct task_struct *t, bool gid);
-int store_id_map(char *text, struct task_struct *t, bool gid);
-int show_setgroups(struct seq *s, struct task_struct *t), store_setgroups(char *text, struct task_struct *t);
+int store_id_map(const struct file *f, char *text, struct task_struct *t, bool gid);
+int show_setgroups(struct seq *s, struct task_struct *t);
+int store_setgroups(const struct file *f, char *text, struct task_struct *t);

@@ -1,5 +1,5 @@
 /* Open file descriptions: one for each open, counted, shared by descriptors and across fork (C15). */
-#include "../core/task.h"
+#include "../core/user_namespace.h"
 #include "../debug/debug.h"
 #include "fs.h"
 #include "inotify.h"
@@ -31,6 +31,14 @@ static int move_from(struct inode *i, s32 limit, s32 by) {
 int get_write_access(struct inode *i) { return move_from(i, 0, 1); }
 int deny_write_access(struct inode *i) { return move_from(i, 0, -1); }
 
+bool file_ns_capable(const struct file *f, const struct user_namespace *ns, int cap) {
+    return cred_capable(f->cred, ns, cap);
+}
+
+static void free_file(struct file *f) {
+    put_cred(f->cred);
+    kmem_cache_free(file_cache, f);
+}
 void fput(struct file *f) {
     if (!atomic_dec_and_test(&f->refcount))
         return;
@@ -47,7 +55,7 @@ void fput(struct file *f) {
         path_put(&f->path);
     if (f->inode)
         iput(f->inode);
-    kmem_cache_free(file_cache, f);
+    free_file(f);
 }
 
 struct file *alloc_file(const struct file_operations *op, u32 flags) {
@@ -56,6 +64,7 @@ struct file *alloc_file(const struct file_operations *op, u32 flags) {
         return NULL;
     atomic_set(&f->refcount, 1);
     f->f_op = op;
+    f->cred = get_cred(current->cred);
     f->flags = flags & ~(u32)(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC);
     mutex_init(&f->pos_lock);
     INIT_LIST_HEAD(&f->epoll_links);
@@ -68,7 +77,7 @@ struct file *anon_file(const struct file_operations *op, void *private, u32 flag
     struct inode *i = f ? new_inode(&anon_sb) : NULL;
     if (!i) {
         if (f)
-            kmem_cache_free(file_cache, f);
+            free_file(f);
         return ERR_PTR(-ENOMEM);
     }
     i->i_mode = 0600;

@@ -155,6 +155,7 @@ struct file {
     struct address_space *mapping;
     const struct file_operations *f_op;
     void *private;
+    struct cred *cred;            /* counted: the opener's, as of then */
     struct list_head epoll_links; /* epoll's own lock */
     pid_t owner;
     u32 wb_errors; /* so many failed writes of its mapping it has been told of */
@@ -319,6 +320,10 @@ static inline void fdput(struct fd f) {
         fput(f.file);
 }
 struct file *alloc_file(const struct file_operations *op, u32 flags);
+/* A write that grants something asks this beside ns_capable: whoever opened f must have had the capability in
+ * ns too, for a descriptor can be another program's standard output. */
+struct user_namespace;
+bool file_ns_capable(const struct file *f, const struct user_namespace *ns, int cap);
 /* A file with no name, for pipes, eventfd and so on. */
 struct file *anon_file(const struct file_operations *op, void *private, u32 flags, const char *name);
 int get_unused_fd(u32 flags); /* O_CLOEXEC counts */

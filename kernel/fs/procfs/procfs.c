@@ -350,7 +350,7 @@ static ssize_t proc_read(struct file *f, struct iov_iter *it, loff_t *pos) {
 static ssize_t proc_write(struct file *f, struct iov_iter *it, loff_t *pos) {
     struct node *n = NODE(f->inode);
     size_t want = it->count;
-    if (!n->e->store)
+    if (!n->e->store && !n->e->grant)
         return -EACCES;
     if (want >= PAGE_SIZE || *pos)
         return -EINVAL;
@@ -360,7 +360,7 @@ static ssize_t proc_write(struct file *f, struct iov_iter *it, loff_t *pos) {
     ssize_t r = copy_from_iter(text, want, it) == want ? 0 : -EFAULT;
     text[want] = 0;
     if (!r)
-        r = n->e->store(text, n->t);
+        r = n->e->grant ? n->e->grant(f, text, n->t) : n->e->store(text, n->t);
     kfree(text);
     return r ? r : (ssize_t)want;
 }

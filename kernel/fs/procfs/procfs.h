@@ -32,6 +32,8 @@ struct entry {
     int (*show)(struct seq *s, struct task_struct *t);
     bool mm; /* it shows s->mm, the task's memory: whoever opens it must be allowed to look into that */
     int (*store)(char *text, struct task_struct *t);
+    /* As store, for what grants rights: those of f's opener count too (file_ns_capable). */
+    int (*grant)(const struct file *f, char *text, struct task_struct *t);
     const struct entry *children; /* ends with a NULL name */
     int (*link)(struct task_struct *t, struct path *out);
     ssize_t (*text_link)(struct pid_namespace *ns, struct task_struct *t, char *buf); /* alone: below /proc */
@@ -44,6 +46,8 @@ struct entry {
     { .name = (n), .mode = (m), .show = (f), .mm = true }
 #define PROC_KNOB(n, m, f, g)                                                                                \
     { .name = (n), .mode = (m), .show = (f), .store = (g) }
+#define PROC_GRANT(n, m, f, g)                                                                               \
+    { .name = (n), .mode = (m), .show = (f), .grant = (g) }
 #define PROC_DIR(n, m, c)                                                                                    \
     { .name = (n), .mode = S_IFDIR | (m), .children = (c) }
 #define PROC_LINK(n, ...)                                                                                    \

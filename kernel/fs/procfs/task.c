@@ -398,8 +398,12 @@ static const struct entry ns_entries[] = {
 
 static int show_uid_map(struct seq *s, struct task_struct *t) { return show_id_map(s, t, false); }
 static int show_gid_map(struct seq *s, struct task_struct *t) { return show_id_map(s, t, true); }
-static int store_uid_map(char *text, struct task_struct *t) { return store_id_map(text, t, false); }
-static int store_gid_map(char *text, struct task_struct *t) { return store_id_map(text, t, true); }
+static int grant_uid_map(const struct file *f, char *text, struct task_struct *t) {
+    return store_id_map(f, text, t, false);
+}
+static int grant_gid_map(const struct file *f, char *text, struct task_struct *t) {
+    return store_id_map(f, text, t, true);
+}
 const struct entry pid_entries[] = {
     PROC_FILE("stat", 0444, show_pid_stat),
     PROC_FILE("status", 0444, show_pid_status),
@@ -416,9 +420,9 @@ const struct entry pid_entries[] = {
     PROC_FILE("limits", 0444, show_limits),
     PROC_FILE("io", 0400, show_io),
     PROC_FILE("cgroup", 0444, show_cgroup),
-    PROC_KNOB("uid_map", 0644, show_uid_map, store_uid_map),
-    PROC_KNOB("gid_map", 0644, show_gid_map, store_gid_map),
-    PROC_KNOB("setgroups", 0644, show_setgroups, store_setgroups),
+    PROC_GRANT("uid_map", 0644, show_uid_map, grant_uid_map),
+    PROC_GRANT("gid_map", 0644, show_gid_map, grant_gid_map),
+    PROC_GRANT("setgroups", 0644, show_setgroups, store_setgroups),
     PROC_FILE("mounts", 0444, show_mounts),
     PROC_LINK("cwd", .link = link_cwd),
     PROC_LINK("root", .link = link_root),
