@@ -82,6 +82,7 @@ struct linux_dirent64 {
 #define minor(d) ((unsigned int)(((d)&0xff) | (((d) >> 12) & ~0xffu)))
 
 #define MS_RDONLY 1
+#define MS_NOUSER (1u << 31) /* a super block of the kernel alone: nobody mounts it */
 #define MS_NOSUID 2
 #define MS_NODEV 4
 #define MS_NOEXEC 8

@@ -413,14 +413,25 @@ static ssize_t file_write(struct file *f, struct iov_iter *it, loff_t *pos) {
 static const struct file_operations file_fops = {
     .open = seq_open, .read = file_read, .write = file_write, .release = seq_release};
 
+/* May current put processes into c? Whoever may write to its cgroup.procs. */
+static int cgroup_may_write(struct super_block *sb, struct cgroup *c) {
+    struct inode *procs = make(sb, c, PROCS);
+    if (IS_ERR(procs))
+        return PTR_ERR(procs);
+    int r = permission(procs, MAY_WRITE);
+    iput(procs);
+    return r;
+}
 struct cgroup *cgroup_of_fd(s32 fd) {
     struct file *f = fget_raw(fd);
     struct cgroup *c = ERR_PTR(-EBADF);
     if (!f)
         return c;
     if (f->inode && f->inode->i_op == &dir_iops) {
-        c = NODE(f->inode)->cgroup;
-        get_cgroup(c);
+        int r = cgroup_may_write(f->inode->sb, NODE(f->inode)->cgroup);
+        c = r ? ERR_PTR(r) : NODE(f->inode)->cgroup;
+        if (!r)
+            get_cgroup(c);
     }
     fput(f);
     return c;

@@ -277,6 +277,20 @@ void drop_caches(void) {
     reclaim_pages(~0UL, NULL, NULL); /* what the first pass found referenced */
 }
 
+struct dentry *dget_parent(const struct path *p) {
+    struct dentry *root = p->mnt->root, *up, *d;
+    spin_lock(&dcache_lock);
+    up = d = p->dentry->parent;
+    while (root != p->mnt->sb->root && d != root && d != d->parent)
+        d = d->parent;
+    if (root != p->mnt->sb->root && d != root)
+        up = NULL;
+    else
+        dget(up);
+    spin_unlock(&dcache_lock);
+    return up;
+}
+
 void path_walk_up(const struct path *p, bool (*fn)(const struct dentry *, void *), void *arg) {
     const struct dentry *d = p->dentry;
     const struct mount *m = p->mnt;
@@ -284,6 +298,8 @@ void path_walk_up(const struct path *p, bool (*fn)(const struct dentry *, void *
     spin_lock(&dcache_lock);
     while (!fn(d, arg)) {
         if (d != m->root) {
+            if (d == d->parent) /* the mount does not show it any more */
+                break;
             d = d->parent;
         } else if (m->parent != m) {
             d = m->mountpoint;
@@ -316,7 +332,7 @@ char *d_path(const struct path *p, char *buf, size_t n) {
             m = m->parent;
             continue;
         }
-        if ((size_t)(at - buf) < d->len + 1u)
+        if (d == d->parent || (size_t)(at - buf) < d->len + 1u)
             break;
         at -= d->len;
         memcpy(at, d->name, d->len);

@@ -209,6 +209,9 @@ long sys_unlinkat(u64 dfd, u64 uname, u64 flags) {
     return r;
 }
 
+/* To another directory: that changes its "..", if it is a directory itself. */
+static int may_move(struct inode *i) { return S_ISDIR(i->i_mode) ? permission(i, MAY_WRITE) : 0; }
+
 static bool is_below(struct dentry *d, struct dentry *top) {
     for (; d != d->parent; d = d->parent)
         if (d == top)
@@ -248,7 +251,8 @@ static long rename_locked(struct path *op, const char *olast, struct path *np, c
         r = -ENOTDIR;
     else if (!exchange && ni && !S_ISDIR(oi->i_mode) && S_ISDIR(ni->i_mode))
         r = -EISDIR;
-    else if ((r = may_delete(od, oi)) || (r = ni ? may_delete(nd, ni) : may_create(nd)))
+    else if ((r = may_delete(od, oi)) || (r = ni ? may_delete(nd, ni) : may_create(nd)) ||
+             (od != nd && ((r = may_move(oi)) || (exchange && (r = may_move(ni))))))
         ;
     else if ((r = security_across(op, np)) || (exchange && (r = security_across(np, op))) ||
              (exchange && (r = security_path(op, make_right(ni->i_mode)))) ||

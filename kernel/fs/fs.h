@@ -235,6 +235,9 @@ void d_exchange(struct dentry *a, struct dentry *b); /* rename: each takes the o
 void d_drop(struct dentry *d);
 void dget(struct dentry *d);
 void dput(struct dentry *d);
+/* The directory that p, not its mount's root, is in, counted. NULL: the mount does not show it any more, as
+ * after a rename out of a directory that was bound. */
+struct dentry *dget_parent(const struct path *p);
 u64 shrink_dentries(u64 want);
 void drop_caches(void); /* write everything back, then give up what can be read again. May sleep. */
 void dcache_init(void);

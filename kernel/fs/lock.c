@@ -1,6 +1,6 @@
 /* fcntl; locks on whole files (flock), on ranges for a process (POSIX), on ranges for an open file (OFD). All
  * under locks_mutex, in a list of the inode. */
-#include "../core/task.h"
+#include "../core/nsproxy.h"
 #include "../debug/debug.h"
 #include "fs.h"
 
@@ -181,7 +181,7 @@ static long fcntl_lock(u64 fd, struct file *f, u64 cmd, u64 arg) {
                           .kind = ofd ? OFD : POSIX,
                           .write = u.type == F_WRLCK,
                           .start = u.len < 0 ? last : start,
-                          .pid = ofd ? -1 : current->vtgid};
+                          .pid = ofd ? -1 : current->tgid};
     l.end = u.len > 0 ? last : u.len == 0 ? LAST_BYTE : start - 1;
     if (l.start < 0 || l.end < l.start)
         return -EINVAL;
@@ -194,6 +194,11 @@ static long fcntl_lock(u64 fd, struct file *f, u64 cmd, u64 arg) {
         else
             u.type = F_UNLCK;
         mutex_unlock(&locks_mutex);
+        if (u.type != F_UNLCK && u.pid > 0 && current->pid_ns->level) { /* 0: not seen here */
+            READ_TASKS(irq);
+            u.pid = pid_nr_ns(u.pid, current->pid_ns);
+            READ_TASKS_END(irq);
+        }
         return copy_to_user(arg, &u, sizeof(u));
     }
     if (u.type == F_UNLCK)

@@ -168,8 +168,11 @@ static int walk(struct walk *w, const char *name, u32 flags, char *last, u32 *tr
                 if (at->dentry == root.dentry && at->mnt == root.mnt)
                     break;
                 if (at->dentry != at->mnt->root) {
-                    struct dentry *up = at->dentry->parent;
-                    dget(up);
+                    struct dentry *up = dget_parent(at);
+                    if (!up) {
+                        path_put(&root);
+                        return -ENOENT;
+                    }
                     dput(at->dentry);
                     at->dentry = up;
                     break;

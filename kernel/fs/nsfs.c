@@ -135,6 +135,7 @@ void nsfs_init(void) {
     ns_sb = kzalloc(sizeof(*ns_sb), GFP_KERNEL);
     ns_mount = kzalloc(sizeof(*ns_mount), GFP_KERNEL);
     ns_sb->type = &nsfs;
+    ns_sb->flags = MS_NOUSER;
     ns_sb->dev = makedev(0, 253);
     mutex_init(&ns_sb->rename_lock);
     INIT_LIST_HEAD(&ns_sb->inodes);

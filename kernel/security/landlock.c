@@ -68,9 +68,10 @@ static bool step(const struct dentry *d, void *arg) {
             w->wanted &= ~w->layer->rules[i].allowed;
     return !w->wanted;
 }
+/* A pipe, a namespace: nowhere in a tree. What was in one that is unmounted now is not that. */
+static bool is_internal(const struct path *p) { return !p->mnt || (p->mnt->sb->flags & MS_NOUSER); }
 static int path(const struct path *p, u32 access) {
-    if (likely(!current->cred->landlock) || !p->mnt ||
-        !p->mnt->ns) /* a pipe, a namespace: nowhere in the tree */
+    if (likely(!current->cred->landlock) || is_internal(p))
         return 0;
     for (const struct landlock_layer *l = current->cred->landlock; l; l = l->below) {
         struct walk w = {l, access & l->handled};
@@ -186,7 +187,7 @@ long sys_landlock_add_rule(u64 fd, u64 type, u64 uattr, u64 flags) {
     else if (!(at = fget_raw(a.parent_fd)))
         r = -EBADF;
     else {
-        if (!at->path.dentry || !at->path.mnt || !at->path.mnt->ns)
+        if (!at->path.dentry || is_internal(&at->path))
             r = -EBADFD;
         else if (!S_ISDIR(at->inode->i_mode) && (a.allowed_access & ~(u64)OF_FILES))
             r = -EINVAL;
