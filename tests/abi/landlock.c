@@ -215,6 +215,37 @@ static int bad_calls(void) {
     return bad ? bad : 19;
 }
 
+/* Files that no name leads to any more: of a mount that was detached, or moved out of what a mount shows. */
+static int detached_mount(void) {
+    if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) || mkdir(D "/m", 0755) ||
+        mount("none", D "/m", "tmpfs", 0, NULL) || mkdir(D "/m/d", 0755) || make(D "/m/file") ||
+        make(D "/m/d/file"))
+        return 1;
+    int dir = open(D "/m", O_RDONLY | O_DIRECTORY), s = ruleset(READ_FILE);
+    struct {
+        uint64_t allowed;
+        int32_t fd;
+    } __attribute__((packed)) a = {READ_FILE, open(D "/m/d", O_PATH | O_CLOEXEC)};
+    int gone = umount2(D "/m", MNT_DETACH);
+    rmdir(D "/m");
+    if (gone || syscall(SYS_landlock_add_rule, s, 1, &a, 0) || restrict_self(s))
+        return 2;
+    if (!is(openat(dir, "file", O_RDONLY), EACCES))
+        return 3;
+    return openat(dir, "d/file", O_RDONLY) < 0 ? 4 : 20;
+}
+static int moved_out_of_a_mount(void) {
+    if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) || mkdir(D "/from", 0755) ||
+        mkdir(D "/from/d", 0755) || make(D "/from/d/file") || mkdir(D "/at", 0755) ||
+        mount(D "/from", D "/at", NULL, MS_BIND, NULL))
+        return 1;
+    int dir = open(D "/at/d", O_RDONLY | O_DIRECTORY), s = ruleset(READ_FILE);
+    if (rename(D "/from/d", D "/d") || restrict_self(s))
+        return 2;
+    int bad = !is(openat(dir, "file", O_RDONLY), EACCES);
+    return bad ? 3 : 23;
+}
+
 int main(int argc, char **argv) {
     if (argc > 1)
         return !strcmp(argv[1], "exits") ? 22 : is(open(D "/b/file", O_RDONLY), EACCES) ? 21 : 1;
@@ -241,6 +272,9 @@ int main(int argc, char **argv) {
     OK(in_child(stays_put) == 17, "mounts stay as they are: EPERM");
     OK(in_child(no_ptrace) == 18, "ptrace of who is less confined: EPERM");
     OK(in_child(bad_calls) == 19, "bad calls");
+    OK(in_child(detached_mount) == 20, "below a mount that was detached the rules hold");
+    OK(in_child(moved_out_of_a_mount) == 23, "and where a mount's root is not above any more");
+    unlink(D "/d/file"), rmdir(D "/d"), rmdir(D "/from"), rmdir(D "/at");
     OK(open(D "/b/file", O_RDWR) >= 0, "and we are as free as before");
     const char *files[] = {"/a/sub/file", "/a/sub/prog", "/b/file", "/b/other",
                            "/b/prog",     "/b/to_a",     "/a/to_b"};
