@@ -51,10 +51,10 @@ void fput(struct file *f) {
         put_write_access(f->inode);
     if (f->f_op && f->f_op->release && !(f->mode & FMODE_PATH))
         f->f_op->release(f);
-    if (f->path.dentry)
-        path_put(&f->path);
     if (f->inode)
         iput(f->inode);
+    if (f->path.dentry) /* after the inode: it can be the last that keeps the file system */
+        path_put(&f->path);
     free_file(f);
 }
 
