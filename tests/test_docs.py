@@ -39,3 +39,13 @@ def test_every_row_of_the_checklist_has_a_proof_that_exists():
     want = [f"{s}{n}" for s, last in (("E", 7), ("D", 9), ("C", 31), ("R", 4), ("X", 7)) for n in range(1, last + 1)]
     assert sorted(proven + later) == sorted(want), set(want) ^ set(proven + later)
     assert not later, later
+
+
+def test_every_file_of_a_process_says_who_may_see_it():
+    """Of docs/security.md: the table has each entry of /proc/PID, and no other."""
+    source = open(os.path.join(TOP, "kernel/fs/procfs/task.c")).read()
+    entries = set(re.findall(r'"([\w-]+)"', source[source.index("const struct entry pid_entries[]"):]))
+    text = open(os.path.join(TOP, "docs/security.md")).read()
+    table = text[text.index("| file of /proc/PID |"):].split("\n\n")[0]
+    named = {n.split("/")[0] for row in table.splitlines()[2:] for n in row.split("|")[1].strip().split(", ")}
+    assert entries == named, entries ^ named
