@@ -71,6 +71,8 @@ void fork_init(void) {
     init_signal.rlim[RLIMIT_MEMLOCK] = (struct rlimit){8 << 20, 8 << 20};
     init_signal.rlim[RLIMIT_CORE].rlim_cur = 0;
     init_signal.rlim[RLIMIT_NPROC] = (struct rlimit){max_threads / 2, max_threads / 2};
+    init_signal.rlim[RLIMIT_SIGPENDING] = init_signal.rlim[RLIMIT_NPROC];
+    init_signal.cpu_look = FOREVER;
     INIT_LIST_HEAD(&init_signal.thread_head);
     INIT_LIST_HEAD(&init_signal.shared_pending.queue);
     INIT_LIST_HEAD(&init_signal.posix_timers);
@@ -202,6 +204,7 @@ static long copy_signal(u64 flags, struct task_struct *p) { /* C17, C11 */
     memcpy(s->rlim, current->signal->rlim, sizeof(s->rlim));
     s->oom_score_adj = current->signal->oom_score_adj;
     s->leader = p;
+    s->cpu_look = FOREVER;
     p->signal = s;
     if (s->rlim[RLIMIT_CPU].rlim_cur != RLIM_INFINITY && cpu_limit_start(s)) {
         put_signal(s);

@@ -1,9 +1,14 @@
 /* Interval timers (setitimer), per-process timers (timer_create) and the limit on processor time: all are
  * struct posix_timer. Not inherited by fork (C11); exec keeps those of setitimer alone.
  *
- * signal->timer_lock (a mutex) orders the calls of one process. When a timer fires, in an interrupt, it takes
- * tasklist_lock and sighand->lock; the list, overrun and queued are under sighand->lock. What measures
- * processor time fires by a guess, so early, looks, and sets itself again. */
+ * signal->timer_lock (a mutex) orders the calls of one process; what a timer is set to is under
+ * sighand->lock. A timer never has more than one signal waiting. While it waits nothing is armed: taking the
+ * signal counts what was missed, in one step, and arms the timer again (posix_timer_taken). A timer whose
+ * signal is ignored rests until an action is set (posix_timers_heeded).
+ *
+ * Timers on processor time have no clock event of their own. signal->cpu_look is the earliest time at which
+ * one of the process's may be due, were it to have all harts; a hart that runs one of its threads then
+ * looks at all of them (cpu_timers_look). So a process that sleeps costs nothing. */
 #include "task.h"
 #include "../debug/debug.h"
 #include <abi/errno.h>
@@ -14,9 +19,8 @@
 #define SIGEV_THREAD_ID 4
 #define TIMER_ABSTIME 1
 #define TIMERS_MAX 256
-#define SHORTEST                                                                                             \
-    50000UL /* ns between two interrupts of one timer; what comes faster is counted as overrun               \
-             */
+#define LOOK_NS 50000UL        /* two looks at a process's timers are at least so far apart, */
+#define LOOK_THREAD_NS 10000UL /* and so much for each thread: a look reads the clocks of all */
 enum {
     CLOCK_REAL = 0,
     CLOCK_MONO = 1,
@@ -33,81 +37,151 @@ struct posix_timer {
     struct task_struct *thread; /* counted: whose clock, or who gets the signal; NULL: the process */
     s32 id, clock;
     u32 kind, notify, signo;
-    u64 value;             /* for the handler */
     u64 expires, interval; /* ns of the clock; expires 0: off */
+    bool parked;           /* expired at `expires` and not armed, until its signal is taken */
     u32 overrun, last_overrun;
-    bool queued; /* its signal waits to be taken */
-    struct timer timer;
+    struct sigqueue *sigq; /* its own, of timer_create's; what it says does not change */
+    struct timer timer;    /* of clocks that go on by themselves */
 };
 
-/* tasklist_lock held. */
+/* ns that its threads have spent in the kernel. tasklist_lock held. */
+static u64 kernel_time(const struct signal_struct *s) {
+    struct task_struct *t;
+    u64 ticks = s->stime;
+    for_each_thread(t, s) ticks += t->stime;
+    return ticks * NSEC / timebase_hz;
+}
+/* tasklist_lock held, for processor time; sighand->lock may be. */
 static u64 clock_now(const struct posix_timer *pt) {
     struct signal_struct *s = pt->owner;
-    struct task_struct *t;
     if (pt->clock == CLOCK_REAL)
         return ktime_get_real();
     if (pt->clock == CLOCK_THREAD)
         return task_runtime(pt->thread);
     if (pt->clock != CLOCK_PROCESS && pt->clock != CLOCK_USER)
         return ktime_get();
-    u64 ns = process_runtime(s), kernel = s->stime;
-    if (pt->clock == CLOCK_PROCESS)
-        return ns;
-    for_each_thread(t, s) kernel += t->stime;
-    kernel = kernel * NSEC / timebase_hz;
+    u64 ns = process_runtime(s), kernel = pt->clock == CLOCK_USER ? kernel_time(s) : 0;
     return ns > kernel ? ns - kernel : 0;
 }
-/* Set the interrupt for pt, now being the time on its clock. */
-static void set_event(struct posix_timer *pt, u64 now) {
-    u64 left = pt->expires > now ? pt->expires - now : 0;
-    if (pt->clock == CLOCK_PROCESS || pt->clock == CLOCK_USER) /* threads spend it side by side */
-        left /= min(nr_harts, max(READ_ONCE(pt->owner->nr_threads), 1u));
-    u64 at = ktime_get() + max(left, SHORTEST);
-    timer_start(&pt->timer, at < left ? FOREVER - 2 : at);
+static bool on_processor_time(const struct posix_timer *pt) {
+    return pt->clock == CLOCK_PROCESS || pt->clock == CLOCK_USER || pt->clock == CLOCK_THREAD;
 }
+static u32 count(u64 n) { return min(n, 0x7fffffffUL); }
 
-/* The time has come. sighand->lock held. */
-static void notify(struct posix_timer *pt, u64 now, u32 missed) {
+/* The time has come, n times. sighand->lock held. */
+static void notify(struct posix_timer *pt, u64 now, u64 n) {
     struct task_struct *t = pt->thread && pt->notify == SIGEV_THREAD_ID ? pt->thread : pt->owner->leader;
-    struct abi_siginfo info = {.si_code = SI_TIMER, .tid = pt->id, .timer_value = pt->value};
     if (pt->kind == KIND_LIMIT) {
         bool hard = now >= rlim_seconds(pt->owner->rlim[RLIMIT_CPU].rlim_max);
         send_signal_locked(hard ? SIGKILL : SIGXCPU, NULL, t, true);
     } else if (pt->kind == KIND_ITIMER) {
         send_signal_locked(pt->signo, NULL, t, true);
-    } else if (pt->queued) {
-        pt->overrun += 1 + missed;
+    } else if (!list_empty(&pt->sigq->link)) {
+        pt->overrun = count(pt->overrun + n);
     } else if (pt->notify != SIGEV_NONE) {
-        pt->queued = true;
-        pt->overrun = missed;
-        send_signal_locked(pt->signo, &info, t, pt->notify != SIGEV_THREAD_ID);
+        pt->overrun = count(n - 1);
+        send_sigqueue(pt->sigq, t, pt->notify != SIGEV_THREAD_ID);
     }
+}
+static void set_event(struct posix_timer *pt, u64 now) {
+    timer_start(&pt->timer, ktime_get() + (pt->expires > now ? pt->expires - now : 0));
 }
 static void fired(struct timer *timer) {
     struct posix_timer *pt = container_of(timer, struct posix_timer, timer);
     READ_TASKS(irq);
     struct sighand_struct *sh = pt->owner->leader->sighand;
-    u64 now = clock_now(pt);
-    if (pt->expires && now >= pt->expires && sh) {
-        u64 n = pt->interval ? (now - pt->expires) / pt->interval : 0;
-        pt->expires = pt->interval ? pt->expires + (n + 1) * pt->interval : 0;
+    if (sh) {
         spin_lock(&sh->lock);
-        notify(pt, now, min(n, 0x7fffffffUL));
+        u64 now = clock_now(pt);
+        if (pt->expires && !pt->parked) {
+            if (now < pt->expires) { /* it was set again, or the clock was */
+                set_event(pt, now);
+            } else {
+                notify(pt, now, 1);
+                pt->parked = pt->interval;
+                if (!pt->interval)
+                    pt->expires = 0;
+            }
+        }
         spin_unlock(&sh->lock);
     }
-    if (pt->expires && sh)
-        set_event(pt, now);
     READ_TASKS_END(irq);
 }
+/* A timer that was parked goes on. sighand->lock held. */
+static void go_on(struct posix_timer *pt) {
+    u64 now = pt->clock == CLOCK_REAL ? ktime_get_real() : ktime_get();
+    if (!pt->parked)
+        return;
+    pt->parked = false;
+    u64 n = timer_forward(&pt->expires, pt->interval, now); /* 0: the clock was set back */
+    pt->overrun = count(pt->overrun + (n ? n - 1 : 0));
+    set_event(pt, now);
+}
 
-/* A timer's signal is taken: fill in how many expirations it stands for. sighand->lock held. */
-void posix_timer_taken(struct abi_siginfo *info) {
-    struct posix_timer *pt;
-    list_for_each_entry(pt, &current->signal->posix_timers, link) if (pt->id == info->tid && pt->queued) {
+void posix_timer_taken(struct posix_timer *pt, struct abi_siginfo *info) {
+    go_on(pt);
+    if (info)
         info->overrun = pt->last_overrun = pt->overrun;
-        pt->overrun = 0;
-        pt->queued = false;
+    pt->overrun = 0;
+}
+void itimer_taken(void) {
+    struct posix_timer *pt = READ_ONCE(current->signal->itimer[ITIMER_REAL]);
+    if (pt)
+        go_on(pt);
+}
+void posix_timers_heeded(int sig) {
+    struct posix_timer *pt;
+    list_for_each_entry(pt, &current->signal->posix_timers, link)
+        if (pt->signo == (u32)sig && list_empty(&pt->sigq->link) && pt->notify != SIGEV_NONE) go_on(pt);
+    if (sig == SIGALRM)
+        itimer_taken();
+}
+
+/* --- processor time --- */
+/* A hart that runs a thread of s looks at once: something was armed. */
+static void look_now(struct signal_struct *s) {
+    WRITE_ONCE(s->cpu_look, 0);
+    sched_look_at_timers(s);
+}
+/* What pt has to go, after it was told if that is nothing. ns: what its process has had. */
+static u64 look_at(struct posix_timer *pt, u64 now) {
+    if (!pt || !pt->expires)
+        return FOREVER;
+    if (now >= pt->expires) {
+        u64 n = pt->interval ? timer_forward(&pt->expires, pt->interval, now) : 1;
+        if (!pt->interval)
+            pt->expires = 0;
+        notify(pt, now, n);
     }
+    return pt->expires ? pt->expires - now : FOREVER;
+}
+static u64 look_at_all(struct signal_struct *s) {
+    u64 all = process_runtime(s), kernel = kernel_time(s), left = FOREVER;
+    struct posix_timer *pt;
+    left = min(look_at(s->itimer[ITIMER_PROF], all), look_at(s->cpu_limit, all));
+    left = min(left, look_at(s->itimer[ITIMER_VIRTUAL], all > kernel ? all - kernel : 0));
+    list_for_each_entry(pt, &s->posix_timers, link) if (on_processor_time(pt)) left =
+        min(left, look_at(pt, pt->clock == CLOCK_PROCESS ? all : clock_now(pt)));
+    return left;
+}
+u64 cpu_timers_look(void) {
+    struct signal_struct *s = current->signal;
+    u64 at = READ_ONCE(s->cpu_look), now = ktime_get();
+    u64 apart = LOOK_NS + READ_ONCE(s->nr_threads) * LOOK_THREAD_NS;
+    if (now < at || !cmpxchg(&s->cpu_look, at, now + apart)) /* another hart is faster */
+        return READ_ONCE(s->cpu_look);
+    READ_TASKS(irq);
+    u64 left = FOREVER;
+    if (current->sighand) {
+        spin_lock(&current->sighand->lock);
+        left = look_at_all(s);
+        spin_unlock(&current->sighand->lock);
+    }
+    /* Threads spend it side by side. What was armed meanwhile wants a look at once (look_now). */
+    u64 next = left == FOREVER ? FOREVER : now + max(left / min(nr_harts, max(s->nr_threads, 1u)), apart);
+    cmpxchg(&s->cpu_look, now + apart, next);
+    READ_TASKS_END(irq);
+    return READ_ONCE(s->cpu_look);
 }
 
 static struct posix_timer *new_timer(struct signal_struct *s, u32 kind, s32 clock, u32 signo) {
@@ -123,31 +197,45 @@ static struct posix_timer *new_timer(struct signal_struct *s, u32 kind, s32 cloc
     s->has_timers = true;
     return pt;
 }
-/* Off, and not firing any more. */
-static void disarm(struct posix_timer *pt) {
-    WRITE_ONCE(pt->expires, 0);
-    timer_cancel(&pt->timer);
-}
+/* Not in any list any more. A signal of its that waits becomes one like others. */
 static void free_timer(struct posix_timer *pt) {
-    disarm(pt);
+    timer_cancel(&pt->timer);
+    if (pt->sigq)
+        sigqueue_release(pt->sigq, pt->owner);
     if (pt->thread)
         put_task(pt->thread);
     kfree(pt);
 }
-/* The deadline on the clock for a time that the user gave. */
+/* The time on its clock that the user gave; 0: off. */
 static void arm(struct posix_timer *pt, u64 value, u64 interval, bool absolute) {
     READ_TASKS(irq);
-    u64 now = clock_now(pt);
-    pt->interval = interval;
-    pt->expires = absolute ? max(value, 1UL) : value > FOREVER - 2 - now ? FOREVER - 2 : now + value;
-    set_event(pt, now);
+    struct sighand_struct *sh = pt->owner->leader->sighand;
+    if (sh) {
+        spin_lock(&sh->lock);
+        u64 now = clock_now(pt);
+        pt->interval = min(interval, TIME_MAX);
+        pt->expires = value ? min(value, TIME_MAX) + (absolute ? 0 : now) : 0;
+        pt->parked = false;
+        pt->overrun = pt->last_overrun = 0;
+        if (!value || (pt->notify == SIGEV_NONE && pt->kind == KIND_POSIX)) /* the clock says enough */
+            timer_stop(&pt->timer);
+        else if (!on_processor_time(pt))
+            set_event(pt, now);
+        spin_unlock(&sh->lock);
+        if (value && on_processor_time(pt))
+            look_now(pt->owner);
+    }
     READ_TASKS_END(irq);
 }
 static u64 remaining(struct posix_timer *pt) {
     READ_TASKS(irq);
+    spin_lock(&current->sighand->lock);
     u64 now = clock_now(pt), at = pt->expires;
+    if (at && pt->interval && (pt->parked || pt->notify == SIGEV_NONE))
+        timer_forward(&at, pt->interval, now);
+    spin_unlock(&current->sighand->lock);
     READ_TASKS_END(irq);
-    return !at ? 0 : at > now ? at - now : 1000;
+    return !at ? 0 : at > now ? at - now : pt->kind == KIND_POSIX && pt->notify == SIGEV_NONE ? 0 : 1000;
 }
 
 /* --- exec, exit, the limit --- */
@@ -187,9 +275,7 @@ int cpu_limit_start(struct signal_struct *s) {
         r = -ENOMEM;
         goto out;
     }
-    disarm(s->cpu_limit);
-    if (soft != RLIM_INFINITY)
-        arm(s->cpu_limit, rlim_seconds(soft), NSEC, true);
+    arm(s->cpu_limit, soft == RLIM_INFINITY ? 0 : max(rlim_seconds(soft), 1UL), NSEC, true);
 out:
     mutex_unlock(&s->timer_lock);
     return r;
@@ -203,8 +289,10 @@ static bool get_tv(const struct abi_timeval *tv, u64 *ns) {
 }
 static struct abi_itimerval read_itimer(struct posix_timer *pt) {
     struct abi_itimerval v = {0};
-    if (pt)
-        v = (struct abi_itimerval){ns_to_tv(pt->interval), ns_to_tv(remaining(pt))};
+    if (pt) {
+        u64 left = remaining(pt);
+        v = (struct abi_itimerval){ns_to_tv(pt->interval), ns_to_tv(left ? max(left, 1000UL) : 0)};
+    }
     return v;
 }
 long sys_getitimer(u64 which, u64 uval) {
@@ -235,12 +323,8 @@ long sys_setitimer(u64 which, u64 unew, u64 uold) {
         !(s->itimer[which] = new_timer(s, KIND_ITIMER, clocks[which], signals[which])))
         r = -ENOMEM;
     struct posix_timer *pt = s->itimer[which];
-    if (pt) {
-        disarm(pt);
-        pt->interval = 0;
-        if (first)
-            arm(pt, first, interval, false);
-    }
+    if (pt)
+        arm(pt, first, first ? interval : 0, false);
     mutex_unlock(&s->timer_lock);
     return !r && uold ? copy_to_user(uold, &o, sizeof(o)) : r;
 }
@@ -284,18 +368,23 @@ long sys_timer_create(u64 clock, u64 uevent, u64 uid) {
         get_task(t = current);
     }
     struct posix_timer *pt = new_timer(s, KIND_POSIX, c, e.signo);
-    if (!pt) {
+    if (!pt || !(pt->sigq = sigqueue_alloc(current, false, GFP_KERNEL))) {
+        kfree(pt);
         if (t)
             put_task(t);
         return -EAGAIN;
     }
     pt->thread = t;
     pt->notify = e.notify;
+    pt->sigq->timer = pt;
     mutex_lock(&s->timer_lock);
     long r = s->nr_timers < TIMERS_MAX ? 0 : -EAGAIN;
     while (!r && find_timer(pt->id = s->next_timer++ & 0x7fffffff))
         ;
-    pt->value = uevent ? e.value : (u64)pt->id;
+    pt->sigq->info = (struct abi_siginfo){.si_signo = e.signo,
+                                          .si_code = SI_TIMER,
+                                          .tid = pt->id,
+                                          .timer_value = uevent ? e.value : (u64)pt->id};
     if (!r && !(r = put_user(uid, pt->id))) {
         u64 irq = spin_lock_irqsave(&current->sighand->lock);
         list_add_tail(&pt->link, &s->posix_timers);
@@ -321,14 +410,8 @@ long sys_timer_settime(u64 id, u64 flags, u64 unew, u64 uold) {
     struct posix_timer *pt = find_timer((s32)id);
     if (pt) {
         o = read_timer(pt);
-        disarm(pt);
-        pt->interval = 0;
-        u64 irq = spin_lock_irqsave(&current->sighand->lock);
-        pt->overrun = pt->last_overrun = 0;
-        pt->queued = false;
-        spin_unlock_irqrestore(&current->sighand->lock, irq);
-        if (n.value.tv_sec || n.value.tv_nsec)
-            arm(pt, timespec_to_ns(&n.value), timespec_to_ns(&n.interval), flags & TIMER_ABSTIME);
+        u64 value = timespec_to_ns(&n.value);
+        arm(pt, value, value ? timespec_to_ns(&n.interval) : 0, flags & TIMER_ABSTIME);
     }
     mutex_unlock(&current->signal->timer_lock);
     return !pt ? -EINVAL : uold ? copy_to_user(uold, &o, sizeof(o)) : 0;

@@ -107,6 +107,8 @@ long sys_rt_sigaction(u64 usig, u64 uact, u64 uold, u64 size) {
             struct task_struct *o;
             remove_signals(&current->signal->shared_pending, M(sig));
             for_each_thread(o, current->signal) remove_signals(&o->pending, M(sig));
+        } else if (current->signal->has_timers) {
+            posix_timers_heeded(sig);
         }
     }
     spin_unlock(&current->sighand->lock);

@@ -10,28 +10,57 @@
 #include "signal.h"
 #include <abi/errno.h>
 
-#define QUEUE_MAX 4096
-
 static struct kmem_cache *sigqueue_cache;
-static atomic_t queued;
 void signals_init(void) { sigqueue_cache = kmem_cache_create("sigqueue", sizeof(struct sigqueue)); }
 
-void flush_sigqueue(struct sigpending *p) {
-    struct sigqueue *q, *n;
-    list_for_each_entry_safe(q, n, &p->queue, link) {
-        atomic_dec(&queued);
-        kmem_cache_free(sigqueue_cache, q);
+struct sigqueue *sigqueue_alloc(struct task_struct *t, bool forced, u32 gfp) {
+    struct user_struct *u = t->cred->user; /* never freed */
+    struct sigqueue *q = NULL;
+    s32 n = atomic_add_return(&u->sigpending, 1);
+    if (forced || (u64)n <= READ_ONCE(t->signal->rlim[RLIMIT_SIGPENDING].rlim_cur))
+        q = kmem_cache_alloc(sigqueue_cache, gfp);
+    if (!q) {
+        atomic_dec(&u->sigpending);
+        return NULL;
     }
-    INIT_LIST_HEAD(&p->queue);
-    p->signal = 0;
+    INIT_LIST_HEAD(&q->link);
+    q->user = u;
+    q->timer = NULL;
+    return q;
 }
+static void free_sigqueue(struct sigqueue *q) {
+    atomic_dec(&q->user->sigpending);
+    kmem_cache_free(sigqueue_cache, q);
+}
+void sigqueue_release(struct sigqueue *q, struct signal_struct *s) {
+    READ_TASKS(irq);
+    struct sighand_struct *sh = s->leader->sighand; /* NULL: the process is gone, and nobody else looks */
+    if (sh)
+        spin_lock(&sh->lock);
+    q->timer = NULL;
+    bool waits = !list_empty(&q->link);
+    if (sh)
+        spin_unlock(&sh->lock);
+    READ_TASKS_END(irq);
+    if (!waits)
+        free_sigqueue(q);
+}
+/* q leaves its queue: taken, what it says going to *info, or dropped (NULL). sighand->lock held, or nobody
+ * else has it. */
+static void unqueue(struct sigqueue *q, struct abi_siginfo *info) {
+    list_del_init(&q->link);
+    if (info)
+        *info = q->info;
+    if (q->timer)
+        posix_timer_taken(q->timer, info);
+    else
+        free_sigqueue(q);
+}
+
+void flush_sigqueue(struct sigpending *p) { remove_signals(p, ~0UL); }
 void remove_signals(struct sigpending *p, u64 mask) {
     struct sigqueue *q, *n;
-    list_for_each_entry_safe(q, n, &p->queue, link) if (mask & M(q->info.si_signo)) {
-        list_del(&q->link);
-        atomic_dec(&queued);
-        kmem_cache_free(sigqueue_cache, q);
-    }
+    list_for_each_entry_safe(q, n, &p->queue, link) if (mask & M(q->info.si_signo)) unqueue(q, NULL);
     p->signal &= ~mask;
 }
 
@@ -142,46 +171,63 @@ static void complete_signal(int sig, struct task_struct *t, bool group) {
     signal_wake_up(t, sig == SIGKILL);
 }
 
-int send_signal_locked(int sig, const struct abi_siginfo *info, struct task_struct *t, bool group) {
+/* Does sig reach t? As a side effect stops and SIGCONT undo each other. */
+static bool reaches(int sig, bool from_kernel, struct task_struct *t) {
     if (!t->sighand || t->exit_state == EXIT_DEAD || (t->task_flags & PF_KTHREAD))
-        return 0;
+        return false;
     bool forced = false; /* process 1 of a namespace: these two come from outside */
     if (unlikely(t->signal->unkillable) && (M(sig) & UNBLOCKABLE)) {
-        forced = t->pid_ns->level && (!info || current->pid_ns->level < t->pid_ns->level);
+        forced = t->pid_ns->level && (from_kernel || current->pid_ns->level < t->pid_ns->level);
         if (!forced)
-            return 0;
+            return false;
     }
     TRACE(signal_send, sig, t->pid, 0);
     prepare_stop_cont(t, sig);
     /* A blocked signal is kept even if ignored: the program may change its mind before it unblocks. */
-    if (ignored(t, sig) && !(t->blocked & M(sig)) && !t->ptrace && !forced)
+    return !ignored(t, sig) || (t->blocked & M(sig)) || t->ptrace || forced;
+}
+static void now_pending(int sig, struct sigpending *p, struct task_struct *t, bool group) {
+    p->signal |= M(sig);
+    if (waitqueue_active(&t->signal->sigfd_wait))
+        wake_up_key(&t->signal->sigfd_wait, 0, 1);
+    complete_signal(sig, t, group);
+}
+static void fill_info(struct sigqueue *q, int sig, const struct abi_siginfo *info, struct task_struct *t) {
+    q->info = info ? *info : (struct abi_siginfo){.si_code = SI_KERNEL};
+    q->info.si_signo = sig;
+    bool who = info && (sig == SIGCHLD || info->si_code == SI_USER || info->si_code == SI_TKILL);
+    if (unlikely(t->pid_ns->level) && who)
+        q->info.pid = pid_nr_ns(info->pid, t->pid_ns); /* as the receiver numbers it */
+    if (unlikely(t->cred->user_ns->level) && who)
+        q->info.uid = from_kuid_munged(t->cred->user_ns, info->uid);
+}
+
+int send_signal_locked(int sig, const struct abi_siginfo *info, struct task_struct *t, bool group) {
+    if (!reaches(sig, !info, t))
         return 0;
     struct sigpending *p = group ? &t->signal->shared_pending : &t->pending;
     if (sig < SIGRTMIN && (p->signal & M(sig)))
         return 0; /* one is pending already */
     if (sig != SIGKILL) {
         struct sigqueue *q =
-            atomic_read(&queued) < QUEUE_MAX ? kmem_cache_alloc(sigqueue_cache, GFP_ATOMIC) : NULL;
+            sigqueue_alloc(t, sig < SIGRTMIN && (!info || info->si_code >= 0), GFP_ATOMIC);
         if (q) {
-            atomic_inc(&queued);
-            q->info = info ? *info : (struct abi_siginfo){.si_code = SI_KERNEL};
-            q->info.si_signo = sig;
-            if (unlikely(t->pid_ns->level) && info &&
-                (sig == SIGCHLD || info->si_code == SI_USER || info->si_code == SI_TKILL))
-                q->info.pid = pid_nr_ns(info->pid, t->pid_ns); /* as the receiver numbers it */
-            if (unlikely(t->cred->user_ns->level) && info &&
-                (sig == SIGCHLD || info->si_code == SI_USER || info->si_code == SI_TKILL))
-                q->info.uid = from_kuid_munged(t->cred->user_ns, info->uid);
+            fill_info(q, sig, info, t);
             list_add_tail(&q->link, &p->queue);
         } else if (sig >= SIGRTMIN && info && info->si_code != SI_USER) {
             return -EAGAIN;
         }
     }
-    p->signal |= M(sig);
-    if (waitqueue_active(&t->signal->sigfd_wait))
-        wake_up_key(&t->signal->sigfd_wait, 0, 1);
-    complete_signal(sig, t, group);
+    now_pending(sig, p, t, group);
     return 0;
+}
+void send_sigqueue(struct sigqueue *q, struct task_struct *t, bool group) {
+    int sig = q->info.si_signo;
+    if (!reaches(sig, false, t))
+        return;
+    struct sigpending *p = group ? &t->signal->shared_pending : &t->pending;
+    list_add_tail(&q->link, &p->queue);
+    now_pending(sig, p, t, group);
 }
 
 /* Caller holds tasklist_lock or t is current. */
@@ -253,12 +299,9 @@ static bool take_one(struct sigpending *p, u64 mask, struct abi_siginfo *info) {
         else
             found = q;
     }
-    *info = found ? found->info : (struct abi_siginfo){.si_signo = sig};
-    if (found) {
-        list_del(&found->link);
-        atomic_dec(&queued);
-        kmem_cache_free(sigqueue_cache, found);
-    }
+    *info = (struct abi_siginfo){.si_signo = sig};
+    if (found)
+        unqueue(found, info);
     if (!more)
         p->signal &= ~M(sig);
     return true;
@@ -271,8 +314,8 @@ int dequeue_locked(u64 mask, struct abi_siginfo *info) {
     recalc(current); /* also when another thread was faster: or the way to user mode would look for ever */
     if (!took)
         return 0;
-    if (info->si_code == SI_TIMER)
-        posix_timer_taken(info);
+    if (info->si_signo == SIGALRM)
+        itimer_taken();
     return info->si_signo;
 }
 int dequeue_signal(u64 mask, struct abi_siginfo *info) {

@@ -30,6 +30,7 @@ struct cred {
 struct user_struct {
     uid_t uid;
     atomic_t refcount, processes, inotify_instances, inotify_watches;
+    atomic_t sigpending; /* queued signals and timers of timer_create: RLIMIT_SIGPENDING */
     struct list_head link;
 };
 #define CAP_CHOWN 0
@@ -112,8 +113,10 @@ struct sigpending {
     struct list_head queue;
 };
 struct sigqueue {
-    struct list_head link;
+    struct list_head link; /* empty: it does not wait */
     struct abi_siginfo info;
+    struct user_struct *user;  /* whose sigpending counts it */
+    struct posix_timer *timer; /* whose own it is, or NULL: it is freed when it is taken */
 };
 struct tty;
 /* What was read [0] and written [1]: by calls, how many of them, and from and to disks. */
@@ -151,6 +154,7 @@ struct signal_struct {
     struct list_head posix_timers;
     struct posix_timer *itimer[3], *cpu_limit; /* made at first use */
     u32 nr_timers, next_timer;
+    u64 cpu_look; /* ns: when to look at the timers on processor time; FOREVER: there are none */
     bool has_timers;  /* one was made: the others need not be looked for at the end */
     bool timers_gone; /* the process ended: no more are made */
     struct task_struct *leader;
@@ -377,11 +381,25 @@ int send_signal_locked(int sig, const struct abi_siginfo *info, struct task_stru
 /* itimer.c. The timers of s end: at exec those of timer_create, at exit all. */
 void timers_release(struct signal_struct *s, bool all);
 int cpu_limit_start(struct signal_struct *s); /* RLIMIT_CPU has a value: 0 or -ENOMEM */
-void posix_timer_taken(struct abi_siginfo *info);
+/* With sighand->lock held, current's but for the first: the signal of a timer is taken (info: filled in: how
+ * many expirations it stands for) or dropped (NULL); a SIGALRM is taken; sig is no longer ignored. */
+void posix_timer_taken(struct posix_timer *pt, struct abi_siginfo *info);
+void itimer_taken(void);
+void posix_timers_heeded(int sig);
+/* In an interrupt: current's process has timers on processor time; look, if it is time. When to look again, in
+ * ns of ktime_get, or FOREVER. */
+u64 cpu_timers_look(void);
 /* A limit in seconds as ns. */
 static inline u64 rlim_seconds(u64 s) { return s > 4000000000UL ? ~0UL : s * 1000000000UL; }
 int send_signal(int sig, const struct abi_siginfo *info, struct task_struct *t, bool group);
 int send_signal_locked(int sig, const struct abi_siginfo *info, struct task_struct *t, bool group);
+/* A queue entry that counts for t's user, whose number is limited unless forced; or NULL. tasklist_lock held, or
+ * t is current. */
+struct sigqueue *sigqueue_alloc(struct task_struct *t, bool forced, u32 gfp);
+/* A timer's own: queue it, unless t ignores it. t's sighand->lock held. And the timer, of s, ends: q is freed,
+ * now or when it is taken. */
+void send_sigqueue(struct sigqueue *q, struct task_struct *t, bool group);
+void sigqueue_release(struct sigqueue *q, struct signal_struct *s);
 int kill_pgrp(int sig, const struct abi_siginfo *info, pid_t pgid); /* takes tasklist_lock */
 int kill_pgrp_locked(int sig, const struct abi_siginfo *info, pid_t pgid);
 void force_signal(int sig, int code, u64 addr); /* to current; cannot be blocked or ignored */

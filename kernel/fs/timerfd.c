@@ -3,25 +3,42 @@
 #include "../debug/debug.h"
 #include "fs.h"
 
+/* The next expiration counts, not the timer's: a tfd_fire that comes too late or too soon, since the file was
+ * set again meanwhile, does nothing. One that was seen is not armed again until somebody reads or asks: that
+ * counts what was missed, in one step. */
 struct timerfd {
     struct timer timer;
     spinlock_t lock;
-    u64 interval, ticks;
+    u64 expires, interval; /* ns of ktime_get; 0: it is off, it does not repeat */
+    u64 ticks;
+    bool expired; /* ticks has the expiration at `expires`, and the timer is not armed */
     s32 clock;
     struct wait_queue_head wait;
 };
 static void tfd_fire(struct timer *t) {
     struct timerfd *d = container_of(t, struct timerfd, timer);
     spin_lock(&d->lock);
-    d->ticks++;
-    u64 again = d->interval ? t->expires + d->interval : 0;
+    bool due = d->expires && !d->expired && d->expires <= ktime_get();
+    if (due) {
+        d->ticks++;
+        d->expired = true;
+    }
     spin_unlock(&d->lock);
-    if (again)
-        timer_start(t, again);
-    wake_up_key(&d->wait, 0, POLLIN);
+    if (due)
+        wake_up_key(&d->wait, 0, POLLIN);
+}
+/* Bring a periodic one that has expired up to date. d->lock held. */
+static void tfd_forward(struct timerfd *d) {
+    if (!d->expired || !d->interval)
+        return;
+    d->ticks += timer_forward(&d->expires, d->interval, ktime_get()) - 1;
+    d->expired = false;
+    timer_start(&d->timer, d->expires);
 }
 static bool tfd_take(struct timerfd *d, u64 *v) {
     u64 irq = spin_lock_irqsave(&d->lock);
+    if (d->ticks)
+        tfd_forward(d);
     *v = d->ticks;
     d->ticks = 0;
     spin_unlock_irqrestore(&d->lock, irq);
@@ -48,7 +65,6 @@ static u32 tfd_poll(struct file *f, struct poll_table *pt) {
 }
 static void tfd_release(struct file *f) {
     struct timerfd *d = f->private;
-    d->interval = 0;
     timer_cancel(&d->timer);
     kfree(d);
 }
@@ -70,9 +86,24 @@ long sys_timerfd_create(u64 clock, u64 flags) {
         kfree(d);
     return fd_with_file(f, flags);
 }
+/* d->lock held. */
 static struct abi_itimerspec tfd_value(struct timerfd *d) {
-    u64 now = ktime_get(), left = d->timer.hart < 0 ? 0 : d->timer.expires > now ? d->timer.expires - now : 1;
+    tfd_forward(d);
+    u64 now = ktime_get(), left = !d->expires || d->expired ? 0 : d->expires > now ? d->expires - now : 1;
     return (struct abi_itimerspec){ns_to_timespec(d->interval), ns_to_timespec(left)};
+}
+static void tfd_set(struct timerfd *d, u64 at, u64 interval, struct abi_itimerspec *old) {
+    u64 irq = spin_lock_irqsave(&d->lock);
+    *old = tfd_value(d);
+    d->ticks = 0;
+    d->expired = false;
+    d->expires = at;
+    d->interval = interval;
+    if (at)
+        timer_start(&d->timer, at);
+    else
+        timer_stop(&d->timer);
+    spin_unlock_irqrestore(&d->lock, irq);
 }
 long sys_timerfd_settime(u64 fd, u64 flags, u64 unew, u64 uold) {
     struct abi_itimerspec n, o;
@@ -87,17 +118,11 @@ long sys_timerfd_settime(u64 fd, u64 flags, u64 unew, u64 uold) {
     long r = -EINVAL;
     if (f->f_op == &timerfd_fops) {
         struct timerfd *d = f->private;
-        o = tfd_value(d);
-        d->interval = 0;
-        timer_cancel(&d->timer);
-        d->ticks = 0;
-        u64 v = timespec_to_ns(&n.it_value);
-        if (v) {
-            u64 shift = d->clock == CLOCK_REALTIME_ID ? ktime_get_real() - ktime_get() : 0;
-            u64 at = flags & 1 ? (v > shift ? v - shift : 1) : ktime_get() + v;
-            d->interval = timespec_to_ns(&n.it_interval);
-            timer_start(&d->timer, at);
-        }
+        u64 v = min(timespec_to_ns(&n.it_value), TIME_MAX), at = 0;
+        u64 shift = d->clock == CLOCK_REALTIME_ID ? ktime_get_real() - ktime_get() : 0;
+        if (v)
+            at = !(flags & 1) ? ktime_get() + v : v > shift ? v - shift : 1;
+        tfd_set(d, at, at ? min(timespec_to_ns(&n.it_interval), TIME_MAX) : 0, &o);
         r = uold ? copy_to_user(uold, &o, sizeof(o)) : 0;
     }
     fput(f);
@@ -110,7 +135,10 @@ long sys_timerfd_gettime(u64 fd, u64 ucur) {
     struct abi_itimerspec v;
     long r = -EINVAL;
     if (f->f_op == &timerfd_fops) {
-        v = tfd_value(f->private);
+        struct timerfd *d = f->private;
+        u64 irq = spin_lock_irqsave(&d->lock);
+        v = tfd_value(d);
+        spin_unlock_irqrestore(&d->lock, irq);
         r = copy_to_user(ucur, &v, sizeof(v));
     }
     fput(f);

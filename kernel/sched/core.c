@@ -75,14 +75,35 @@ static u64 slice_left(const struct rq *rq, const struct task_struct *p) {
 }
 /* On this hart, interrupts off. */
 void end_slice_by(struct rq *rq, u64 at) {
-    if (READ_ONCE(rq->slice.hart) < 0 || rq->slice.expires > at)
+    if (!timer_queued(&rq->slice) || rq->slice.expires > at)
         timer_start(&rq->slice, at);
 }
 /* A task wants the hart that p has, from now on: p's slice is to end. One that is being timed already goes
  * on: who has not used its slice up when the time comes gets the rest (slice_end). */
 static void start_slice(struct rq *rq, const struct task_struct *p) {
-    if (READ_ONCE(rq->slice.hart) < 0)
+    if (!timer_queued(&rq->slice))
         timer_start(&rq->slice, ktime_get() + slice_left(rq, p));
+}
+
+/* Timers on processor time: while a process that has some runs, its hart looks at them when it is time. */
+static void look_by(struct rq *rq, u64 at) {
+    if (at != FOREVER && (!timer_queued(&rq->timer_look) || rq->timer_look.expires > at))
+        timer_start(&rq->timer_look, at);
+}
+static void timer_look(struct timer *t) {
+    if (READ_ONCE(current->signal->cpu_look) != FOREVER)
+        look_by(container_of(t, struct rq, timer_look), cpu_timers_look());
+}
+void sched_look_at_timers(const struct signal_struct *s) {
+    for (unsigned int h = 0; h < nr_harts; h++) {
+        u64 irq = spin_lock_irqsave(&rqs[h].lock);
+        if (rqs[h].curr->signal == s) { /* as it passes __schedule */
+            set_tif(rqs[h].curr, TIF_NEED_RESCHED);
+            if (h != smp_processor_id())
+                send_ipi(h, IPI_RESCHED);
+        }
+        spin_unlock_irqrestore(&rqs[h].lock, irq);
+    }
 }
 
 void sched_init(void) {
@@ -91,6 +112,7 @@ void sched_init(void) {
         for (int i = 0; i < RT_LEVELS; i++)
             INIT_LIST_HEAD(&rqs[h].rt[i]);
         timer_setup(&rqs[h].slice, slice_end);
+        timer_setup(&rqs[h].timer_look, timer_look);
     }
     groups_init();
 }
@@ -447,6 +469,8 @@ static void __schedule(bool preempted) {
     next->se.exec_start = prev->se.exec_start;
     if (unlikely(next->se.group))
         group_switch(rq, next);
+    if (unlikely(READ_ONCE(next->signal->cpu_look) != FOREVER))
+        look_by(rq, next->signal->cpu_look);
     if (next == prev) {
         spin_unlock_raw(&rq->lock);
         preempt_enable_no_resched();

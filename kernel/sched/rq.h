@@ -19,6 +19,7 @@ struct rq {
     struct task_struct *curr, *idle;
     struct mm_struct *drop_mm; /* to mmdrop once the switch is over */
     struct timer slice;
+    struct timer timer_look; /* the running task's process has timers on processor time */
     struct timer group_look; /* the running task's group has a limit */
     u64 switches, idle_ns;
     bool is_idle;

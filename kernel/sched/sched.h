@@ -46,6 +46,10 @@ void sched_boost(struct task_struct *p, u32 priority); /* any context that may t
 void sched_set(struct task_struct *p, u32 policy, s32 nice, u32 rt_priority, bool reset_on_fork);
 int sched_setaffinity(struct task_struct *p, u64 mask);
 void yield(void);
+/* The harts that run threads of s look at its timers on processor time. Any context that may take a run-queue
+ * lock. */
+struct signal_struct;
+void sched_look_at_timers(const struct signal_struct *s);
 u64 task_runtime(struct task_struct *p); /* ns on a hart so far */
 void cpu_idle(void) __noreturn;
 void idle_init(unsigned int hart, struct task_struct *idle);
@@ -57,18 +61,29 @@ void rq_stat(unsigned int hart, struct rq_stat *s);
 u64 nr_running_all(void);
 void avenrun(u64 loads[3]); /* fixed point, 1 << 16 is 1.0 */
 
-/* Timers: fn runs in interrupt context on the hart that armed it. */
+/* Timers (timer.c): fn runs in interrupt context, on one hart at a time. */
 struct timer {
     struct rb_node node;
-    u64 expires;
+    u64 expires; /* ns of ktime_get */
     void (*fn)(struct timer *t);
-    s32 hart; /* -1: not queued */
+    s32 hart;    /* whose lock guards it; -1: it moves */
+    bool queued;
 };
-void timer_setup(struct timer *t, void (*fn)(struct timer *));
-/* (Re)arm at an absolute time in ns of ktime_get. */
+/* A time that nothing reaches, and that can be added to another. */
+#define TIME_MAX (1UL << 62)
+void timer_setup(struct timer *t, void (*fn)(struct timer *)); /* t is nobody else's yet */
+/* (Re)arm at an absolute time in ns of ktime_get. Any context, any hart, from fn too; of callers at once the
+ * last one counts. The caller sees to it that t stays. */
 void timer_start(struct timer *t, u64 expires);
-/* After return fn is not running and will not. True if it was queued. Not from fn itself. */
+/* After return fn is not running and will not. True if it was queued. Not from fn itself, nor with a lock that
+ * fn takes. */
 bool timer_cancel(struct timer *t);
+/* It is not queued; fn may be running. True if it was queued. Any context. */
+bool timer_stop(struct timer *t);
+static inline bool timer_queued(const struct timer *t) { return READ_ONCE(t->queued); }
+/* A periodic timer that was due at *expires: moves that beyond now in one step, however long ago it was. How
+ * many expirations there were up to now, 0 if it is not due. interval: 1 to TIME_MAX. */
+u64 timer_forward(u64 *expires, u64 interval, u64 now);
 void timer_interrupt(void);
 void timers_init(void);
 
