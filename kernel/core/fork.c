@@ -77,6 +77,7 @@ void fork_init(void) {
     INIT_LIST_HEAD(&init_signal.shared_pending.queue);
     INIT_LIST_HEAD(&init_signal.posix_timers);
     INIT_LIST_HEAD(&init_task.pending.queue);
+    INIT_LIST_HEAD(&init_task.pi_waiters);
     init_waitqueue(&init_signal.wait_chldexit);
     init_waitqueue(&init_signal.sigfd_wait);
     init_waitqueue(&init_task.pidfd_wait);
@@ -311,6 +312,7 @@ static void init_child(struct task_struct *p, const struct kernel_clone_args *ar
     INIT_LIST_HEAD(&p->ptraced);
     INIT_LIST_HEAD(&p->ptrace_entry);
     init_waitqueue(&p->pidfd_wait);
+    INIT_LIST_HEAD(&p->pi_waiters);
     spin_lock_init(&p->alloc_lock, RANK_TASK);
     p->vfork_done = NULL;
     p->ti.fail_nth = 0;

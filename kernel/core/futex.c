@@ -22,6 +22,7 @@ static struct bucket {
 } buckets[NR_BUCKETS];
 
 void futex_init(void) {
+    futex_pi_init();
     for (int i = 0; i < NR_BUCKETS; i++) {
         spin_lock_init(&buckets[i].lock, RANK_FUTEX);
         INIT_LIST_HEAD(&buckets[i].waiters);

@@ -21,4 +21,5 @@ static inline int futex_read_locked(u64 uaddr, u32 *v) {
 /* futex_pi.c. deadline: ns of ktime_get. */
 long futex_lock_pi(u64 uaddr, bool shared, u64 deadline, bool try);
 long futex_unlock_pi(u64 uaddr, bool shared);
+void futex_pi_init(void);
 void futex_pi_exit(struct task_struct *t); /* t ends: who waits for its locks gets them */

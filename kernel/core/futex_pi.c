@@ -3,40 +3,53 @@
  * real-time priority of all that wait for it, and so does whom the owner waits for. Unlocking hands the lock
  * to the best waiter.
  *
- * One spinlock guards all of it (such locks are few and short). A tid becomes a task before it is taken. */
+ * One spinlock guards all of it. What is done with it held looks at the waiters of one lock or of one owner,
+ * and at a chain of owners. A tid becomes a task before it is taken. */
 #include "futex.h"
 #include "../debug/debug.h"
 #include <abi/errno.h>
 
+#define MAX_LOCK_DEPTH 1024 /* owners in a chain, each waiting for the next; as Linux's */
+#define NR_LISTS 64
+
 struct pi_waiter {
-    struct list_head link;
+    struct list_head link;     /* in its key's list, in the order of arrival */
+    struct list_head of_owner; /* owner->pi_waiters; empty unless it WAITS */
     struct futex_key key;
     struct task_struct *task, *owner; /* owner: counted */
     enum { WAITS, HANDED_OVER, OWNER_ENDED } state;
 };
-static LIST_HEAD(waiters); /* in the order of arrival */
+static struct list_head lists[NR_LISTS];
 static spinlock_t pi_lock = SPINLOCK_INIT(RANK_FUTEX);
+
+void futex_pi_init(void) {
+    for (u32 i = 0; i < NR_LISTS; i++)
+        INIT_LIST_HEAD(&lists[i]);
+}
+static struct list_head *list_of(const struct futex_key *k) {
+    return &lists[((k->object >> 4) + (k->offset >> 2)) * 0x9e3779b97f4a7c15UL >> 58];
+}
 
 static void set_owner(struct pi_waiter *w, struct task_struct *owner) {
     struct task_struct *old = w->owner;
-    if (owner)
-        get_task(owner);
+    get_task(owner);
     w->owner = owner;
-    if (old)
+    if (old) {
+        list_del(&w->of_owner);
         put_task(old); /* never the last: it runs, or its exit holds it */
+    }
+    list_add_tail(&w->of_owner, &owner->pi_waiters);
 }
 static struct task_struct *waits_for(const struct task_struct *t) {
-    struct pi_waiter *w;
-    list_for_each_entry(w, &waiters, link) if (w->task == t && w->state == WAITS) return w->owner;
-    return NULL;
+    struct pi_waiter *w = t->pi_blocked_on;
+    return w && w->state == WAITS ? w->owner : NULL;
 }
 /* Give t the best priority of those that wait for it, and so on along the chain. */
 static void inherit(struct task_struct *t) {
-    for (int depth = 0; t && depth < 64; depth++, t = waits_for(t)) {
+    for (int depth = 0; t && depth < MAX_LOCK_DEPTH; depth++, t = waits_for(t)) {
         struct pi_waiter *w;
         u32 best = 0;
-        list_for_each_entry(w, &waiters, link) if (w->owner == t && w->state == WAITS) best =
-            max(best, w->task->se.prio);
+        list_for_each_entry(w, &t->pi_waiters, of_owner) best = max(best, w->task->se.prio);
         if (t->se.boost == best)
             return;
         sched_boost(t, best);
@@ -44,25 +57,34 @@ static void inherit(struct task_struct *t) {
 }
 static struct pi_waiter *best_waiter(const struct futex_key *k) {
     struct pi_waiter *w, *best = NULL;
-    list_for_each_entry(w, &waiters, link) if (w->state == WAITS && futex_same(&w->key, k) &&
-                                               (!best || w->task->se.prio > best->task->se.prio)) best = w;
+    list_for_each_entry(w, list_of(k), link) if (w->state == WAITS && futex_same(&w->key, k) &&
+                                                 (!best || w->task->se.prio > best->task->se.prio)) best = w;
     return best;
 }
 /* Who has been given the lock and has not run yet: it owns it, whatever the word says. */
 static struct pi_waiter *heir(const struct futex_key *k) {
     struct pi_waiter *w;
-    list_for_each_entry(w, &waiters, link) if (w->state != WAITS && futex_same(&w->key, k)) return w;
+    list_for_each_entry(w, list_of(k), link) if (w->state != WAITS && futex_same(&w->key, k)) return w;
     return NULL;
 }
 static void hand_over(struct pi_waiter *to, int state) {
     struct pi_waiter *w;
     struct task_struct *from = to->owner;
+    list_del_init(&to->of_owner);
     to->state = state;
-    list_for_each_entry(w, &waiters, link) if (w->state == WAITS && futex_same(&w->key, &to->key))
+    list_for_each_entry(w, list_of(&to->key), link) if (w->state == WAITS && futex_same(&w->key, &to->key))
         set_owner(w, to->task);
     inherit(to->task);
     inherit(from);
     wake_up_process(to->task);
+}
+/* Would current wait for itself? Too long a chain counts as one. */
+static bool deadlock(const struct task_struct *owner) {
+    u32 depth = 0;
+    for (const struct task_struct *t = owner; t; t = waits_for(t))
+        if (t == current || ++depth > MAX_LOCK_DEPTH)
+            return true;
+    return false;
 }
 static int touch(u64 uaddr) {
     u32 v;
@@ -92,23 +114,22 @@ static long try_lock(struct pi_waiter *w, u64 uaddr, u32 v, struct task_struct *
         return -ESRCH;
     if (try)
         return -EWOULDBLOCK;
-    for (struct task_struct *t = owner; t; t = waits_for(t))
-        if (t == current)
-            return -EDEADLK;
+    if (deadlock(owner))
+        return -EDEADLK;
     if (cmpxchg_user(uaddr, v, v | FUTEX_WAITERS, &seen))
         return -EFAULT;
     if (seen != v)
         return -EAGAIN;
     w->owner = NULL;
     set_owner(w, owner);
-    list_add_tail(&w->link, &waiters);
     smp_mb(); /* futex_pi_exit looks the other way round */
-    if (owner->task_flags & PF_EXITING) {
-        list_del(&w->link);
-        w->owner = NULL;
+    if (READ_ONCE(owner->task_flags) & PF_EXITING) {
+        list_del(&w->of_owner);
         put_task(owner);
         return -EAGAIN;
     }
+    list_add_tail(&w->link, list_of(&w->key));
+    current->pi_blocked_on = w;
     inherit(owner);
     return 1;
 }
@@ -118,6 +139,8 @@ static long take_from_the_dead(u64 uaddr, struct pi_waiter *w) {
     for (;;) {
         if (touch(uaddr) || copy_from_user(&v, uaddr, 4))
             return -EFAULT;
+        if (fatal_signal_pending(current))
+            return -EINTR;
         spin_lock(&pi_lock);
         u32 new = current->vpid | FUTEX_OWNER_DIED | (best_waiter(&w->key) ? FUTEX_WAITERS : 0);
         long r = cmpxchg_user(uaddr, v, new, &seen);
@@ -130,7 +153,17 @@ static long take_from_the_dead(u64 uaddr, struct pi_waiter *w) {
 /* w waits no longer. Its owner, for the caller to put, has one less to inherit from. pi_lock held. */
 static void leave(struct pi_waiter *w) {
     list_del(&w->link);
+    list_del(&w->of_owner);
+    current->pi_blocked_on = NULL;
     inherit(w->owner);
+}
+/* The owner is about to end, and its exit will say what becomes of the lock. 0, or a signal is to be seen to. */
+static long wait_for_exit(void) {
+    set_current_state(TASK_INTERRUPTIBLE);
+    if (!signal_pending(current))
+        schedule_until(ktime_get() + 1000000);
+    set_current_state(TASK_RUNNING);
+    return signal_pending(current) ? -ERESTARTNOINTR : 0;
 }
 
 long futex_lock_pi(u64 uaddr, bool shared, u64 deadline, bool try) {
@@ -141,13 +174,14 @@ long futex_lock_pi(u64 uaddr, bool shared, u64 deadline, bool try) {
         if (touch(uaddr) || copy_from_user(&v, uaddr, 4))
             return -EFAULT;
         struct task_struct *owner = v & FUTEX_TID_MASK ? get_task_by_pid(v & FUTEX_TID_MASK) : NULL;
-        if (owner &&
-            (owner->task_flags & PF_EXITING)) { /* its exit is about to say what becomes of the lock */
+        u32 flags = owner ? READ_ONCE(owner->task_flags) : 0;
+        if (flags & PF_EXITING) { /* done: whatever the word says now stays so, unless there is an heir */
             put_task(owner);
-            if (signal_pending(current))
-                return -ERESTARTNOINTR;
-            yield();
-            continue;
+            owner = NULL;
+            if (!(flags & PF_FUTEX_DONE)) {
+                r = wait_for_exit();
+                continue;
+            }
         }
         spin_lock(&pi_lock);
         r = try_lock(&w, uaddr, v, owner, try);
@@ -157,7 +191,7 @@ long futex_lock_pi(u64 uaddr, bool shared, u64 deadline, bool try) {
         if (r == -EFAULT || r == -EAGAIN) {
             if (r == -EAGAIN && try && (v & FUTEX_TID_MASK))
                 return r;
-            r = 0;
+            r = fatal_signal_pending(current) ? -EINTR : 0;
             continue;
         }
         break;
@@ -202,27 +236,29 @@ long futex_unlock_pi(u64 uaddr, bool shared) {
         spin_lock(&pi_lock);
         struct pi_waiter *w = best_waiter(&k), *o;
         u32 new = w ? (u32)w->task->vpid : 0;
-        list_for_each_entry(o, &waiters, link) if (o != w && o->state == WAITS &&
-                                                   futex_same(&o->key, &k)) new |= FUTEX_WAITERS;
+        list_for_each_entry(o, list_of(&k), link) if (o != w && o->state == WAITS &&
+                                                      futex_same(&o->key, &k)) new |= FUTEX_WAITERS;
         r = cmpxchg_user(uaddr, v, new, &seen) ? -EFAULT : seen != v ? -EAGAIN : 1;
         if (r == 1 && w)
             hand_over(w, HANDED_OVER);
         spin_unlock(&pi_lock);
-        r = r == -EAGAIN || r == -EFAULT ? 0 : r; /* touch says whether the fault is for good */
+        if (r == -EAGAIN || r == -EFAULT) /* touch says whether the fault is for good */
+            r = fatal_signal_pending(current) ? -EINTR : 0;
     }
     return r == 1 ? 0 : r;
 }
 
 void futex_pi_exit(struct task_struct *t) {
-    struct pi_waiter *w;
     smp_mb();
-    if (list_empty(&waiters))
-        return;
-    spin_lock(&pi_lock);
-again:
-    list_for_each_entry(w, &waiters, link) if (w->owner == t && w->state == WAITS) {
-        hand_over(best_waiter(&w->key), OWNER_ENDED);
-        goto again;
+    while (!list_empty(&t->pi_waiters)) { /* of an exit: no new ones come (try_lock) */
+        spin_lock(&pi_lock);
+        if (!list_empty(&t->pi_waiters))
+            hand_over(best_waiter(&list_first_entry(&t->pi_waiters, struct pi_waiter, of_owner)->key),
+                      OWNER_ENDED);
+        spin_unlock(&pi_lock);
     }
-    spin_unlock(&pi_lock);
+    if (t->task_flags & PF_EXITING) {
+        smp_mb(); /* what became of its locks is seen before */
+        t->task_flags |= PF_FUTEX_DONE;
+    }
 }

@@ -236,6 +236,8 @@ struct task_struct {
     struct cgroup *cgroup;         /* counted unless the root: tasklist_lock, sighand->lock; cgroup.h */
     struct nsproxy *nsproxy;       /* NULL once it has ended */
     struct sem_undo_list *sysvsem; /* or NULL; ipc/sem.c */
+    struct pi_waiter *pi_blocked_on; /* futex_pi.c's lock: what it waits for; who waits for it */
+    struct list_head pi_waiters;
     /* sighand->lock */
     u64 blocked;
     struct sigpending pending;
@@ -268,6 +270,7 @@ _Static_assert(sizeof(struct trapframe) == TF_SIZE, "csr.h");
 #define PF_EXITING 2u
 #define PF_SUPERPRIV 4u
 #define PF_IDLE 8u
+#define PF_FUTEX_DONE 16u /* it ends, and has said what becomes of its futexes */
 
 #define EXIT_ZOMBIE 1
 #define EXIT_DEAD 2
