@@ -25,6 +25,8 @@ void ipc_remove_all(struct ipc_namespace *ns) {
         for (u64 i = 0; (p = radix_next(&ns->ids[kind].objects, &i)); i++)
             free[kind](p);
         radix_destroy(&ns->ids[kind].objects);
+        kfree(ns->ids[kind].map);
+        ns->ids[kind].map = NULL;
         mutex_unlock(&ipc_mutex[kind]);
     }
 }
@@ -36,18 +38,44 @@ void put_ipc_ns(struct ipc_namespace *ns) {
     kfree(ns);
 }
 
+/* The lowest index that is free; there is one. */
+static u32 free_index(const struct ipc_ids *ids) {
+    u32 i = 0;
+    while (!~ids->map->full[i])
+        i++;
+    u32 w = i * 64 + ctz64(~ids->map->full[i]);
+    return w * 64 + ctz64(~ids->map->used[w]);
+}
+static void mark(struct ipc_ids *ids, u32 index, bool used) {
+    u64 *w = &ids->map->used[index / 64], *f = &ids->map->full[index / 4096], bit = BIT(index / 64 % 64);
+    *w = used ? *w | BIT(index % 64) : *w & ~BIT(index % 64);
+    *f = ~*w ? *f & ~bit : *f | bit;
+}
+static struct kern_ipc_perm *find_key(struct ipc_ids *ids, s32 key, struct rb_node ***link,
+                                      struct rb_node **parent) {
+    *parent = NULL;
+    for (*link = &ids->keys.node; **link;) {
+        struct kern_ipc_perm *p = rb_entry(*parent = **link, struct kern_ipc_perm, by_key);
+        if (key == p->key)
+            return p;
+        *link = key < p->key ? &(*parent)->left : &(*parent)->right;
+    }
+    return NULL;
+}
+
 long ipc_add(struct ipc_namespace *ns, enum ipc_kind kind, struct kern_ipc_perm *p, s32 key, u32 flags,
              u32 limit) {
     struct ipc_ids *ids = &ns->ids[kind];
+    struct rb_node **link, *parent;
     if (ids->in_use >= min(limit, (u32)IPCMNI))
         return -ENOSPC;
-    u64 index = 0;
-    void *const *run;
-    for (u32 n; (run = radix_run(&ids->objects, index, &n)) && *run; index++)
-        ;
+    if (!ids->map && !(ids->map = kzalloc(sizeof(*ids->map), GFP_KERNEL)))
+        return -ENOMEM;
+    u32 index = free_index(ids);
     int r = radix_insert(&ids->objects, index, p);
     if (r)
         return r;
+    mark(ids, index, true);
     ids->in_use++;
     *p = (struct kern_ipc_perm){.ns = ns,
                                 .id = ids->seq * IPCMNI + index,
@@ -57,11 +85,20 @@ long ipc_add(struct ipc_namespace *ns, enum ipc_kind kind, struct kern_ipc_perm 
                                 .gid = current->cred->egid,
                                 .cgid = current->cred->egid,
                                 .mode = flags & 0777};
+    if (key != IPC_PRIVATE && !find_key(ids, key, &link, &parent))
+        rb_insert(&ids->keys, &p->by_key, parent, link);
     return p->id;
+}
+void ipc_remove_key(enum ipc_kind kind, struct kern_ipc_perm *p) {
+    if (p->key != IPC_PRIVATE)
+        rb_erase(&p->ns->ids[kind].keys, &p->by_key);
+    p->key = IPC_PRIVATE;
 }
 void ipc_remove(enum ipc_kind kind, struct kern_ipc_perm *p) {
     struct ipc_ids *ids = &p->ns->ids[kind];
+    ipc_remove_key(kind, p);
     radix_delete(&ids->objects, p->id % IPCMNI);
+    mark(ids, p->id % IPCMNI, false);
     ids->in_use--;
     ids->seq = (ids->seq + 1) % (0x7fffffff / IPCMNI); /* an id does not come back soon */
 }
@@ -74,18 +111,18 @@ struct kern_ipc_perm *ipc_find(struct ipc_namespace *ns, enum ipc_kind kind, s32
     return p && p->id == id ? p : NULL;
 }
 s32 ipc_max_index(struct ipc_namespace *ns, enum ipc_kind kind) {
-    s32 last = 0;
-    for (u64 i = 0; radix_next(&ns->ids[kind].objects, &i); i++)
-        last = i;
-    return last;
+    const struct ipc_ids *ids = &ns->ids[kind];
+    for (u32 w = ids->in_use ? IPC_WORDS : 0; w-- > 0;)
+        if (ids->map->used[w])
+            return w * 64 + 63 - __builtin_clzl(ids->map->used[w]);
+    return 0;
 }
 
 struct kern_ipc_perm *ipc_lookup(struct ipc_namespace *ns, enum ipc_kind kind, s32 key, u32 flags) {
-    struct kern_ipc_perm *p = NULL;
+    struct rb_node **link, *parent;
     if (key == IPC_PRIVATE)
         return NULL;
-    for (u64 i = 0; (p = radix_next(&ns->ids[kind].objects, &i)) && p->key != key; i++)
-        ;
+    struct kern_ipc_perm *p = find_key(&ns->ids[kind], key, &link, &parent);
     if (!p)
         return flags & IPC_CREAT ? NULL : ERR_PTR(-ENOENT);
     if ((flags & IPC_CREAT) && (flags & IPC_EXCL))
@@ -138,11 +175,15 @@ int ipc_show(struct seq *s, enum ipc_kind kind) {
         "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      stime   "
         "   rtime "
         "     ctime\n"};
-    struct kern_ipc_perm *p;
+    struct kern_ipc_perm *p = NULL;
     seq_printf(s, "%s", heads[kind]);
-    mutex_lock(&ipc_mutex[kind]);
-    for (u64 i = 0; (p = radix_next(&current_ipc_ns()->ids[kind].objects, &i)); i++)
-        show[kind](s, p);
-    mutex_unlock(&ipc_mutex[kind]);
+    for (u64 i = 0; i < IPCMNI; i += 64) { /* so many at a time: the mutex is everybody's */
+        mutex_lock(&ipc_mutex[kind]);
+        for (u64 k = i; (p = radix_next(&current_ipc_ns()->ids[kind].objects, &k)) && k < i + 64; k++)
+            show[kind](s, p);
+        mutex_unlock(&ipc_mutex[kind]);
+        if (!p || fatal_signal_pending(current))
+            break;
+    }
     return 0;
 }

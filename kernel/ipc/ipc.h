@@ -11,8 +11,14 @@
 #define IPCMNI 32768 /* ids are made of an index below this and a sequence number */
 
 enum ipc_kind { IPC_SEM, IPC_SHM, IPC_MSG, IPC_KINDS };
+#define IPC_WORDS (IPCMNI / 64)
+/* Making, finding and removing one costs the same however many there are, or a logarithm of it. */
 struct ipc_ids {
     struct radix_tree objects; /* by index */
+    struct rb_root keys;       /* those that have one (not IPC_PRIVATE), by key */
+    struct {
+        u64 used[IPC_WORDS], full[IPC_WORDS / 64]; /* indexes; words of these that are all ones */
+    } *map;                                        /* made with the first object */
     u32 in_use;
     u16 seq;
 };
@@ -30,6 +36,7 @@ extern struct ipc_namespace init_ipc_ns;
 /* The head of every object. */
 struct kern_ipc_perm {
     struct ipc_namespace *ns;
+    struct rb_node by_key;
     s32 id, key;
     uid_t uid, cuid;
     gid_t gid, cgid;
@@ -42,6 +49,7 @@ extern struct mutex ipc_mutex[IPC_KINDS];
 long ipc_add(struct ipc_namespace *ns, enum ipc_kind kind, struct kern_ipc_perm *p, s32 key, u32 flags,
              u32 limit);
 void ipc_remove(enum ipc_kind kind, struct kern_ipc_perm *p);
+void ipc_remove_key(enum ipc_kind kind, struct kern_ipc_perm *p); /* nobody finds it by its key any more */
 /* The object of an id, or of an index (for *_STAT); NULL: there is none. */
 struct kern_ipc_perm *ipc_find(struct ipc_namespace *ns, enum ipc_kind kind, s32 id);
 struct kern_ipc_perm *ipc_at(struct ipc_namespace *ns, enum ipc_kind kind, s32 index);

@@ -148,7 +148,8 @@ long sys_msgrcv(u64 uid, u64 umsg, u64 size, u64 utype, u64 flags) {
         return -EINVAL;
     if (type == INT64_MIN)
         type = -INT64_MAX;
-    u8 *copy = flags & MSG_COPY ? kmalloc(sizeof(*m) + min(size, (u64)ns->msgmax), GFP_KERNEL) : NULL;
+    u64 room = min(size, (u64)READ_ONCE(ns->msgmax)); /* of the copy: root may change the limit meanwhile */
+    u8 *copy = flags & MSG_COPY ? kmalloc(sizeof(*m) + room, GFP_KERNEL) : NULL;
     if ((flags & MSG_COPY) && !copy)
         return -ENOMEM;
     mutex_lock(MUTEX);
@@ -161,7 +162,7 @@ long sys_msgrcv(u64 uid, u64 umsg, u64 size, u64 utype, u64 flags) {
     if (r) {
         m = NULL;
     } else if (flags & MSG_COPY) {
-        u64 n = min(m->size, min(size, (u64)ns->msgmax));
+        u64 n = min(m->size, room);
         memcpy(copy, m, sizeof(*m) + n);
         m = (struct msg *)copy;
         m->size = n;

@@ -325,8 +325,10 @@ static long all_values(struct ipc_namespace *ns, s32 id, u64 at, bool set) {
     for (u32 i = 0; set && !r && i < n; i++)
         r = v[i] > SEMVMX ? -ERANGE : 0;
     mutex_lock(MUTEX);
-    if (!r && (void *)ipc_find(ns, IPC_SEM, id) != a) /* an id does not come back */
-        r = -EIDRM;
+    if (!r) { /* whatever has that id now */
+        a = (void *)ipc_find(ns, IPC_SEM, id);
+        r = !a || a->nsems != n ? -EIDRM : ipcperms(&a->perm, set ? 0222 : 0444);
+    }
     for (u32 i = 0; !r && i < n; i++)
         if (set)
             set_value(a, i, v[i]);

@@ -217,7 +217,7 @@ long sys_shmctl(u64 uid, u64 ucmd, u64 arg) {
     } else if (cmd == IPC_RMID) {
         if (!(r = ipc_may_change(&s->perm)) && s->attached) {
             s->perm.mode |= SHM_DEST;
-            s->perm.key = IPC_PRIVATE; /* nobody finds it any more */
+            ipc_remove_key(IPC_SHM, &s->perm);
         } else if (!r) {
             shm_free(&s->perm);
         }
