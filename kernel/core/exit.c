@@ -83,8 +83,10 @@ void release_task(struct task_struct *t) {
     READ_TASKS_END(irq);
     wake_up_key(&t->pidfd_wait, 0, 1);
     atomic_dec(&t->cred->user->processes);
-    if (t == t->group_leader) /* while it is there: a timer that fires looks at it */
+    if (t == t->group_leader) { /* while it is there: a timer that fires looks at it */
         timers_release(s, true);
+        epoll_forget_queue(&s->sigfd_wait);
+    }
     put_sighand(sighand);
     put_task(t);
     if (reap)

@@ -80,7 +80,8 @@ static void ep_queue(struct epitem *i) {
 }
 static void ep_remove(struct epitem *i) { /* epoll_mutex held */
     for (u32 k = 0; k < i->nq; k++)
-        remove_wait_queue(i->hook[k].q, &i->hook[k].w);
+        if (i->hook[k].q)
+            remove_wait_queue(i->hook[k].q, &i->hook[k].w);
     u64 irq = ep_lock(i->ep);
     if (i->queued)
         list_del(&i->ready);
@@ -95,6 +96,19 @@ void epoll_forget(struct file *f) {
         return;
     mutex_lock(&epoll_mutex);
     list_for_each_entry_safe(i, n, &f->epoll_links, file_link) ep_remove(i);
+    mutex_unlock(&epoll_mutex);
+}
+void epoll_forget_queue(struct wait_queue_head *q) {
+    struct wait_queue_entry *w, *n;
+    if (list_empty(&q->list))
+        return;
+    mutex_lock(&epoll_mutex);
+    u64 irq = spin_lock_irqsave(&q->lock);
+    list_for_each_entry_safe(w, n, &q->list, link) {
+        list_del_init(&w->link);
+        container_of(w, struct ep_hook, w)->q = NULL;
+    }
+    spin_unlock_irqrestore(&q->lock, irq);
     mutex_unlock(&epoll_mutex);
 }
 static void ep_release(struct file *f) {

@@ -382,6 +382,11 @@ static inline u32 file_poll(struct file *f, struct poll_table *pt) {
     return f->f_op->poll ? f->f_op->poll(f, pt) : POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
 }
 void epoll_forget(struct file *f);
+/* q's owner ends, and nobody but sets of epoll is on q: they let go of it. No new ones come. May sleep.
+ *
+ * A queue that a file's poll names is one of the file's own (what it holds: a pipe, a task, a counter), which
+ * outlives the hooks: they go before the file is released. A signalfd alone names another's: the caller's. */
+void epoll_forget_queue(struct wait_queue_head *q);
 
 /* --- the rest --- */
 struct file *shmem_file(u64 size);

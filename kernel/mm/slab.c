@@ -173,11 +173,37 @@ static noinline void drain(struct kmem_cache *c) {
         free_pages(p, c->order);
     }
 }
+#ifdef CONFIG_DEBUG
+/* A wait queue that ends with somebody on it is written to when that one leaves (a poller's hook). A queue is
+ * known by its lock's rank and a list whose neighbours point back to it. */
+static bool may_read(u64 va) {
+    const pte_t *t = swapper_pg_dir;
+    if ((va & 7) || va < PAGE_OFFSET)
+        return false;
+    for (int level = 2; level >= 0; level--) {
+        pte_t e = t[va_index(va, level)];
+        if (!(e & PTE_V) || (e & PTE_LEAF))
+            return e & PTE_R;
+        t = __va(pte_pa(e));
+    }
+    return false;
+}
+static no_kasan void no_queue_in_use(struct kmem_cache *c, const void *obj) {
+    for (size_t at = 0; at + sizeof(struct wait_queue_head) <= c->size; at += sizeof(u64)) {
+        const struct wait_queue_head *q = obj + at;
+        const struct list_head *n = q->list.next, *p = q->list.prev;
+        if (q->lock.rank == RANK_WAITQ && n != &q->list && may_read((u64)n) && may_read((u64)p) &&
+            n->prev == &q->list && p->next == &q->list)
+            panic("%s at %p is freed with a wait queue at %lu that somebody hangs on", c->name, obj, at);
+    }
+}
+#endif
 void kmem_cache_free(struct kmem_cache *c, void *obj) {
 #ifdef CONFIG_DEBUG
     BUG_ON(head_of(obj)->slab != c);
     kasan_check(obj, 1, true);    /* freed before? */
     kasan_unpoison(obj, c->size); /* kmalloc's tail */
+    no_queue_in_use(c, obj);
     if (!c->ctor)
         memset(obj, 0x6b, c->size);
     kasan_poison(obj, c->size, KASAN_FREED);
