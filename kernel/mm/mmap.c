@@ -398,7 +398,8 @@ int grow_stack(struct mm_struct *mm, u64 va) {
                v->end - start <= rlimit(RLIMIT_STACK) &&
                (!below || (below->flags & VM_GROWSDOWN) || start >= below->end + STACK_GUARD)) {
         u64 pages = (v->start - start) >> PAGE_SHIFT, limit = rlimit(RLIMIT_AS);
-        if (limit == RLIM_INFINITY || mm->total_vm + pages <= limit >> PAGE_SHIFT) {
+        if ((limit == RLIM_INFINITY || mm->total_vm + pages <= limit >> PAGE_SHIFT) &&
+            (!(v->flags & VM_LOCKED) || lock_limit_ok(mm, pages))) {
             v->start = start;
             mm->total_vm += pages;
             r = 0;
@@ -509,9 +510,16 @@ long sys_mremap(u64 old, u64 old_len, u64 new_len, u64 flags, u64 new_addr) {
     if (down_write_killable(&mm->mmap_lock))
         return -EINTR;
     long r = -EFAULT;
+    bool lock = false; /* what is new is to be there */
     struct vm_area *v = find_vma(mm, old), *n;
     if (!v || v->start > old || !old_len || v->end < old + old_len || (v->flags & VM_SPECIAL))
         goto out;
+    if (new_len > old_len && (v->flags & VM_LOCKED)) {
+        r = -EAGAIN;
+        if (!lock_limit_ok(mm, (new_len - old_len) >> PAGE_SHIFT))
+            goto out;
+        lock = true;
+    }
     if (!(flags & MREMAP_FIXED)) {
         if (new_len <= old_len) {
             r = new_len < old_len ? munmap_locked(mm, old + new_len, old + old_len) : 0;
@@ -562,6 +570,8 @@ long sys_mremap(u64 old, u64 old_len, u64 new_len, u64 flags, u64 new_addr) {
     r = new_addr;
 out:
     up_write(&mm->mmap_lock);
+    if (lock && r >= 0)
+        populate(mm, r + old_len, r + new_len);
     return r;
 }
 
