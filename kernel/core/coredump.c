@@ -18,7 +18,8 @@
 #define NT_PRPSINFO 3
 #define NT_AUXV 6
 #define NT_SIGINFO 0x53494749
-#define MAX_AUXV 64 /* words */
+#define MAX_AUXV 64                             /* words */
+#define TABLE_SPAN (PAGE_SIZE * PTRS_PER_TABLE) /* of one page of entries */
 
 /* Layouts of Linux's asm/elf.h and linux/elfcore.h for riscv64. */
 struct elf_prstatus {
@@ -138,19 +139,24 @@ static struct piece *take_pieces(struct mm_struct *mm, u32 *n) {
     up_read(&mm->mmap_lock);
     return p;
 }
+/* Somebody has no patience. */
+static bool killed(void) {
+    return (current->pending.signal | current->signal->shared_pending.signal) & M(SIGKILL);
+}
 static void dump_memory(struct out *o, const struct piece *v) {
     struct mm_struct *mm = current->mm;
-    for (u64 va = v->start; va < v->start + dumped_size(v) && !o->failed;
-         va += PAGE_SIZE, o->at += PAGE_SIZE) {
-        u32 sharers;
-        bool there = v->file || pte_peek(mm, va, &sharers);
-        if (!there || access_process_vm(mm, va, o->page, PAGE_SIZE, false) != PAGE_SIZE)
-            continue;
+    u64 end = v->start + dumped_size(v), step;
+    for (u64 va = v->start; va < end && !o->failed; va += step) {
         u64 at = o->at;
-        emit(o, o->page, PAGE_SIZE);
-        o->at = at;
-        if (current->signal->shared_pending.signal & M(SIGKILL)) /* somebody has no patience */
-            o->failed = true;
+        u32 tables = 1;
+        step = PAGE_SIZE;
+        bool there = v->file || pte_peek(mm, va, &tables);
+        if (!there && !tables) /* a hole as large as a table */
+            step = min(ALIGN_DOWN(va, TABLE_SPAN) + TABLE_SPAN, end) - va;
+        if (there && access_process_vm(mm, va, o->page, PAGE_SIZE, false) == PAGE_SIZE)
+            emit(o, o->page, PAGE_SIZE);
+        o->at = at + step;
+        o->failed |= killed();
     }
 }
 
