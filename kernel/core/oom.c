@@ -23,8 +23,8 @@ bool out_of_memory(struct cgroup *in) {
             most = rss, worst = t;
     }
     if (!dying && worst) {
-        printk(
-            "out of memory%s%s: killing pid %d (%s) of user %u, %lu KB resident; asked for by pid %d (%s)\n",
+        printk_user(
+            "out of memory%s%s: killing pid %d (%s) of user %u, %lu KB resident; asked for by pid %d (%s)",
             in ? " in control group " : "", in ? in->name : "", worst->pid, worst->comm, worst->cred->uid,
             most * 4, current->pid, current->comm);
         send_signal(SIGKILL, NULL, worst, true);

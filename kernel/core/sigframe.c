@@ -176,8 +176,8 @@ void do_signal(struct trapframe *tf) {
                 continue;
             }
             if (M(sig) & SYNCHRONOUS && info.si_code > 0)
-                printk("%s[%d]: SIG%d at address %lx, pc %lx, ra %lx, sp %lx\n", current->comm, current->pid,
-                       sig, info.addr, tf->sepc, tf->ra, tf->sp);
+                printk_user("%s[%d]: SIG%d at address %lx, pc %lx, ra %lx, sp %lx", current->comm,
+                            current->pid, sig, info.addr, tf->sepc, tf->ra, tf->sp);
             do_group_exit(M(sig) & CORE_SIGNALS ? do_coredump(&info) : sig);
         }
         u64 mask = current->restore_sigmask ? current->saved_sigmask : current->blocked;

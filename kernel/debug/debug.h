@@ -7,6 +7,9 @@ struct task_struct;
  * what somebody asked for and does not get. */
 #define KERN_ERR "\0013"
 int printk(const char *fmt, ...) __printf(1, 2);
+/* A line that a user can cause: at most 10 in 5 s of them all (how many were left out is said later), and
+ * control characters and bytes above 126 in it are written \\xNN. Without a newline. Any context. */
+int printk_user(const char *fmt, ...) __printf(1, 2);
 /* Stop all harts, print registers and every hart's backtrace, power off with a failing status. */
 void dump_sleeper(struct task_struct *t); /* where a task that does not run waits */
 __noreturn void panic(const char *fmt, ...) __printf(1, 2);

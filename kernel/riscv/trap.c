@@ -106,7 +106,7 @@ static void user_fault(struct trapframe *tf, u32 access) {
     if (!r || fatal_signal_pending(current))
         return;
     if (r == -ENOMEM) {
-        printk("%s (pid %d): out of memory in a page fault\n", current->comm, current->pid);
+        printk_user("%s (pid %d): out of memory in a page fault", current->comm, current->pid);
         force_signal(SIGKILL, SI_KERNEL, 0);
     } else if (r == -EIO || r == -ENOSPC) {
         force_signal(SIGBUS, BUS_ADRERR, tf->stval);

@@ -334,7 +334,7 @@ u32 seccomp_filters(struct task_struct *t) {
 /* --- a call --- */
 static void __noreturn kill(u64 nr, bool process) {
     struct abi_siginfo info = {.si_signo = SIGSYS, .si_code = SYS_SECCOMP};
-    printk("%s[%d]: seccomp: killed for system call %lu\n", current->comm, current->pid, nr);
+    printk_user("%s[%d]: seccomp: killed for system call %lu", current->comm, current->pid, nr);
     if (process || current->signal->nr_threads == 1)
         do_group_exit(do_coredump(&info));
     do_exit(SIGSYS);
@@ -353,12 +353,12 @@ static bool filter(struct trapframe *tf, bool again) {
     }
     u32 data = ret & SECCOMP_RET_DATA;
     if (log && (ret & SECCOMP_RET_ACTION_FULL) != SECCOMP_RET_ALLOW)
-        printk("%s[%d]: seccomp: system call %d: %x\n", current->comm, current->pid, d.nr, ret);
+        printk_user("%s[%d]: seccomp: system call %d: %x", current->comm, current->pid, d.nr, ret);
     switch (ret & SECCOMP_RET_ACTION_FULL) {
     case SECCOMP_RET_ALLOW:
         return true;
     case SECCOMP_RET_LOG:
-        printk("%s[%d]: seccomp: system call %d at %lx\n", current->comm, current->pid, d.nr, tf->sepc);
+        printk_user("%s[%d]: seccomp: system call %d at %lx", current->comm, current->pid, d.nr, tf->sepc);
         return true;
     case SECCOMP_RET_ERRNO:
         tf->a0 = -(s64)min(data, (u32)MAX_ERRNO);
