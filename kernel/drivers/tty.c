@@ -207,52 +207,70 @@ static bool readable(void) {
     return con.wr - con.rd >= max((u32)con.t.c_cc[VMIN], 1u);
 }
 
+/* Until there is something to read in the mode that is set: 0; 1: one that does not wait for it; or -errno.
+ */
+static long wait_for_input(struct file *f) {
+    struct abi_termios *t = &con.t;
+    if (!(READ_ONCE(t->c_lflag) & ICANON) && !t->c_cc[VMIN]) { /* VTIME tenths of a second, the first byte */
+        u64 until = ktime_get() + t->c_cc[VTIME] * 100000000UL;
+        long r = 0;
+        if (t->c_cc[VTIME] && con.wr == con.rd)
+            r = wait_event_state(&con.read_wait, con.wr != con.rd, TASK_INTERRUPTIBLE, until, true);
+        return r == -EINTR ? -ERESTARTSYS : 1;
+    }
+    if (readable())
+        return 0;
+    if (f->flags & O_NONBLOCK)
+        return -EAGAIN;
+    if (wait_event_exclusive(&con.read_wait, readable()))
+        return -ERESTARTSYS;
+    return check_background(SIGTTIN);
+}
+/* Up to n characters of what may be read. The mode is that of this moment: another reader and TCSETS take the
+ * same lock. *end: a line, or the file, ends with them. */
+static u32 take_in(char *to, size_t room, bool *end) {
+    u32 n = 0;
+    u64 irq = spin_lock_irqsave(&con.lock);
+    bool canon = con.t.c_lflag & ICANON;
+    while (n < room && con.rd != (canon ? con.line : con.wr) && !*end) {
+        u32 i = con.rd++ % IN_SIZE;
+        *end = canon && (con.eol[i / 8] >> i % 8 & 1);
+        if (!(*end && !con.in[i]))
+            to[n++] = con.in[i];
+    }
+    spin_unlock_irqrestore(&con.lock, irq);
+    return n;
+}
+/* An end of file right after exactly enough data is taken with it. */
+static void take_eof(void) {
+    u64 irq = spin_lock_irqsave(&con.lock);
+    u32 i = con.rd % IN_SIZE;
+    if ((con.t.c_lflag & ICANON) && con.rd != con.line && (con.eol[i / 8] >> i % 8 & 1) && !con.in[i])
+        con.rd++;
+    spin_unlock_irqrestore(&con.lock, irq);
+}
 static ssize_t tty_read(struct file *f, struct iov_iter *it, loff_t *pos) {
     char chunk[256];
+    ssize_t done = 0;
+    bool end = false;
+    u32 n;
     (void)pos;
     long r = check_background(SIGTTIN);
     if (r)
         return r;
-    bool canon = con.t.c_lflag & ICANON;
-    if (!canon && !con.t.c_cc[VMIN]) { /* VTIME tenths of a second for the first byte */
-        u64 until = ktime_get() + con.t.c_cc[VTIME] * 100000000UL;
-        if (con.t.c_cc[VTIME] && con.wr == con.rd) {
-            r = wait_event_state(&con.read_wait, con.wr != con.rd, TASK_INTERRUPTIBLE, until, true);
-            if (r == -EINTR)
-                return -ERESTARTSYS;
-        }
-    } else if (!readable()) {
-        if (f->flags & O_NONBLOCK)
-            return -EAGAIN;
-        if (wait_event_exclusive(&con.read_wait, readable()))
-            return -ERESTARTSYS;
-        if ((r = check_background(SIGTTIN)))
+    do /* again, if another reader was faster */
+        if ((r = wait_for_input(f)) < 0)
             return r;
-    }
-    ssize_t done = 0;
-    for (bool end = false; it->count && !end;) {
-        u32 n = 0;
-        u64 irq = spin_lock_irqsave(&con.lock);
-        while (n < sizeof(chunk) && n < it->count && con.rd != (canon ? con.line : con.wr) && !end) {
-            u32 i = con.rd++ % IN_SIZE;
-            end = canon && (con.eol[i / 8] >> i % 8 & 1);
-            if (!(end && !con.in[i]))
-                chunk[n++] = con.in[i];
-        }
-        /* An end of file right after exactly enough data is taken with it. */
-        if (canon && !end && n == it->count && con.rd != con.line) {
-            u32 i = con.rd % IN_SIZE;
-            if ((con.eol[i / 8] >> i % 8 & 1) && !con.in[i])
-                con.rd++;
-        }
-        spin_unlock_irqrestore(&con.lock, irq);
-        if (!n)
-            break;
+    while (it->count && !(n = take_in(chunk, min(sizeof(chunk), it->count), &end)) && !end && !r);
+    while (it->count && n) {
         size_t c = copy_to_iter(chunk, n, it);
         done += c;
         if (c < n)
             return done ? done : -EFAULT;
+        n = end ? 0 : take_in(chunk, min(sizeof(chunk), it->count), &end);
     }
+    if (done && !end && !it->count)
+        take_eof();
     return done;
 }
 
