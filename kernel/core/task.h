@@ -30,6 +30,7 @@ struct cred {
 struct user_struct {
     uid_t uid;
     atomic_t refcount, processes, inotify_instances, inotify_watches;
+    atomic_t pipe_pages; /* what its pipes may hold: fs.pipe-user-pages-soft, -hard */
     atomic_t sigpending; /* queued signals and timers of timer_create: RLIMIT_SIGPENDING */
     struct list_head link;
 };

@@ -381,6 +381,8 @@ void poll_wait(struct file *f, struct wait_queue_head *q, struct poll_table *pt)
 static inline u32 file_poll(struct file *f, struct poll_table *pt) {
     return f->f_op->poll ? f->f_op->poll(f, pt) : POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
 }
+extern u32 pipe_max_size, pipe_user_pages_soft, pipe_user_pages_hard; /* pipe.c */
+extern u32 inotify_max_queued_events, inotify_max_user_instances, inotify_max_user_watches;
 void epoll_forget(struct file *f);
 /* q's owner ends, and nobody but sets of epoll is on q: they let go of it. No new ones come. May sleep.
  *

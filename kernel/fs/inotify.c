@@ -7,9 +7,8 @@
 #include "../debug/debug.h"
 #include <abi/termios.h>
 
-#define MAX_EVENTS 16384
-#define MAX_INSTANCES 128 /* of a user */
-#define MAX_WATCHES 65536 /* of a user */
+/* Knobs in /proc/sys/fs/inotify: of an instance; of a user. */
+u32 inotify_max_queued_events = 16384, inotify_max_user_instances = 128, inotify_max_user_watches = 65536;
 
 struct event {
     struct list_head link;
@@ -57,7 +56,7 @@ static void queue_event(struct inotify *n, s32 wd, u32 mask, u32 cookie, const c
     spin_lock(&n->lock);
     struct event *last = list_empty(&n->events) ? NULL : container_of(n->events.prev, struct event, link);
     struct event *add = ev && last && same(last, ev)      ? NULL
-                        : ev && n->nr_events < MAX_EVENTS ? ev
+                        : ev && n->nr_events < READ_ONCE(inotify_max_queued_events) ? ev
                                                           : &n->overflow;
     if (add && list_empty(&add->link)) {
         list_add_tail(&add->link, &n->events);
@@ -225,7 +224,7 @@ long sys_inotify_init1(u64 flags) {
     if (flags & ~(u64)(O_CLOEXEC | O_NONBLOCK))
         return -EINVAL;
     struct user_struct *u = current->cred->user;
-    if (atomic_add_return(&u->inotify_instances, 1) > MAX_INSTANCES) {
+    if ((u32)atomic_add_return(&u->inotify_instances, 1) > READ_ONCE(inotify_max_user_instances)) {
         atomic_dec(&u->inotify_instances);
         return -EMFILE;
     }
@@ -261,7 +260,7 @@ static long watch_inode(struct inotify *n, struct inode *i, u32 mask) {
         r = mask & IN_MASK_CREATE ? -EEXIST : old->wd;
         if (r >= 0)
             old->mask = mask & IN_MASK_ADD ? old->mask | mask : mask;
-    } else if (atomic_add_return(&n->user->inotify_watches, 1) > MAX_WATCHES || n->last_wd == 0x7fffffff) {
+    } else if ((u32)atomic_add_return(&n->user->inotify_watches, 1) > READ_ONCE(inotify_max_user_watches) || n->last_wd == 0x7fffffff) {
         atomic_dec(&n->user->inotify_watches);
         r = -ENOSPC;
     } else {

@@ -1,5 +1,8 @@
 /* Pipes and FIFOs: a ring of pages. Writes of up to PIPE_BUF bytes are atomic. The lock is a mutex: copies
- * to and from user memory happen under it. */
+ * to and from user memory happen under it.
+ *
+ * What a pipe may hold counts for the user who made it, in pages, whether they are there or not. Beyond
+ * pipe-user-pages-soft a new pipe is small and none grows; beyond pipe-user-pages-hard there is no new one. */
 #include "../core/task.h"
 #include "../debug/debug.h"
 #include "fs.h"
@@ -7,13 +10,17 @@
 
 #define PIPE_BUF 4096u
 #define DEFAULT_SIZE 65536u
-#define MAX_SIZE (1u << 20)
+#define SMALL_SIZE (2 * (u32)PAGE_SIZE)
+
+/* Knobs in /proc/sys/fs. Of pages 0 is no limit. */
+u32 pipe_max_size = 1 << 20, pipe_user_pages_soft = 16384, pipe_user_pages_hard;
 
 struct pipe {
     struct mutex lock;
     struct wait_queue_head rd_wait, wr_wait;
     u32 size, head, tail; /* bytes; head - tail are readable; size is a power of two */
     u8 **page;
+    struct user_struct *user; /* who pays; never freed */
     u32 readers, writers, opens_r, opens_w;
     u32 users; /* files and the fifo's inode */
 };
@@ -21,24 +28,44 @@ static struct kmem_cache *pipe_cache;
 static struct mutex fifo_mutex = MUTEX_INIT(fifo_mutex);
 void pipe_init(void) { pipe_cache = kmem_cache_create("pipe", sizeof(struct pipe)); }
 
+/* u's pipes hold so many pages more, or less: how many then. */
+static u32 account(struct user_struct *u, u32 was, u32 size) {
+    return atomic_add_return(&u->pipe_pages, (s32)(size / PAGE_SIZE) - (s32)(was / PAGE_SIZE));
+}
+static bool too_many(u32 pages, u32 limit) { return limit && pages > limit; }
+static bool unlimited(void) { return capable(CAP_SYS_RESOURCE) || capable(CAP_SYS_ADMIN); }
+
+/* Or ERR_PTR(-ENOMEM, -ENFILE). */
 static struct pipe *pipe_alloc(void) {
-    struct pipe *p = kmem_cache_alloc(pipe_cache, GFP_KERNEL | GFP_ZERO);
-    if (!p)
-        return NULL;
+    struct user_struct *u = current->cred->user;
+    u32 size = DEFAULT_SIZE;
+    while (size > READ_ONCE(pipe_max_size) && !capable(CAP_SYS_RESOURCE))
+        size /= 2;
+    u32 pages = account(u, 0, size);
+    if (size > SMALL_SIZE && too_many(pages, READ_ONCE(pipe_user_pages_soft)) && !unlimited()) {
+        pages = account(u, size, SMALL_SIZE);
+        size = SMALL_SIZE;
+    }
+    bool refuse = too_many(pages, READ_ONCE(pipe_user_pages_hard)) && !unlimited();
+    struct pipe *p = refuse ? NULL : kmem_cache_alloc(pipe_cache, GFP_KERNEL | GFP_ZERO);
+    if (!p || !(p->page = kzalloc(size / PAGE_SIZE * sizeof(u8 *), GFP_KERNEL))) {
+        if (p)
+            kmem_cache_free(pipe_cache, p);
+        account(u, size, 0);
+        return ERR_PTR(refuse ? -ENFILE : -ENOMEM);
+    }
     mutex_init(&p->lock);
     init_waitqueue(&p->rd_wait);
     init_waitqueue(&p->wr_wait);
-    p->size = DEFAULT_SIZE;
-    if (!(p->page = kzalloc(p->size / PAGE_SIZE * sizeof(u8 *), GFP_KERNEL))) {
-        kmem_cache_free(pipe_cache, p);
-        return NULL;
-    }
+    p->size = size;
+    p->user = u;
     return p;
 }
 static void pipe_free(struct pipe *p) {
     for (u32 i = 0; i < p->size / PAGE_SIZE; i++)
         if (p->page[i])
             put_page(virt_to_page(p->page[i]));
+    account(p->user, p->size, 0);
     kfree(p->page);
     kmem_cache_free(pipe_cache, p);
 }
@@ -192,11 +219,13 @@ int fifo_open(struct inode *i, struct file *f) {
     f->mode &= ~FMODE_LSEEK;
     mutex_lock(&fifo_mutex);
     struct pipe *p = i->private;
-    if (!p)
-        p = i->private = pipe_alloc();
     if (!p) {
-        mutex_unlock(&fifo_mutex);
-        return -ENOMEM;
+        p = pipe_alloc();
+        if (IS_ERR(p)) {
+            mutex_unlock(&fifo_mutex);
+            return PTR_ERR(p);
+        }
+        i->private = p;
     }
     if (wr && !rd && (f->flags & O_NONBLOCK) && !p->readers) {
         if (!p->users) {
@@ -237,8 +266,8 @@ long sys_pipe2(u64 ufds, u64 flags) {
     if (flags & ~(u64)(O_CLOEXEC | O_NONBLOCK | O_DIRECT))
         return -EINVAL;
     struct pipe *p = pipe_alloc();
-    if (!p)
-        return -ENOMEM;
+    if (IS_ERR(p))
+        return PTR_ERR(p);
     struct file *r = anon_file(&pipe_fops, p, O_RDONLY | (flags & O_NONBLOCK), "pipe");
     struct file *w = IS_ERR(r) ? r : anon_file(&pipe_fops, p, O_WRONLY | (flags & O_NONBLOCK), "pipe");
     if (IS_ERR(w)) {
@@ -273,35 +302,42 @@ long sys_pipe2(u64 ufds, u64 flags) {
     return 0;
 }
 
+/* p, which is empty or keeps its size, is to have that size, and *page; the old ones are left there. */
+static long resize(struct pipe *p, u32 size, u8 ***page) {
+    if (used(p))
+        return size == p->size ? (long)size : -EBUSY;
+    u32 pages = account(p->user, p->size, size);
+    if (size > p->size && !unlimited() &&
+        (too_many(pages, READ_ONCE(pipe_user_pages_soft)) || too_many(pages, READ_ONCE(pipe_user_pages_hard)))) {
+        account(p->user, size, p->size);
+        return -EPERM;
+    }
+    for (u32 i = 0; i < p->size / PAGE_SIZE; i++)
+        if (p->page[i])
+            put_page(virt_to_page(p->page[i]));
+    swap(p->page, *page);
+    p->size = size;
+    p->head = p->tail = 0;
+    return size;
+}
 long pipe_fcntl(struct file *f, u32 cmd, u64 arg) {
     if (!f->f_op || f->f_op->read != pipe_read)
         return -EBADF;
     struct pipe *p = f->private;
     if (cmd == F_GETPIPE_SZ)
         return p->size;
-    u32 size = PAGE_SIZE;
-    if (arg > MAX_SIZE)
-        return -EPERM;
+    u64 size = PAGE_SIZE;
+    if (arg > BIT(31))
+        return -EINVAL;
     while (size < arg)
         size *= 2;
+    if (size > READ_ONCE(p->size) && size > READ_ONCE(pipe_max_size) && !capable(CAP_SYS_RESOURCE))
+        return -EPERM;
     u8 **page = kzalloc(size / PAGE_SIZE * sizeof(u8 *), GFP_KERNEL);
     if (!page)
         return -ENOMEM;
     mutex_lock(&p->lock);
-    long r = size;
-    if (used(p)) {
-        r = size >= p->size && size == p->size ? (long)size : -EBUSY; /* only while empty */
-    } else {
-        u8 **old = p->page;
-        u32 n = p->size / PAGE_SIZE;
-        p->page = page;
-        p->size = size;
-        p->head = p->tail = 0;
-        for (u32 i = 0; i < n; i++)
-            if (old[i])
-                put_page(virt_to_page(old[i]));
-        page = old;
-    }
+    long r = resize(p, size, &page);
     mutex_unlock(&p->lock);
     kfree(page);
     return r;

@@ -347,6 +347,23 @@ static const struct entry vm_entries[] = {
     PROC_KNOB("fork_copy_pages", 0644, show_fork_copy, store_fork_copy),
     {0},
 };
+KNOB(pipe_max, pipe_max_size, PAGE_SIZE, 1UL << 31)
+KNOB(pipe_soft, pipe_user_pages_soft, 0, 0x7fffffff)
+KNOB(pipe_hard, pipe_user_pages_hard, 0, 0x7fffffff)
+KNOB(in_events, inotify_max_queued_events, 0, 0x7fffffff)
+KNOB(in_instances, inotify_max_user_instances, 0, 0x7fffffff)
+KNOB(in_watches, inotify_max_user_watches, 0, 0x7fffffff)
+static const struct entry inotify_entries[] = {
+    PROC_KNOB("max_queued_events", 0644, show_in_events, store_in_events),
+    PROC_KNOB("max_user_instances", 0644, show_in_instances, store_in_instances),
+    PROC_KNOB("max_user_watches", 0644, show_in_watches, store_in_watches),
+    {0}};
+static const struct entry fs_entries[] = {
+    PROC_KNOB("pipe-max-size", 0644, show_pipe_max, store_pipe_max),
+    PROC_KNOB("pipe-user-pages-soft", 0644, show_pipe_soft, store_pipe_soft),
+    PROC_KNOB("pipe-user-pages-hard", 0644, show_pipe_hard, store_pipe_hard),
+    PROC_DIR("inotify", 0555, inotify_entries),
+    {0}};
 static int show_test_point(struct seq *s, struct task_struct *t) {
     (void)t;
     seq_printf(s, "%s\n", test_point_state());
@@ -400,6 +417,7 @@ static const struct entry debug_entries[] = {PROC_KNOB("lock_stat", 0600, show_l
                                              {0}};
 static const struct entry sys_entries[] = {PROC_DIR("kernel", 0555, kernel_entries),
                                            PROC_DIR("vm", 0555, vm_entries),
+                                           PROC_DIR("fs", 0555, fs_entries),
                                            PROC_DIR(IS_DEBUG ? "debug" : NULL, 0555, debug_entries),
                                            {0}};
 static int show_trace(struct seq *s, struct task_struct *t) {
