@@ -42,7 +42,7 @@ Q := $(if $(filter-out 0,$(V)),,@)
 # --- kernel ---
 KSRC := $(sort $(shell find kernel -name '*.c' -o -name '*.S' | grep -v kernel/vdso/))
 ifneq ($(DEBUG),1)
-KSRC := $(filter-out kernel/debug/kasan.c kernel/debug/ubsan.c kernel/debug/locks.c kernel/debug/sleeplocks.c kernel/debug/testpoint.c kernel/debug/leak.c kernel/debug/tables.c,$(KSRC))
+KSRC := $(filter-out kernel/debug/kasan.c kernel/debug/ubsan.c kernel/debug/locks.c kernel/debug/sleeplocks.c kernel/debug/testpoint.c kernel/debug/leak.c kernel/debug/tables.c kernel/debug/work.c,$(KSRC))
 endif
 ifneq ($(FTRACE),1)
 KSRC := $(filter-out kernel/debug/ftrace.c,$(KSRC))

@@ -121,6 +121,8 @@ def test_nothing_is_rebuilt():
     ("i", "UBSAN: an index past an array's end at kernel/fs/procfs/machine.c"),
     ("a", "mutex_lock: .*preempt_count"),
     ("k", "locks in a circle: kernel/fs/procfs/machine.c:mutex is wanted while kernel/fs/procfs/machine.c:other is held"),
+    ("h", r"has kept a hart from scheduling .*:\r?\n(.*\n){1,3}?.* wrong\+"),
+    ("q", "kmalloc-.* is freed with a wait queue at 0 that somebody hangs on"),
     ("l", "leaked: 1 of sighand_struct"),
     ("p", "leaked: .* 1 pages")])
 def test_the_checked_build_catches(machine, key, said):

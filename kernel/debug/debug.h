@@ -57,6 +57,12 @@ void sleep_lock_dump(void); /* and what the current task holds */
 /* A new kernel stack; and how deep a task's went, when it ends. */
 void stack_fill(void *top);
 void stack_measure(struct task_struct *t);
+/* work.c: begin to look; so many accesses by who may not be preempted; what was found is said (process context,
+ * no lock); and at the end, with a panic if there was something. */
+void work_watch(void);
+void work_count(u64 n, u64 pc);
+void work_say(void);
+void work_end(void);
 #define TEST_POINT(name) (unlikely(READ_ONCE(test_point_armed)) ? test_point_hit(name) : (void)0)
 #define IS_DEBUG true
 #define DEBUG_ON(cond) BUG_ON(cond)
@@ -73,6 +79,7 @@ static inline void lock_stat_reset(void) {}
 #define leak_check() ((void)0)
 #define end_init() ((void)0)
 #define stack_fill(top) ((void)(top))
+#define work_say() ((void)0)
 #define stack_measure(t) ((void)(t))
 static inline int test_point_command(char *text) { return (void)text, -22; }
 static inline const char *test_point_state(void) { return "idle"; }

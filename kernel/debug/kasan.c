@@ -49,6 +49,8 @@ static inline bool allowed(u64 at, u64 last) { /* bytes at..last of one group of
 static inline void check(u64 p, u64 size, bool write, u64 pc) {
     if (!shadow || p - first >= bytes || !size)
         return;
+    if (current_thread->preempt_count)
+        work_count(1 + size / 64, pc);
     for (u64 at = p, last; at < p + size; at = last + 1) {
         last = min((at | 7), p + size - 1);
         if (unlikely(!allowed(at, last)))

@@ -67,7 +67,10 @@ static void take_account(struct account *a) {
     a->pages -= a->tables + kernel_tables + a->objects[0] * (STACK_SIZE / PAGE_SIZE);
 }
 
-void leak_baseline(void) { take_account(&first); }
+void leak_baseline(void) {
+    take_account(&first);
+    work_watch();
+}
 
 /* Kill every process, this one's other threads too, and reap what there is. True: nothing is left. */
 static bool end_all(void) {
@@ -177,6 +180,7 @@ void leak_check(void) {
         pause_ms();
     if (wrong)
         panic("leaked: %s", wrong);
+    work_end();
     stack_measure(current);
     printk("nothing leaked; deepest kernel stack: %lu of %d bytes, in %s\n", deepest.bytes, STACK_SIZE,
            deepest.comm);

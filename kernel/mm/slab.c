@@ -188,7 +188,7 @@ static bool may_read(u64 va) {
     }
     return false;
 }
-static no_kasan void no_queue_in_use(struct kmem_cache *c, const void *obj) {
+static no_kasan noinline void no_queue_in_use(struct kmem_cache *c, const void *obj) {
     for (size_t at = 0; at + sizeof(struct wait_queue_head) <= c->size; at += sizeof(u64)) {
         const struct wait_queue_head *q = obj + at;
         const struct list_head *n = q->list.next, *p = q->list.prev;

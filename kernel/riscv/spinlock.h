@@ -45,6 +45,9 @@ struct thread_info {
     u32 cpu;          /* the hart whose run queue it is on; written under that queue's lock */
     u32 fail_nth;     /* /proc/self/fail-nth: this many allocations from now, one fails; 0: none */
     u32 syscall_work; /* SYSCALL_WORK_*: not 0 sends system calls through syscall_with_work; atomic */
+#ifdef CONFIG_DEBUG
+    u32 work; /* memory accesses since preemption was switched off (debug/work.c) */
+#endif
 };
 #define TIF_NEED_RESCHED 1u
 #define TIF_SIGPENDING 2u
@@ -63,6 +66,10 @@ register struct task_struct *current asm("tp");
 
 void preempt_schedule(void);
 static inline void preempt_disable(void) {
+#ifdef CONFIG_DEBUG
+    if (!current_thread->preempt_count)
+        current_thread->work = 0;
+#endif
     WRITE_ONCE(current_thread->preempt_count, current_thread->preempt_count + 1);
     barrier();
 }

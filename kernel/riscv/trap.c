@@ -282,4 +282,5 @@ void do_syscall(struct trapframe *tf) {
         syscall_with_work(tf);
     else
         call_table(tf);
+    work_say();
 }

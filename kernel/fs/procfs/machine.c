@@ -244,6 +244,21 @@ static noinline int wrong(char what) {
             mutex_unlock(k ? &other : &mutex);
         }
     }
+    if (what == 'h') { /* keep the hart for long */
+        preempt_disable();
+        for (u32 n = 0; n < 4000000; n++)
+            WRITE_ONCE(table[n & 3], n);
+        preempt_enable();
+        return 0;
+    }
+    if (what == 'q') { /* somebody hangs on it */
+        struct wait_queue_head *q = kmalloc(sizeof(*q), GFP_KERNEL);
+        struct wait_queue_entry w = {.task = current};
+        init_waitqueue(q);
+        add_wait_queue(q, &w);
+        kfree(q);
+        return 0;
+    }
     if (what == 'l')
         return alloc_sighand() ? 0 : -ENOMEM;
     if (what == 'p')
@@ -270,9 +285,11 @@ static int store_sysrq(char *text, struct task_struct *t) {
     case 't':
     case 'i':
     case 'a':
+    case 'h':
     case 'k':
     case 'l':
     case 'p':
+    case 'q':
         return IS_DEBUG ? wrong(*text) : -EINVAL;
     default:
         return -EINVAL;
