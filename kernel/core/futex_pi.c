@@ -157,7 +157,8 @@ static void leave(struct pi_waiter *w) {
     current->pi_blocked_on = NULL;
     inherit(w->owner);
 }
-/* The owner is about to end, and its exit will say what becomes of the lock. 0, or a signal is to be seen to. */
+/* The owner is about to end, and its exit will say what becomes of the lock. 0, or a signal is to be seen to.
+ */
 static long wait_for_exit(void) {
     set_current_state(TASK_INTERRUPTIBLE);
     if (!signal_pending(current))

@@ -131,8 +131,9 @@ void itimer_taken(void) {
 }
 void posix_timers_heeded(int sig) {
     struct posix_timer *pt;
-    list_for_each_entry(pt, &current->signal->posix_timers, link)
-        if (pt->signo == (u32)sig && list_empty(&pt->sigq->link) && pt->notify != SIGEV_NONE) go_on(pt);
+    list_for_each_entry(pt, &current->signal->posix_timers, link) if (pt->signo == (u32)sig &&
+                                                                      list_empty(&pt->sigq->link) &&
+                                                                      pt->notify != SIGEV_NONE) go_on(pt);
     if (sig == SIGALRM)
         itimer_taken();
 }

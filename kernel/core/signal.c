@@ -209,8 +209,7 @@ int send_signal_locked(int sig, const struct abi_siginfo *info, struct task_stru
     if (sig < SIGRTMIN && (p->signal & M(sig)))
         return 0; /* one is pending already */
     if (sig != SIGKILL) {
-        struct sigqueue *q =
-            sigqueue_alloc(t, sig < SIGRTMIN && (!info || info->si_code >= 0), GFP_ATOMIC);
+        struct sigqueue *q = sigqueue_alloc(t, sig < SIGRTMIN && (!info || info->si_code >= 0), GFP_ATOMIC);
         if (q) {
             fill_info(q, sig, info, t);
             list_add_tail(&q->link, &p->queue);

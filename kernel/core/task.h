@@ -155,7 +155,7 @@ struct signal_struct {
     struct list_head posix_timers;
     struct posix_timer *itimer[3], *cpu_limit; /* made at first use */
     u32 nr_timers, next_timer;
-    u64 cpu_look; /* ns: when to look at the timers on processor time; FOREVER: there are none */
+    u64 cpu_look;     /* ns: when to look at the timers on processor time; FOREVER: there are none */
     bool has_timers;  /* one was made: the others need not be looked for at the end */
     bool timers_gone; /* the process ended: no more are made */
     struct task_struct *leader;
@@ -234,9 +234,9 @@ struct task_struct {
     struct {
         struct key *thread, *session; /* counted, or NULL: keys_mutex */
     } keyring;
-    struct cgroup *cgroup;         /* counted unless the root: tasklist_lock, sighand->lock; cgroup.h */
-    struct nsproxy *nsproxy;       /* NULL once it has ended */
-    struct sem_undo_list *sysvsem; /* or NULL; ipc/sem.c */
+    struct cgroup *cgroup;           /* counted unless the root: tasklist_lock, sighand->lock */
+    struct nsproxy *nsproxy;         /* NULL once it has ended */
+    struct sem_undo_list *sysvsem;   /* or NULL; ipc/sem.c */
     struct pi_waiter *pi_blocked_on; /* futex_pi.c's lock: what it waits for; who waits for it */
     struct list_head pi_waiters;
     /* sighand->lock */
@@ -390,18 +390,18 @@ int cpu_limit_start(struct signal_struct *s); /* RLIMIT_CPU has a value: 0 or -E
 void posix_timer_taken(struct posix_timer *pt, struct abi_siginfo *info);
 void itimer_taken(void);
 void posix_timers_heeded(int sig);
-/* In an interrupt: current's process has timers on processor time; look, if it is time. When to look again, in
- * ns of ktime_get, or FOREVER. */
+/* In an interrupt: current's process has timers on processor time; look, if it is time. When to look again,
+ * in ns of ktime_get, or FOREVER. */
 u64 cpu_timers_look(void);
 /* A limit in seconds as ns. */
 static inline u64 rlim_seconds(u64 s) { return s > 4000000000UL ? ~0UL : s * 1000000000UL; }
 int send_signal(int sig, const struct abi_siginfo *info, struct task_struct *t, bool group);
 int send_signal_locked(int sig, const struct abi_siginfo *info, struct task_struct *t, bool group);
-/* A queue entry that counts for t's user, whose number is limited unless forced; or NULL. tasklist_lock held, or
- * t is current. */
+/* A queue entry that counts for t's user, whose number is limited unless forced; or NULL. tasklist_lock held,
+ * or t is current. */
 struct sigqueue *sigqueue_alloc(struct task_struct *t, bool forced, u32 gfp);
-/* A timer's own: queue it, unless t ignores it. t's sighand->lock held. And the timer, of s, ends: q is freed,
- * now or when it is taken. */
+/* A timer's own: queue it, unless t ignores it. t's sighand->lock held. And the timer, of s, ends: q is
+ * freed, now or when it is taken. */
 void send_sigqueue(struct sigqueue *q, struct task_struct *t, bool group);
 void sigqueue_release(struct sigqueue *q, struct signal_struct *s);
 int kill_pgrp(int sig, const struct abi_siginfo *info, pid_t pgid); /* takes tasklist_lock */

@@ -57,8 +57,8 @@ void sleep_lock_dump(void); /* and what the current task holds */
 /* A new kernel stack; and how deep a task's went, when it ends. */
 void stack_fill(void *top);
 void stack_measure(struct task_struct *t);
-/* work.c: begin to look; so many accesses by who may not be preempted; what was found is said (process context,
- * no lock); and at the end, with a panic if there was something. */
+/* work.c: begin to look; so many accesses by who may not be preempted; what was found is said (process
+ * context, no lock); and at the end, with a panic if there was something. */
 void work_watch(void);
 void work_count(u64 n, u64 pc);
 void work_say(void);

@@ -1,7 +1,8 @@
 /* The checked build: who keeps a hart from scheduling? While preemption is off each access to memory that
- * KASAN looks at counts as work, from 0 where preemption was switched off. Accesses and not time, since a hart
- * of QEMU's may stand still while its host does something else: the figure is the same on a busy host. WORK_MOST
- * of them take about 50 ms. Who does more is told with a backtrace, and the end of the system is a panic then. */
+ * KASAN looks at counts as work, from 0 where preemption was switched off. Accesses and not time, since a
+ * hart of QEMU's may stand still while its host does something else: the figure is the same on a busy host.
+ * WORK_MOST of them take about 50 ms. Who does more is told with a backtrace, and the end of the system is a
+ * panic then. */
 #include "../core/task.h"
 #include "debug.h"
 

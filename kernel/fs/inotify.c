@@ -55,9 +55,9 @@ static void queue_event(struct inotify *n, s32 wd, u32 mask, u32 cookie, const c
     }
     spin_lock(&n->lock);
     struct event *last = list_empty(&n->events) ? NULL : container_of(n->events.prev, struct event, link);
-    struct event *add = ev && last && same(last, ev)      ? NULL
+    struct event *add = ev && last && same(last, ev)                                ? NULL
                         : ev && n->nr_events < READ_ONCE(inotify_max_queued_events) ? ev
-                                                          : &n->overflow;
+                                                                                    : &n->overflow;
     if (add && list_empty(&add->link)) {
         list_add_tail(&add->link, &n->events);
         n->nr_events++;
@@ -260,7 +260,8 @@ static long watch_inode(struct inotify *n, struct inode *i, u32 mask) {
         r = mask & IN_MASK_CREATE ? -EEXIST : old->wd;
         if (r >= 0)
             old->mask = mask & IN_MASK_ADD ? old->mask | mask : mask;
-    } else if ((u32)atomic_add_return(&n->user->inotify_watches, 1) > READ_ONCE(inotify_max_user_watches) || n->last_wd == 0x7fffffff) {
+    } else if ((u32)atomic_add_return(&n->user->inotify_watches, 1) > READ_ONCE(inotify_max_user_watches) ||
+               n->last_wd == 0x7fffffff) {
         atomic_dec(&n->user->inotify_watches);
         r = -ENOSPC;
     } else {

@@ -2,7 +2,8 @@
  * to and from user memory happen under it.
  *
  * What a pipe may hold counts for the user who made it, in pages, whether they are there or not. Beyond
- * pipe-user-pages-soft a new pipe is small and none grows; beyond pipe-user-pages-hard there is no new one. */
+ * pipe-user-pages-soft a new pipe is small and none grows; beyond pipe-user-pages-hard there is no new one.
+ */
 #include "../core/task.h"
 #include "../debug/debug.h"
 #include "fs.h"
@@ -308,7 +309,8 @@ static long resize(struct pipe *p, u32 size, u8 ***page) {
         return size == p->size ? (long)size : -EBUSY;
     u32 pages = account(p->user, p->size, size);
     if (size > p->size && !unlimited() &&
-        (too_many(pages, READ_ONCE(pipe_user_pages_soft)) || too_many(pages, READ_ONCE(pipe_user_pages_hard)))) {
+        (too_many(pages, READ_ONCE(pipe_user_pages_soft)) ||
+         too_many(pages, READ_ONCE(pipe_user_pages_hard)))) {
         account(p->user, size, p->size);
         return -EPERM;
     }

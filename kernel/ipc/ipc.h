@@ -18,7 +18,7 @@ struct ipc_ids {
     struct rb_root keys;       /* those that have one (not IPC_PRIVATE), by key */
     struct {
         u64 used[IPC_WORDS], full[IPC_WORDS / 64]; /* indexes; words of these that are all ones */
-    } *map;                                        /* made with the first object */
+    } * map;                                       /* made with the first object */
     u32 in_use;
     u16 seq;
 };

@@ -66,7 +66,7 @@ struct timer {
     struct rb_node node;
     u64 expires; /* ns of ktime_get */
     void (*fn)(struct timer *t);
-    s32 hart;    /* whose lock guards it; -1: it moves */
+    s32 hart; /* whose lock guards it; -1: it moves */
     bool queued;
 };
 /* A time that nothing reaches, and that can be added to another. */
@@ -75,8 +75,8 @@ void timer_setup(struct timer *t, void (*fn)(struct timer *)); /* t is nobody el
 /* (Re)arm at an absolute time in ns of ktime_get. Any context, any hart, from fn too; of callers at once the
  * last one counts. The caller sees to it that t stays. */
 void timer_start(struct timer *t, u64 expires);
-/* After return fn is not running and will not. True if it was queued. Not from fn itself, nor with a lock that
- * fn takes. */
+/* After return fn is not running and will not. True if it was queued. Not from fn itself, nor with a lock
+ * that fn takes. */
 bool timer_cancel(struct timer *t);
 /* It is not queued; fn may be running. True if it was queued. Any context. */
 bool timer_stop(struct timer *t);
