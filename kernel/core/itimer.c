@@ -44,11 +44,12 @@ struct posix_timer {
     struct timer timer;    /* of clocks that go on by themselves */
 };
 
-/* ns that its threads have spent in the kernel. tasklist_lock held. */
+/* ns that its threads have spent in the kernel, the caller's or the interrupted one's up to now.
+ * tasklist_lock held. */
 static u64 kernel_time(const struct signal_struct *s) {
     struct task_struct *t;
     u64 ticks = s->stime;
-    for_each_thread(t, s) ticks += t->stime;
+    for_each_thread(t, s) ticks += t->stime + (t == current ? rdtime() - t->acct_stamp : 0);
     return ticks * NSEC / timebase_hz;
 }
 /* tasklist_lock held, for processor time; sighand->lock may be. */
