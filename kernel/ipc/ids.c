@@ -112,10 +112,12 @@ struct kern_ipc_perm *ipc_find(struct ipc_namespace *ns, enum ipc_kind kind, s32
 }
 s32 ipc_max_index(struct ipc_namespace *ns, enum ipc_kind kind) {
     const struct ipc_ids *ids = &ns->ids[kind];
-    for (u32 w = ids->in_use ? IPC_WORDS : 0; w-- > 0;)
-        if (ids->map->used[w])
-            return w * 64 + 63 - __builtin_clzl(ids->map->used[w]);
-    return 0;
+    u32 i = ids->in_use ? IPCMNI - 1 : 0;
+    while (i && !ids->map->used[i / 64])
+        i -= 64;
+    while (i && !(ids->map->used[i / 64] >> i % 64 & 1))
+        i--;
+    return i;
 }
 
 struct kern_ipc_perm *ipc_lookup(struct ipc_namespace *ns, enum ipc_kind kind, s32 key, u32 flags) {
