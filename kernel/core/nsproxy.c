@@ -300,7 +300,7 @@ long sys_setns(u64 fd, u64 type) {
             r = -EINVAL;
         else
             r = enter_with_users(flag_of[kind], ns, ns, ns, ns, kind == NS_USER ? ns : NULL);
-    } else if (pidfd_to_pid(fd) > 0 && type && !(type & ~(u64)(CLONE_NEW_ALL | CLONE_NEWUSER))) {
+    } else if (pidfd_task(f) && type && !(type & ~(u64)(CLONE_NEW_ALL | CLONE_NEWUSER))) {
         r = enter_those_of(pidfd_task(f), type);
     }
     fput(f);

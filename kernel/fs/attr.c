@@ -21,6 +21,7 @@ static void fill_stat(struct inode *i, const struct path *p, struct stat *st, st
         x->stx_attributes = p->dentry == p->mnt->root ? STATX_ATTR_MOUNT_ROOT : 0;
     }
 }
+/* Accepts O_PATH. */
 static int stat_at(s32 dfd, u64 name, u64 flags, struct stat *st, struct statx *x) {
     if ((flags & ~(u64)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT | AT_STATX_SYNC_TYPE)) ||
         (flags & AT_STATX_SYNC_TYPE) == AT_STATX_SYNC_TYPE)
@@ -53,7 +54,7 @@ long sys_newfstatat(u64 dfd, u64 name, u64 buf, u64 flags) {
     int r = stat_at(dfd, name, flags, &st, NULL);
     return r ? r : copy_to_user(buf, &st, sizeof(st));
 }
-long sys_fstat(u64 fd, u64 buf) {
+long sys_fstat(u64 fd, u64 buf) { /* accepts O_PATH */
     struct stat st;
     struct file *f = fget_raw(fd);
     if (!f)

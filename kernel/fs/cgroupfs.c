@@ -422,7 +422,7 @@ static int cgroup_may_write(struct super_block *sb, struct cgroup *c) {
     iput(procs);
     return r;
 }
-struct cgroup *cgroup_of_fd(s32 fd) {
+struct cgroup *cgroup_of_fd(s32 fd) { /* accepts O_PATH */
     struct file *f = fget_raw(fd);
     struct cgroup *c = ERR_PTR(-EBADF);
     if (!f)

@@ -16,7 +16,7 @@ struct file *fget_raw(u64 fd) {
     spin_unlock(&t->lock);
     return f;
 }
-struct file *fget(u64 fd) {
+struct file *fget(u64 fd) { /* here and in fdget O_PATH is refused, and nowhere else */
     struct file *f = fget_raw(fd);
     if (f && (f->mode & FMODE_PATH)) {
         fput(f);
@@ -238,11 +238,11 @@ long sys_close_range(u64 first, u64 last, u64 flags) {
     }
     return 0;
 }
-long sys_dup(u64 fd) {
+long sys_dup(u64 fd) { /* accepts O_PATH */
     struct file *f = fget_raw(fd);
     return f ? fd_with_file(f, 0) : -EBADF;
 }
-long sys_dup3(u64 ofd, u64 nfd, u64 flags) {
+long sys_dup3(u64 ofd, u64 nfd, u64 flags) { /* accepts O_PATH */
     struct files_struct *t = current->files;
     u32 to = nfd;
     if ((flags & ~(u64)O_CLOEXEC) || (u32)ofd == to)

@@ -49,7 +49,7 @@ void fput(struct file *f) {
         flock_release(f);
     if (f->mode & FMODE_WRITER)
         put_write_access(f->inode);
-    if (f->f_op && f->f_op->release && !(f->mode & FMODE_PATH))
+    if (f->f_op && f->f_op->release)
         f->f_op->release(f);
     if (f->inode)
         iput(f->inode);

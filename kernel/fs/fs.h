@@ -71,12 +71,13 @@ struct mount {
     struct mount *parent;
     u32 flags;
     atomic_t refcount;
-    struct mnt_namespace *ns;  /* NULL: detached */
+    struct mnt_namespace *ns;  /* which counts it. NULL: detached */
     u32 group, master;         /* peers; see mount.c */
     bool locked, locked_flags; /* it came from another user namespace: it stays, and what it forbids */
     u64 id;                    /* in the order they were made */
     struct mount *copy;        /* scratch, under mount_mutex */
-    struct list_head link, all_link;
+    struct list_head link, all_link, hash;
+    struct list_head children, sibling; /* mount_mutex */
     char source[64];
 };
 struct path {
@@ -132,7 +133,7 @@ struct inode_operations {
     ssize_t (*readlink)(struct inode *inode, char *buf);
     /* What the mode forbids: 0 to allow it all the same, or -EACCES. Or NULL. */
     int (*permission)(struct inode *inode, u32 mask);
-    /* procfs: jump straight to an object. */
+    /* procfs: jump straight to an object (0; out is counted); or 1: it leads where its text says. */
     int (*get_link)(struct dentry *d, struct path *out);
     int (*truncate)(struct inode *inode, loff_t size); /* caller holds inode->lock */
     int (*setattr)(struct inode *inode);
@@ -286,6 +287,7 @@ struct super_block *make_super(const struct file_system_type *t, struct block_de
                                const char *options, int *err); /* no root mount yet; NULL: *err */
 /* --- mount.c --- */
 extern spinlock_t mounts_lock;
+extern u32 sysctl_mount_max; /* so many in one namespace: /proc/sys/fs/mount-max */
 int do_mount(const char *source, const struct path *at, const char *type, u32 flags, const char *options);
 int mount_root(struct block_device *bdev, u32 flags);
 int lookup_mount(struct path *p); /* step onto what is mounted at p; counted */
@@ -303,10 +305,12 @@ void path_walk_up(const struct path *p, bool (*fn)(const struct dentry *, void *
 void chroot_fs_refs(const struct path *was,
                     const struct path *now); /* whoever has `was` as root or directory */
 void nsfs_init(void), cgroupfs_init(void);
-struct task_struct *pidfd_task(struct file *f); /* of a pidfd, not counted */
+struct task_struct *pidfd_task(struct file *f); /* not counted; NULL: f is no pidfd */
 
 /* --- file.c --- */
-struct file *fget(u64 fd); /* counted or NULL; refuses O_PATH */
+/* A descriptor's file, counted, or NULL. fget refuses O_PATH, of whose file there is the path and no more.
+ * fget_raw accepts it: which calls use that says each at its beginning. */
+struct file *fget(u64 fd);
 struct file *fget_raw(u64 fd);
 /* A file for one system call. While no other task has the descriptor table nobody can take the file out of
  * it: then it is not counted. fdget refuses O_PATH; .file is NULL for a bad descriptor. Not to be kept beyond

@@ -84,7 +84,7 @@ long sys_chdir(u64 name) {
     long r = user_path(AT_FDCWD, name, LOOKUP_FOLLOW | LOOKUP_DIRECTORY, &p);
     return r ? r : change_dir(&p, current->fs->cwd);
 }
-long sys_fchdir(u64 fd) {
+long sys_fchdir(u64 fd) { /* accepts O_PATH */
     struct file *f = fget_raw(fd);
     if (!f)
         return -EBADF;

@@ -209,7 +209,7 @@ static long fcntl_lock(u64 fd, struct file *f, u64 cmd, u64 arg) {
     if (r || ofd)
         return r;
     /* Another thread may have closed the descriptor meanwhile, when there was nothing to drop yet. */
-    struct file *now = fget_raw(fd);
+    struct file *now = fget(fd);
     if (now)
         fput(now);
     if (now == f)
@@ -218,8 +218,12 @@ static long fcntl_lock(u64 fd, struct file *f, u64 cmd, u64 arg) {
     return -EBADF;
 }
 long pipe_fcntl(struct file *f, u32 cmd, u64 arg);
+/* What fcntl does with a descriptor alone: these accept O_PATH. */
+static bool about_descriptor(u32 cmd) {
+    return cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC || cmd == F_GETFD || cmd == F_SETFD || cmd == F_GETFL;
+}
 long sys_fcntl(u64 fd, u64 cmd, u64 arg) {
-    struct file *f = fget_raw(fd);
+    struct file *f = about_descriptor(cmd) ? fget_raw(fd) : fget(fd);
     if (!f)
         return -EBADF;
     long r = -EINVAL;
@@ -261,7 +265,7 @@ long sys_fcntl(u64 fd, u64 cmd, u64 arg) {
     case F_OFD_GETLK:
     case F_OFD_SETLK:
     case F_OFD_SETLKW:
-        r = f->mode & FMODE_PATH ? -EBADF : fcntl_lock(fd, f, (u32)cmd, arg);
+        r = fcntl_lock(fd, f, (u32)cmd, arg);
         break;
     case F_GETOWN:
         r = f->owner;

@@ -89,50 +89,123 @@ static void fs_path(const struct path *src, struct path *out) {
     spin_unlock(&current->fs->lock);
 }
 
+/* What a link says, and what comes behind the link: a walk goes on with that when the text is used up. */
+struct link_text {
+    struct link_text *outer;
+    const char *rest;
+    bool directory; /* what the link leads to has to be one */
+    char text[];
+};
 struct walk {
     struct path at;
     int links;
+    struct link_text *link; /* the innermost that the walk is in */
 };
-static int walk(struct walk *w, const char *name, u32 flags, char *last, u32 *trailing);
 
-static int follow_link(struct walk *w, struct path *link) {
-    struct inode *i = link->dentry->inode;
+/* ".." of at: not above the caller's root. -ENOENT: it is not below its mount's root any more. */
+static int step_up(struct path *at) {
+    int r = 0;
+    struct path root;
+    fs_path(current->fs->root, &root);
+    while (at->dentry != root.dentry || at->mnt != root.mnt) {
+        if (at->dentry != at->mnt->root) {
+            struct dentry *up = dget_parent(at);
+            if (up) {
+                dput(at->dentry);
+                at->dentry = up;
+            } else {
+                r = -ENOENT;
+            }
+            break;
+        }
+        if (!follow_up(at))
+            break;
+    }
+    path_put(&root);
+    while (!r && lookup_mount(at))
+        ;
+    return r;
+}
+/* Go on with the link's text, and then with *name behind it; or w->at is where it jumps to. */
+static int follow_link(struct walk *w, struct inode *i, struct dentry *link, const char **name, bool dir) {
     if (++w->links > MAX_LINKS)
         return -ELOOP;
     if (i->i_op->get_link) {
         struct path to;
-        int r = i->i_op->get_link(link->dentry, &to);
-        if (r)
+        int r = i->i_op->get_link(link, &to);
+        if (r < 0)
             return r;
-        path_put(&w->at);
-        w->at = to;
-        return 0;
+        if (!r) {
+            path_put(&w->at);
+            w->at = to;
+            return dir && !S_ISDIR(to.dentry->inode->i_mode) ? -ENOTDIR : 0;
+        }
     }
     char *target = kmalloc(PATH_MAX, GFP_KERNEL);
-    if (!target)
-        return -ENOMEM;
-    ssize_t n = i->i_op->readlink(i, target);
-    int r = n;
-    if (n >= 0) {
-        target[n] = 0;
-        r = n ? walk(w, target, LOOKUP_FOLLOW, NULL, NULL) : -ENOENT;
+    ssize_t n = target ? i->i_op->readlink(i, target) : -ENOMEM;
+    struct link_text *t = n > 0 ? kmalloc(sizeof(*t) + n + 1, GFP_KERNEL) : NULL;
+    if (t) {
+        *t = (struct link_text){w->link, *name, dir};
+        memcpy(t->text, target, n);
+        t->text[n] = 0;
+        w->link = t;
+        *name = t->text;
     }
     kfree(target);
-    return r;
+    return t ? 0 : n > 0 ? -ENOMEM : n ? n : -ENOENT;
+}
+/* What comes behind the link whose text is used up. */
+static int leave_link(struct walk *w, const char **name) {
+    struct link_text *t = w->link;
+    bool fits = !t->directory || S_ISDIR(w->at.dentry->inode->i_mode);
+    *name = t->rest;
+    w->link = t->outer;
+    kfree(t);
+    return fits ? 0 : -ENOTDIR;
+}
+/* One name, of len bytes, with `rest` behind it: w->at is what it names, or *name is a link's text. */
+static int step(struct walk *w, const char **name, u32 len, const char *rest, bool follow) {
+    struct path *at = &w->at;
+    struct dentry *d = lookup_one(at->dentry, *name, len);
+    if (IS_ERR(d))
+        return PTR_ERR(d);
+    if (!d->inode) {
+        dput(d);
+        return -ENOENT;
+    }
+    struct path next = {at->mnt, d};
+    atomic_inc(&at->mnt->refcount);
+    while (lookup_mount(&next))
+        ;
+    struct inode *i = next.dentry->inode;
+    bool final = !*rest && rest == *name + len;
+    *name = rest;
+    if (S_ISLNK(i->i_mode) && (!final || follow)) {
+        int r = follow_link(w, i, next.dentry, name, !final);
+        path_put(&next);
+        return r;
+    }
+    path_put(at);
+    *at = next;
+    return final || S_ISDIR(i->i_mode) ? 0 : -ENOTDIR;
 }
 
-/* From w->at along name. With last: stop before the final component, store it there. w->at stays counted
- * whatever happens. */
-static int walk(struct walk *w, const char *name, u32 flags, char *last, u32 *trailing) {
+static int walk_names(struct walk *w, const char *name, u32 flags, char *last, u32 *trailing) {
     struct path *at = &w->at;
-    if (*name == '/') {
-        path_put(at);
-        fs_path(current->fs->root, at);
-    }
-    for (;;) {
+    for (bool begin = true;; begin = false) {
+        if (*name == '/' && (begin || (w->link && name == w->link->text))) {
+            path_put(at);
+            fs_path(current->fs->root, at);
+        }
         while (*name == '/')
             name++;
+        int r;
         if (!*name) {
+            if (w->link) {
+                if ((r = leave_link(w, &name)))
+                    return r;
+                continue;
+            }
             if (last)
                 strlcpy(last, ".", NAME_MAX + 1);
             return 0;
@@ -145,10 +218,9 @@ static int walk(struct walk *w, const char *name, u32 flags, char *last, u32 *tr
             rest++;
         if (!at->dentry->inode || !S_ISDIR(at->dentry->inode->i_mode))
             return -ENOTDIR;
-        int r = permission(at->dentry->inode, MAY_EXEC);
-        if (r)
+        if ((r = permission(at->dentry->inode, MAY_EXEC)))
             return r;
-        if (!*rest && last) {
+        if (!*rest && last && !w->link) {
             if (len > NAME_MAX)
                 return -ENAMETOOLONG;
             memcpy(last, name, len);
@@ -157,62 +229,25 @@ static int walk(struct walk *w, const char *name, u32 flags, char *last, u32 *tr
                 *trailing = rest != name + len;
             return 0;
         }
-        if (len == 1 && name[0] == '.') {
-            name = rest;
-            continue;
-        }
-        if (len == 2 && name[0] == '.' && name[1] == '.') {
-            struct path root;
-            fs_path(current->fs->root, &root);
-            for (;;) {
-                if (at->dentry == root.dentry && at->mnt == root.mnt)
-                    break;
-                if (at->dentry != at->mnt->root) {
-                    struct dentry *up = dget_parent(at);
-                    if (!up) {
-                        path_put(&root);
-                        return -ENOENT;
-                    }
-                    dput(at->dentry);
-                    at->dentry = up;
-                    break;
-                }
-                if (!follow_up(at))
-                    break;
-            }
-            path_put(&root);
-            while (lookup_mount(at))
-                ;
-            name = rest;
-            continue;
-        }
-        struct dentry *d = lookup_one(at->dentry, name, len);
-        if (IS_ERR(d))
-            return PTR_ERR(d);
-        if (!d->inode) {
-            dput(d);
-            return -ENOENT;
-        }
-        struct path next = {at->mnt, d};
-        atomic_inc(&at->mnt->refcount);
-        while (lookup_mount(&next))
-            ;
-        bool final = !*rest && rest == name + len;
-        if (S_ISLNK(next.dentry->inode->i_mode) && (!final || (flags & LOOKUP_FOLLOW))) {
-            r = follow_link(w, &next);
-            path_put(&next);
-            if (r)
+        if (name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.'))) {
+            if (len == 2 && (r = step_up(at)))
                 return r;
-        } else {
-            path_put(at);
-            *at = next;
+            name = rest;
+        } else if ((r = step(w, &name, len, rest, w->link || (flags & LOOKUP_FOLLOW)))) {
+            return r;
         }
-        if (!final && !S_ISDIR(at->dentry->inode->i_mode))
-            return -ENOTDIR;
-        name = rest;
     }
 }
+/* From w->at along name. With last: stop before the final component, store it there. w->at stays counted
+ * whatever happens. */
+static int walk(struct walk *w, const char *name, u32 flags, char *last, u32 *trailing) {
+    int r = walk_names(w, name, flags, last, trailing);
+    while (w->link)
+        leave_link(w, &name);
+    return r;
+}
 
+/* Accepts O_PATH: the *at calls. */
 static int start_at(int dfd, const char *name, struct path *out) {
     if (*name == '/' || dfd == AT_FDCWD) {
         fs_path(current->fs->cwd, out);
@@ -290,9 +325,10 @@ struct dentry *lookup_locked(struct dentry *dir, const char *last) {
     return d;
 }
 
+static const struct file_operations path_fops; /* O_PATH: nothing was opened, so nothing can be done to it */
 static struct file *open_path(const struct path *p, u32 flags) {
     struct inode *i = p->dentry->inode;
-    struct file *f = alloc_file(i->i_fop, flags);
+    struct file *f = alloc_file(flags & O_PATH ? &path_fops : i->i_fop, flags);
     if (!f)
         return ERR_PTR(-ENOMEM);
     f->path = *p;

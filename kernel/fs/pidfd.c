@@ -19,13 +19,14 @@ struct file *pidfd_file(struct task_struct *t) {
     return f;
 }
 struct task_struct *pidfd_task(struct file *f) {
-    return f->private;
+    return f->f_op == &pidfd_fops ? f->private : NULL;
 }
 pid_t pidfd_to_pid(s32 fd) {
     struct file *f = fget(fd);
     if (!f)
         return -EBADF;
-    pid_t r = f->f_op == &pidfd_fops ? ((struct task_struct *)f->private)->pid : -EINVAL;
+    struct task_struct *t = pidfd_task(f);
+    pid_t r = t ? t->pid : -EINVAL;
     fput(f);
     return r;
 }

@@ -59,7 +59,7 @@ long sys_statfs(u64 path, u64 buf) {
     path_put(&p);
     return r;
 }
-long sys_fstatfs(u64 fd, u64 buf) {
+long sys_fstatfs(u64 fd, u64 buf) { /* accepts O_PATH */
     struct file *f = fget_raw(fd);
     if (!f)
         return -EBADF;

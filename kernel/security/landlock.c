@@ -167,6 +167,7 @@ static long add(struct ruleset *s, const struct path *p, u64 allowed) {
     s->rules[s->n++] = (struct rule){*p, allowed};
     return 0;
 }
+/* Accepts O_PATH for the file that the rule is about. */
 long sys_landlock_add_rule(u64 fd, u64 type, u64 uattr, u64 flags) {
     struct landlock_path_beneath_attr a;
     struct file *f, *at;
