@@ -33,7 +33,8 @@ extern struct pid_namespace init_pid_ns;
 struct mnt_namespace {
     atomic_t refcount;
     struct mount *root;
-    struct list_head mounts; /* parents before children; see fs/mount.c for the locks */
+    struct list_head mounts; /* see fs/mount.c for the locks */
+    u32 mounts_nr;           /* those that are on their way in or out too: mount_mutex */
     struct user_namespace *user_ns;
 };
 extern struct mnt_namespace init_mnt_ns;

@@ -1,9 +1,10 @@
 /* Mounts (C20): which tree is seen at which name, in which namespace. A mount says that the names below
- * `root` of a file system are seen at `mountpoint` of its parent. Each namespace has a list of them, parents
- * before children.
+ * `root` of a file system are seen at `mountpoint` of its parent. Each namespace has a list of them, and may
+ * have sysctl_mount_max.
  *
  * mount_mutex: who changes the tree holds it. mounts_lock: links, for walks along a path. A mount that has
- * users (paths) is not freed: detached, it is its own parent, and goes with its last path.
+ * users (paths) is not freed: detached, it is its own parent, and goes with its last path. A tree may be as
+ * deep as it is large: nothing here calls itself, next_below goes through one.
  *
  * Mounts with the same `group` are peers: what is mounted on or taken from one, at a name that the others
  * have too, comes and goes on all of them. `master`: it comes from that group, but does not go there. */
@@ -23,10 +24,28 @@ static u64 last_id;
 struct mnt_namespace init_mnt_ns = {
     .refcount = {1}, .mounts = LIST_HEAD_INIT(init_mnt_ns.mounts), .user_ns = &init_user_ns};
 
-static struct mount *alloc_mount(struct super_block *sb, struct dentry *root, u32 flags, const char *source) {
+u32 sysctl_mount_max = 100000;
+#define HASH_SIZE 2048
+static struct list_head mount_hash[HASH_SIZE]; /* by parent and mountpoint: mounts_lock. The newest first */
+static struct list_head *hash_of(const struct mount *parent, const struct dentry *mountpoint) {
+    u32 h = (u32)((u64)parent >> 4) * 0x9e3779b1u ^ (u32)((u64)mountpoint >> 4) * 0x85ebca6bu;
+    return &mount_hash[(h >> 16 ^ h) % HASH_SIZE];
+}
+/* mounts_lock or mount_mutex held. */
+static struct mount *mounted_at(const struct mount *parent, const struct dentry *d) {
+    struct mount *m;
+    list_for_each_entry(m, hash_of(parent, d), hash) if (m->parent == parent && m->mountpoint == d) return m;
+    return NULL;
+}
+
+/* A mount that ns counts and nobody sees yet. mount_mutex held. -ENOSPC, -ENOMEM. */
+static struct mount *alloc_mount(struct super_block *sb, struct dentry *root, u32 flags, const char *source,
+                                 struct mnt_namespace *ns) {
+    if (ns->mounts_nr >= READ_ONCE(sysctl_mount_max))
+        return ERR_PTR(-ENOSPC);
     struct mount *m = kzalloc(sizeof(*m), GFP_KERNEL);
     if (!m)
-        return NULL;
+        return ERR_PTR(-ENOMEM);
     m->sb = sb;
     m->root = root;
     dget(root);
@@ -35,8 +54,13 @@ static struct mount *alloc_mount(struct super_block *sb, struct dentry *root, u3
     strlcpy(m->source, source, sizeof(m->source));
     m->parent = m;
     m->mountpoint = root;
+    m->ns = ns;
+    ns->mounts_nr++;
     INIT_LIST_HEAD(&m->link);
     INIT_LIST_HEAD(&m->all_link);
+    INIT_LIST_HEAD(&m->hash);
+    INIT_LIST_HEAD(&m->children);
+    INIT_LIST_HEAD(&m->sibling);
     m->id = ++last_id;
     sb->active++; /* mount_mutex */
     return m;
@@ -71,62 +95,98 @@ void mount_free(struct mount *m) {
     mutex_unlock(&mount_mutex);
 }
 
-/* mount_mutex held: m, seen nowhere, is seen at `at` from now on. NULL: as the root of ns. */
-static void attach(struct mount *m, struct mnt_namespace *ns, const struct path *at) {
-    if (at)
-        path_get(at);
-    spin_lock(&mounts_lock);
-    if (at) {
-        m->parent = at->mnt;
-        m->mountpoint = at->dentry;
-        at->dentry->mountpoints++;
-    }
-    m->ns = ns;
-    list_add_tail(&m->link, &ns->mounts);
-    list_add_tail(&m->all_link, &all_mounts);
-    spin_unlock(&mounts_lock);
-    if (!at)
-        ns->root = m;
+/* The mount that follows m in the tree below top, parents first; NULL: m was the last. next_beside leaves out
+ * what is below m. mount_mutex held. */
+static struct mount *next_beside(struct mount *m, struct mount *top) {
+    for (; m != top; m = m->parent)
+        if (m->sibling.next != &m->parent->children)
+            return container_of(m->sibling.next, struct mount, sibling);
+    return NULL;
 }
-/* The reverse; what m itself and its children hold stays. */
-static void detach(struct mount *m) {
+static struct mount *next_below(struct mount *m, struct mount *top) {
+    return list_empty(&m->children) ? next_beside(m, top)
+                                    : list_first_entry(&m->children, struct mount, sibling);
+}
+
+/* m gets its place in the tree; nobody sees it there. mount_mutex held. */
+static void set_place(struct mount *m, struct mount *parent, struct dentry *mountpoint) {
+    path_get(&(struct path){parent, mountpoint});
+    spin_lock(&mounts_lock);
+    m->parent = parent;
+    m->mountpoint = mountpoint;
+    spin_unlock(&mounts_lock);
+}
+static void make_findable(struct mount *m) { /* mounts_lock held */
+    m->mountpoint->mountpoints++;
+    list_add(&m->hash, hash_of(m->parent, m->mountpoint));
+}
+/* m, which has its place or is to be the root of its namespace, is seen from now on with all below it: that
+ * first, so that nobody sees what it covers. mount_mutex held. */
+static void attach(struct mount *m) {
+    struct mnt_namespace *ns = m->ns;
+    bool top = m->parent == m;
+    for (struct mount *o = m; o; o = next_below(o, m)) {
+        spin_lock(&mounts_lock);
+        if (list_empty(&o->link)) {
+            list_add_tail(&o->link, &ns->mounts);
+            list_add_tail(&o->all_link, &all_mounts);
+            if (o != m)
+                make_findable(o);
+        }
+        spin_unlock(&mounts_lock);
+    }
+    if (top) {
+        ns->root = m;
+        return;
+    }
+    list_add_tail(&m->sibling, &m->parent->children);
+    spin_lock(&mounts_lock);
+    make_findable(m);
+    spin_unlock(&mounts_lock);
+}
+/* m leaves its place; what m itself and its children hold stays, and its namespace counts it still.
+ * mount_mutex held. */
+static void leave_place(struct mount *m) {
     struct path at = {m->parent, m->mountpoint};
-    bool below = m->parent != m;
+    if (m->parent == m)
+        return;
+    list_del_init(&m->sibling);
+    spin_lock(&mounts_lock);
+    if (!list_empty(&m->hash)) {
+        list_del_init(&m->hash);
+        m->mountpoint->mountpoints--;
+    }
+    m->parent = m;
+    m->mountpoint = m->root;
+    spin_unlock(&mounts_lock);
+    path_put_locked(&at);
+}
+static void detach(struct mount *m) {
+    leave_place(m);
     spin_lock(&mounts_lock);
     list_del_init(&m->link);
     list_del_init(&m->all_link);
-    if (below)
-        m->mountpoint->mountpoints--;
-    m->parent = m;
-    m->mountpoint = m->root;
+    m->ns->mounts_nr--;
     m->ns = NULL;
     spin_unlock(&mounts_lock);
-    if (below)
-        path_put_locked(&at);
 }
 /* mount_mutex held: one path less. */
 void mount_put_locked(struct mount *m) {
     if (atomic_dec_and_test(&m->refcount))
         destroy(m);
 }
-static bool has_children(struct mount *m) {
-    struct mount *o;
-    list_for_each_entry(o, &m->ns->mounts, link) if (o != m && o->parent == m) return true;
-    return false;
-}
-/* m and all below it. */
+/* m and all below it, the deepest first. */
 static void detach_tree(struct mount *m) {
-    struct mount *o;
-    for (bool again = true; again;) {
-        again = false;
-        list_for_each_entry(o, &m->ns->mounts, link) if (o != m && o->parent == m) {
-            detach_tree(o);
-            again = true;
-            break;
-        }
+    for (struct mount *o = m, *up;; o = up) {
+        while (!list_empty(&o->children))
+            o = list_first_entry(&o->children, struct mount, sibling);
+        bool last = o == m;
+        up = o->parent;
+        detach(o);
+        mount_put_locked(o);
+        if (last)
+            return;
     }
-    detach(m);
-    mount_put_locked(m);
 }
 
 /* --- propagation --- */
@@ -136,82 +196,103 @@ static bool below(const struct dentry *d, const struct dentry *root) {
             return false;
     return true;
 }
-/* The next mount, after m, that what happens on `on` at d happens on too; of those made before number
- * `limit`. */
-static struct mount *next_peer(struct mount *m, struct mount *on, struct dentry *d, u64 limit) {
+/* The next mount, after m, that what happens on `on` at d happens on too. */
+static struct mount *next_peer(struct mount *m, struct mount *on, struct dentry *d) {
     struct list_head *l = m ? m->all_link.next : all_mounts.next;
+    if (!on->group)
+        return NULL;
     for (; l != &all_mounts; l = l->next) {
         m = container_of(l, struct mount, all_link);
-        if (m != on && m->id < limit && on->group && (m->group == on->group || m->master == on->group) &&
-            below(d, m->root))
+        if (m != on && (m->group == on->group || m->master == on->group) && below(d, m->root))
             return m;
     }
     return NULL;
 }
-static struct mount *mounted_at(struct mount *parent, struct dentry *d) {
-    struct mount *m;
-    list_for_each_entry(m, &parent->ns->mounts,
-                        link) if (m->parent == parent && m->mountpoint == d && m != parent) return m;
-    return NULL;
-}
-/* Copy the mount m, and with `deep` all below it in its namespace, so that the copy's root is the dentry
- * `root` of m. The copies are attached to each other by ->copy of the originals. NULL: no memory. */
-static struct mount *copy_tree(struct mount *m, struct dentry *root, struct mnt_namespace *ns,
-                               const struct path *at, bool deep) {
-    struct mount *o, *c = alloc_mount(m->sb, root, m->flags, m->source);
-    if (!c)
-        return NULL;
-    c->group = m->group;
-    c->master = m->master;
-    c->locked_flags = m->locked_flags;
-    m->copy = c;
-    attach(c, ns, at);
-    if (!deep)
-        return c;
-    list_for_each_entry(o, &m->ns->mounts, link) {
-        if (o == m || o->parent != m || o == c || !below(o->mountpoint, root))
+/* Copy the mount m, and with `deep` all below it, so that the copy's root is the dentry `root` of m: for ns,
+ * and not yet seen. ->copy of the originals leads to the copies. -ENOSPC, -ENOMEM. */
+static struct mount *copy_tree(struct mount *m, struct dentry *root, struct mnt_namespace *ns, bool deep) {
+    struct mount *top = NULL;
+    for (struct mount *o = m, *next; o; o = next) {
+        next = deep ? next_below(o, m) : NULL;
+        if (o->parent == m && o != m && root != m->root && !below(o->mountpoint, root)) {
+            next = next_beside(o, m);
             continue;
-        struct path p = {c, o->mountpoint};
-        if (!copy_tree(o, o->root, ns, &p, true)) {
-            detach_tree(c);
-            return NULL;
         }
-        o->copy->locked = o->locked;
+        struct mount *c = alloc_mount(o->sb, o == m ? root : o->root, o->flags, o->source, ns);
+        if (IS_ERR(c)) {
+            if (top)
+                detach_tree(top);
+            return c;
+        }
+        c->group = o->group;
+        c->master = o->master;
+        c->locked_flags = o->locked_flags;
+        o->copy = c;
+        if (o == m) {
+            top = c;
+        } else {
+            c->locked = o->locked;
+            set_place(c, o->parent->copy, o->mountpoint);
+            list_add_tail(&c->sibling, &c->parent->children);
+        }
     }
-    return c;
+    return top;
 }
 /* m came from a namespace of other users, who may lift nothing that its flags forbid, and with all below m
  * they may not see what that covers. */
 static void lock_tree(struct mount *m) {
-    struct mount *o;
-    m->locked_flags = true;
-    list_for_each_entry(o, &m->ns->mounts, link) if (o != m && o->parent == m) {
-        o->locked = true;
-        lock_tree(o);
+    for (struct mount *o = m; o; o = next_below(o, m)) {
+        o->locked_flags = true;
+        o->locked |= o != m;
     }
 }
-/* m was attached: so on all peers of its parent. Without memory for one of them, that one does without. */
-static void propagate_mount(struct mount *m) {
-    struct mount *on = m->parent, *peer = NULL;
+/* m will be attached at `at`: copies of it for all peers of that mount, in their places, not yet seen. 0, or
+ * -ENOSPC, -ENOMEM: there are none. */
+static int copy_to_peers(struct mount *m, const struct path *at, struct list_head *copies) {
+    struct mount *on = at->mnt, *peer = NULL, *c;
     if (on->group && !m->group)
         m->group = ++last_group;
-    while ((peer = next_peer(peer, on, m->mountpoint, m->id))) {
-        struct path p = {peer, m->mountpoint};
-        struct mount *c = copy_tree(m, m->root, peer->ns, &p, true);
-        if (c && !peer->group)
+    while ((peer = next_peer(peer, on, at->dentry))) {
+        if (IS_ERR(c = copy_tree(m, m->root, peer->ns, true)))
+            break;
+        if (!peer->group)
             c->master = m->group, c->group = 0;
-        if (c && peer->ns->user_ns != m->ns->user_ns)
+        if (peer->ns->user_ns != on->ns->user_ns)
             lock_tree(c);
+        set_place(c, peer, at->dentry);
+        list_add_tail(&c->all_link, copies);
     }
+    if (!peer)
+        return 0;
+    while (!list_empty(copies)) {
+        struct mount *o = list_first_entry(copies, struct mount, all_link);
+        list_del_init(&o->all_link);
+        detach_tree(o);
+    }
+    return PTR_ERR(c);
+}
+/* m, in no place, gets one here and on all peers; or nowhere: -ENOSPC, -ENOMEM. mount_mutex held. */
+static int attach_and_propagate(struct mount *m, const struct path *at) {
+    LIST_HEAD(copies);
+    int r = copy_to_peers(m, at, &copies);
+    if (r)
+        return r;
+    set_place(m, at->mnt, at->dentry);
+    attach(m);
+    while (!list_empty(&copies)) {
+        struct mount *c = list_first_entry(&copies, struct mount, all_link);
+        list_del_init(&c->all_link);
+        attach(c);
+    }
+    return 0;
 }
 static void propagate_umount(struct mount *on, struct dentry *d, struct dentry *root) {
     struct mount *peer = NULL;
-    while ((peer = next_peer(peer, on, d, ~0UL))) {
+    while ((peer = next_peer(peer, on, d))) {
         struct mount *m = mounted_at(peer, d);
-        if (m && m->root == root && !has_children(m)) {
+        if (m && m->root == root && list_empty(&m->children)) {
             detach(m);
             mount_put_locked(m);
-            peer = NULL; /* the list changed */
         }
     }
 }
@@ -228,13 +309,14 @@ struct mnt_namespace *copy_mnt_ns(struct mnt_namespace *old, struct fs_struct *f
     mutex_lock(&mount_mutex);
     struct mount *m;
     list_for_each_entry(m, &old->mounts, link) m->copy = NULL;
-    bool ok = copy_tree(old->root, old->root->root, ns, NULL, true) != NULL;
-    if (ok && owner != old->user_ns) {
-        lock_tree(ns->root);
+    struct mount *top = copy_tree(old->root, old->root->root, ns, true);
+    bool ok = !IS_ERR(top);
+    if (ok && owner != old->user_ns)
+        lock_tree(top);
+    if (ok)
+        attach(top);
+    if (ok && owner != old->user_ns)
         list_for_each_entry(m, &ns->mounts, link) if (m->group) m->master = m->group, m->group = 0;
-    }
-    if (!ok && ns->root)
-        ns->root = NULL;
     for (int i = 0; ok && i < 2; i++) { /* the paths lead into the new tree from now on */
         struct path *p = i ? fs->root : fs->cwd;
         if (p->mnt->ns == old && p->mnt->copy) {
@@ -280,14 +362,10 @@ void enter_mnt_ns(struct mnt_namespace *ns) {
 /* --- walking --- */
 /* If something is mounted on p, p becomes its root. 1: stepped. */
 int lookup_mount(struct path *p) {
-    struct mount *m, *found = NULL;
     if (likely(!READ_ONCE(p->dentry->mountpoints)))
         return 0;
     spin_lock(&mounts_lock);
-    if (p->mnt->ns)
-        list_for_each_entry(m, &p->mnt->ns->mounts,
-                            link) if (m->mountpoint == p->dentry && m->parent == p->mnt && m->parent != m)
-            found = m;
+    struct mount *found = mounted_at(p->mnt, p->dentry);
     if (found)
         atomic_inc(&found->refcount);
     spin_unlock(&mounts_lock);
@@ -343,13 +421,11 @@ int do_mount(const char *source, const struct path *at, const char *type, u32 fl
     if (sb) {
         list_add_tail(&sb->link, &super_blocks);
         sb->active = 1;
-        struct mount *m = at->mnt->ns ? alloc_mount(sb, sb->root, flags, source) : NULL;
-        if (m) {
-            attach(m, at->mnt->ns, at);
-            propagate_mount(m);
-        } else {
-            r = at->mnt->ns ? -ENOMEM : -EINVAL;
-        }
+        struct mnt_namespace *ns = at->mnt->ns;
+        struct mount *m = ns ? alloc_mount(sb, sb->root, flags, source, ns) : ERR_PTR(-EINVAL);
+        r = IS_ERR(m) ? PTR_ERR(m) : attach_and_propagate(m, at);
+        if (r && !IS_ERR(m))
+            detach_tree(m);
         drop_super(sb);
     }
     mutex_unlock(&mount_mutex);
@@ -359,6 +435,8 @@ int do_mount(const char *source, const struct path *at, const char *type, u32 fl
 int mount_root(struct block_device *b, u32 flags) {
     int r = -ENODEV;
     char source[64];
+    for (u32 i = 0; i < HASH_SIZE; i++)
+        INIT_LIST_HEAD(&mount_hash[i]);
     const struct file_system_type *t;
     for (unsigned int i = 0; (t = filesystem_at(i)); i++) {
         if (t->nodev)
@@ -367,11 +445,11 @@ int mount_root(struct block_device *b, u32 flags) {
         if (!sb)
             continue;
         snprintf(source, sizeof(source), "/dev/%s", b->name);
-        struct mount *m = alloc_mount(sb, sb->root, flags, source);
-        if (!m)
-            return -ENOMEM;
+        struct mount *m = alloc_mount(sb, sb->root, flags, source, &init_mnt_ns);
+        if (IS_ERR(m))
+            return PTR_ERR(m);
         list_add_tail(&sb->link, &super_blocks);
-        attach(m, &init_mnt_ns, NULL);
+        attach(m);
         struct path p = {m, sb->root};
         return set_fs_root_to(&p);
     }
@@ -381,8 +459,8 @@ int mount_root(struct block_device *b, u32 flags) {
 /* Without what is mounted there one would see what that covers. */
 static bool covers_locked(const struct path *p) {
     struct mount *o;
-    list_for_each_entry(o, &p->mnt->ns->mounts, link) if (o->locked && o->parent == p->mnt &&
-                                                          below(o->mountpoint, p->dentry)) return true;
+    list_for_each_entry(o, &p->mnt->children,
+                        sibling) if (o->locked && below(o->mountpoint, p->dentry)) return true;
     return false;
 }
 /* MS_BIND: what is at `source` is seen here too. */
@@ -398,11 +476,10 @@ static int bind_mount(const char *source, const struct path *at, bool deep) {
         r = -ENOTDIR;
     else if (!deep && covers_locked(&p))
         r = -EINVAL;
-    struct mount *m = r ? NULL : copy_tree(p.mnt, p.dentry, at->mnt->ns, at, deep);
-    if (m)
-        propagate_mount(m);
-    else if (!r)
-        r = -ENOMEM;
+    struct mount *m = r ? ERR_PTR(r) : copy_tree(p.mnt, p.dentry, at->mnt->ns, deep);
+    r = IS_ERR(m) ? PTR_ERR(m) : attach_and_propagate(m, at);
+    if (r && !IS_ERR(m))
+        detach_tree(m);
     mutex_unlock(&mount_mutex);
     path_put(&p);
     return r;
@@ -427,10 +504,14 @@ static int move_mount(const char *source, const struct path *at) {
             break;
     }
     if (!r) {
-        struct mnt_namespace *ns = m->ns;
-        detach(m);
-        attach(m, ns, at);
-        propagate_mount(m);
+        struct path was = {m->parent, m->mountpoint};
+        path_get(&was);
+        leave_place(m);
+        if ((r = attach_and_propagate(m, at))) {
+            set_place(m, was.mnt, was.dentry);
+            attach(m);
+        }
+        path_put_locked(&was);
     }
     mutex_unlock(&mount_mutex);
     path_put(&p);
@@ -446,19 +527,13 @@ static void set_propagation(struct mount *m, u32 type) {
 }
 static int change_propagation(const struct path *at, u64 flags) {
     u32 type = flags & (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE);
-    struct mount *m = at->mnt, *o;
+    struct mount *m = at->mnt;
     if ((type & (type - 1)) || (type & MS_UNBINDABLE) || at->dentry != m->root)
         return -EINVAL;
     mutex_lock(&mount_mutex);
     int r = m->ns ? 0 : -EINVAL;
-    if (!r)
-        list_for_each_entry(o, &m->ns->mounts, link) {
-            struct mount *up = o;
-            while (up != m && up->parent != up && (flags & MS_REC))
-                up = up->parent;
-            if (up == m)
-                set_propagation(o, type);
-        }
+    for (struct mount *o = r ? NULL : m; o; o = flags & MS_REC ? next_below(o, m) : NULL)
+        set_propagation(o, type);
     mutex_unlock(&mount_mutex);
     return r;
 }
@@ -518,7 +593,7 @@ static int do_umount(struct mount *m, bool lazy) {
         return -EBUSY;
     struct mount *on = m->parent;
     struct dentry *d = m->mountpoint, *root = m->root;
-    if (!lazy && (atomic_read(&m->refcount) > 1 || has_children(m)))
+    if (!lazy && (atomic_read(&m->refcount) > 1 || !list_empty(&m->children)))
         return -EBUSY;
     struct path keep = {on, d};
     path_get(&keep);
@@ -583,10 +658,13 @@ static long do_pivot(const struct path *new, const struct path *put_old) {
         struct path up = {old->parent, old->mountpoint};
         if (!top)
             path_get(&up);
-        detach(m);
-        detach(old);
-        attach(m, ns, top ? NULL : &up);
-        attach(old, ns, put_old);
+        leave_place(m);
+        leave_place(old);
+        if (!top)
+            set_place(m, up.mnt, up.dentry);
+        attach(m);
+        set_place(old, put_old->mnt, put_old->dentry);
+        attach(old);
         if (!top)
             path_put_locked(&up);
     }

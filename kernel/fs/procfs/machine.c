@@ -364,6 +364,7 @@ static const struct entry vm_entries[] = {
     PROC_KNOB("fork_copy_pages", 0644, show_fork_copy, store_fork_copy),
     {0},
 };
+KNOB(mount_max, sysctl_mount_max, 1, 0x7fffffff)
 KNOB(pipe_max, pipe_max_size, PAGE_SIZE, 1UL << 31)
 KNOB(pipe_soft, pipe_user_pages_soft, 0, 0x7fffffff)
 KNOB(pipe_hard, pipe_user_pages_hard, 0, 0x7fffffff)
@@ -376,6 +377,7 @@ static const struct entry inotify_entries[] = {
     PROC_KNOB("max_user_watches", 0644, show_in_watches, store_in_watches),
     {0}};
 static const struct entry fs_entries[] = {
+    PROC_KNOB("mount-max", 0644, show_mount_max, store_mount_max),
     PROC_KNOB("pipe-max-size", 0644, show_pipe_max, store_pipe_max),
     PROC_KNOB("pipe-user-pages-soft", 0644, show_pipe_soft, store_pipe_soft),
     PROC_KNOB("pipe-user-pages-hard", 0644, show_pipe_hard, store_pipe_hard),

@@ -1,0 +1,179 @@
+/* Shapes that a user chooses: trees of mounts, links through /proc, epolls in epolls, keyrings in keyrings.
+ * However deep they are made, the kernel answers. */
+#include "ktap.h"
+#include <linux/keyctl.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/mount.h>
+#include <sys/sysmacros.h>
+
+static int lines(const char *path) {
+    FILE *f = fopen(path, "r");
+    int n = 0;
+    for (int c; f && (c = fgetc(f)) != EOF;)
+        n += c == '\n';
+    if (f)
+        fclose(f);
+    return n;
+}
+#define MOUNTS "/proc/self/mounts"
+
+/* fn in mounts of its own, in an empty directory that is a mount: what it ends with. */
+static int (*mount_test)(void);
+static int with_mounts(void) {
+    if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+        mount("none", "/tmp/depth", "tmpfs", 0, NULL) || chdir("/tmp/depth"))
+        return 100;
+    return mount_test();
+}
+static int mounts(int (*fn)(void)) {
+    mount_test = fn;
+    mkdir("/tmp/depth", 0700);
+    int r = in_child(with_mounts);
+    if (r != 7)
+        printf("# %d\n", r);
+    rmdir("/tmp/depth");
+    return r;
+}
+static int into_itself(void) {
+    mkdir("a", 0700);
+    mkdir("a/b", 0700);
+    int before = lines(MOUNTS);
+    if (mount("a", "a", NULL, MS_BIND, NULL) || mount("a", "a/b", NULL, MS_BIND | MS_REC, NULL))
+        return 1;
+    if (lines(MOUNTS) != before + 2 || access("a/b/b", F_OK) || !access("a/b/b/b", F_OK))
+        return 2;
+    if (mount(".", "a/b", NULL, MS_BIND | MS_REC, NULL) || lines(MOUNTS) != before + 5)
+        return 3;
+    return umount2("a", MNT_DETACH) || lines(MOUNTS) != before ? 4 : 7;
+}
+/* 900 mounts, each in the one before. */
+static int nested(void) {
+    mkdir("x", 0700);
+    int before = lines(MOUNTS);
+    for (int i = 0; i < 900; i++)
+        if (mount("/tmp/depth", "x", NULL, MS_BIND, NULL) || chdir("x"))
+            return 1;
+    if (lines(MOUNTS) != before + 900)
+        return 2;
+    if (unshare(CLONE_NEWNS) || lines(MOUNTS) != before + 900)
+        return 3;
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNS) || lines(MOUNTS) != before + 900)
+        return 4;
+    chdir("/");
+    return !umount2("/tmp/depth/x", MNT_DETACH) || errno != EINVAL ? 5 : 7; /* locked: it came along */
+}
+static int nested_then_gone(void) {
+    mkdir("x", 0700);
+    int before = lines(MOUNTS);
+    for (int i = 0; i < 4000; i++)
+        if (mount("/tmp/depth", "x", NULL, MS_BIND, NULL) || chdir("x"))
+            return 1;
+    chdir("/tmp/depth");
+    return mount("none", "x", NULL, MS_SHARED | MS_REC, NULL) || umount2("x", MNT_DETACH) ||
+                   lines(MOUNTS) != before
+               ? 2
+               : 7;
+}
+static int limit(const char *n) { return put_text("/proc/sys/fs/mount-max", n); }
+/* Each step binds the whole tree into itself: as many again, until there are as many as there may be. */
+static int doubled(void) {
+    char name[20];
+    int i, before = lines(MOUNTS);
+    for (i = 0; i < 40; i++) {
+        snprintf(name, sizeof(name), "d%d", i);
+        mkdir(name, 0700);
+        if (mount(".", name, NULL, MS_BIND | MS_REC, NULL))
+            break;
+    }
+    int e = errno, n = lines(MOUNTS);
+    printf("# %d steps, %d mounts\n", i, n);
+    return e != ENOSPC ? 1 : n != before - 1 + (1 << i) || n > 5000 || n + (1 << i) <= 5000 ? 2 : 7;
+}
+static int doubled_peers(void) {
+    char name[20];
+    int n = 0, before;
+    if (mount("none", ".", NULL, MS_SHARED, NULL))
+        return 3;
+    for (int i = 0; i < 40; i++) { /* each is a peer of all before: what comes to one comes to all */
+        snprintf(name, sizeof(name), "p%d", i);
+        mkdir(name, 0700);
+        before = lines(MOUNTS);
+        if (mount(".", name, NULL, MS_BIND, NULL)) {
+            n = errno;
+            break;
+        }
+    }
+    return n != ENOSPC ? 1 : lines(MOUNTS) != before ? 2 : umount2(".", MNT_DETACH) ? 4 : 7;
+}
+static int counted(void) {
+    char text[20];
+    int before = lines(MOUNTS);
+    mkdir("x", 0700);
+    snprintf(text, sizeof(text), "%d", before + 3);
+    if (limit(text))
+        return 1;
+    for (int i = 0; i < 3; i++)
+        if (mount("none", "x", "tmpfs", 0, NULL))
+            return 2;
+    if (!mount("none", "x", "tmpfs", 0, NULL) || errno != ENOSPC ||
+        !mount("/", "x", NULL, MS_BIND, NULL) || errno != ENOSPC)
+        return 3;
+    if (umount("x") || mount("/", "x", NULL, MS_BIND, NULL) || lines(MOUNTS) != before + 3)
+        return 4;
+    return !limit("0") || errno != EINVAL ? 5 : 7;
+}
+
+/* /proc seen at another place, and at /proc a link from our number to that "self". */
+static int proc_in_proc(void) {
+    char name[40];
+    mkdir("proc", 0700);
+    mkdir("real", 0700);
+    if (mount("none", "real", "proc", 0, NULL) || chroot("."))
+        return 1;
+    snprintf(name, sizeof(name), "/proc/%d", getpid());
+    if (symlink("/real/self", name))
+        return 2;
+    if (access("/real/self/status", F_OK) || access("/real/mounts", F_OK) || access(name, F_OK))
+        return 3;
+    snprintf(name, sizeof(name), "/real/%d/status", getpid());
+    return access(name, F_OK) ? 4 : 7;
+}
+static int links_in_links(void) {
+    char from[20], to[40];
+    mkdir("d", 0700);
+    close(open("d/end", O_CREAT | O_WRONLY, 0600));
+    symlink("d", "l0");
+    for (int i = 1; i < 42; i++) {
+        snprintf(from, sizeof(from), "l%d", i);
+        snprintf(to, sizeof(to), "%s%sl%d/", i & 1 ? "/tmp/depth//" : "./", i % 3 ? "" : "d/../", i - 1);
+        if (symlink(to, from))
+            return 1;
+    }
+    if (access("l39/end", F_OK) || access("l38/../l0//end", F_OK) || access("/tmp/depth/l20/./end", F_OK))
+        return 2;
+    if (!access("l40/end", F_OK) || errno != ELOOP || !access("l39/end/", F_OK) || errno != ENOTDIR)
+        return 3;
+    symlink("d/end", "e");
+    if (!access("e/", F_OK) || errno != ENOTDIR || !access("e/x", F_OK) || errno != ENOTDIR || access("e", F_OK))
+        return 4;
+    symlink("f/", "f");
+    return !access("f", F_OK) || errno != ELOOP ? 5 : 7;
+}
+
+int main(void) {
+    OK(mounts(into_itself) == 7, "a tree bound into itself is bound as it was");
+    OK(mounts(nested) == 7, "900 nested mounts are copied by unshare, and locked for another user namespace");
+    OK(mounts(nested_then_gone) == 7, "4,000 nested mounts get a propagation type and are unmounted");
+    char was[20];
+    strcpy(was, get_text("/proc/sys/fs/mount-max"));
+    OK(atoi(was) == 100000, "fs.mount-max is 100000");
+    OK(mounts(counted) == 7, "as many mounts as fs.mount-max says, then ENOSPC, until one goes");
+    limit("5000");
+    OK(mounts(doubled) == 7, "binds that double the tree end at fs.mount-max");
+    OK(mounts(doubled_peers) == 7, "binds that double the peers end there, and a refused one leaves nothing");
+    limit(was);
+    OK(mounts(proc_in_proc) == 7, "a number in /proc that leads to self does not lead round and round");
+    OK(mounts(links_in_links) == 7, "40 links in one another are followed, the 41st is ELOOP");
+    return ktap_done();
+}
