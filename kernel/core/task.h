@@ -32,6 +32,7 @@ struct user_struct {
     atomic_t refcount, processes, inotify_instances, inotify_watches;
     atomic_t pipe_pages; /* what its pipes may hold: fs.pipe-user-pages-soft, -hard */
     atomic_t sigpending; /* queued signals and timers of timer_create: RLIMIT_SIGPENDING */
+    atomic_t epoll_watches; /* fs.epoll.max_user_watches */
     struct list_head link;
 };
 #define CAP_CHOWN 0

@@ -393,6 +393,7 @@ void epoll_forget(struct file *f);
  * A queue that a file's poll names is one of the file's own (what it holds: a pipe, a task, a counter), which
  * outlives the hooks: they go before the file is released. A signalfd alone names another's: the caller's. */
 void epoll_forget_queue(struct wait_queue_head *q);
+extern u32 sysctl_max_user_watches; /* fs.epoll.max_user_watches: so many files one user's sets may watch */
 
 /* --- the rest --- */
 struct file *shmem_file(u64 size);

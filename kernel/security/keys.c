@@ -20,7 +20,8 @@
 #define MAX_PAYLOAD 32767
 #define MAX_KEYS 200 /* of a user; root: 1000000 */
 #define MAX_BYTES 20000
-#define MAX_DEPTH 6
+#define MAX_DEPTH 6     /* so far below the keyring where it begins a search goes */
+#define LINK_BYTES 4    /* that a link costs the owner of the keyring */
 
 struct key {
     u32 refs; /* links, and what holds it as its keyring */
@@ -35,7 +36,9 @@ struct key {
     u32 len, charged;
     struct key **link; /* of a keyring */
     u32 n, room;
-    u64 visited; /* by the search of this number */
+    u64 visited;      /* by the search of this number, */
+    u32 depth;        /* at this depth */
+    struct key *next[2]; /* in a list of a walk, or of those that go */
 };
 static struct mutex keys_mutex = MUTEX_INIT(keys_mutex);
 static struct radix_tree keys; /* by serial */
@@ -62,18 +65,30 @@ static struct key_user *user_of(uid_t uid) {
 
 /* --- keys; keys_mutex held --- */
 static void put_key(struct key *k) {
+    struct key *gone = NULL;
     if (!k || --k->refs)
         return;
-    radix_delete(&keys, k->serial);
-    struct key_user *u = user_of(k->uid);
-    u->keys--;
-    u->bytes -= k->charged;
-    for (u32 i = 0; i < k->n; i++)
-        put_key(k->link[i]);
-    kfree(k->link);
-    kfree(k->data);
-    kfree(k->desc);
-    kfree(k);
+    for (k->next[0] = NULL; k; k = gone) { /* with a keyring those that it alone led to */
+        gone = k->next[0];
+        radix_delete(&keys, k->serial);
+        struct key_user *u = user_of(k->uid);
+        u->keys--;
+        u->bytes -= k->charged;
+        for (u32 i = 0; i < k->n; i++)
+            if (!--k->link[i]->refs)
+                k->link[i]->next[0] = gone, gone = k->link[i];
+        kfree(k->link);
+        kfree(k->data);
+        kfree(k->desc);
+        kfree(k);
+    }
+}
+static void unlink_key(struct key *ring, u32 i) {
+    struct key *k = ring->link[i];
+    memmove(&ring->link[i], &ring->link[i + 1], (--ring->n - i) * sizeof(*ring->link));
+    ring->charged -= LINK_BYTES;
+    user_of(ring->uid)->bytes -= LINK_BYTES;
+    put_key(k);
 }
 static bool charge(struct key_user *u, u32 keys_more, s64 bytes_more) {
     bool root = !u->uid;
@@ -132,7 +147,37 @@ static int set_payload(struct key *k, const u8 *data, u32 len) {
     k->len = len;
     return 0;
 }
+/* The keyring k is to be linked into ring: -EDEADLK if that makes a circle, -ELOOP if k has more than
+ * MAX_DEPTH keyrings below each other. One depth after the other, each keyring once in each: however many
+ * ways lead to it. */
+static int check_depth(struct key *ring, struct key *k) {
+    struct key *at = k, *next;
+    k->next[0] = NULL;
+    for (u32 depth = 0; at; at = next, depth++) {
+        if (depth > MAX_DEPTH)
+            return -ELOOP;
+        search_number++;
+        next = NULL;
+        for (struct key *o = at; o; o = o->next[depth & 1]) {
+            if (o == ring)
+                return -EDEADLK;
+            for (u32 i = 0; i < o->n; i++) {
+                struct key *c = o->link[i];
+                if (!c->keyring || c->visited == search_number)
+                    continue;
+                c->visited = search_number;
+                c->next[~depth & 1] = next;
+                next = c;
+            }
+        }
+    }
+    return 0;
+}
+/* 0, or -EDEADLK, -ELOOP, -EDQUOT, -ENOMEM. */
 static int link_key(struct key *ring, struct key *k) {
+    int r = k->keyring ? check_depth(ring, k) : 0;
+    if (r)
+        return r;
     for (u32 i = 0; i < ring->n; i++)
         if (ring->link[i] == k)
             return 0;
@@ -153,17 +198,12 @@ static int link_key(struct key *ring, struct key *k) {
         ring->link = more;
         ring->room = ring->room * 2 + 4;
     }
+    if (!charge(user_of(ring->uid), 0, LINK_BYTES))
+        return -EDQUOT;
+    ring->charged += LINK_BYTES;
     k->refs++;
     ring->link[ring->n++] = k;
     return 0;
-}
-static bool leads_to(const struct key *from, const struct key *to, u32 depth) {
-    if (from == to || depth > MAX_DEPTH)
-        return true;
-    for (u32 i = 0; i < from->n; i++)
-        if (from->link[i]->keyring && leads_to(from->link[i], to, depth + 1))
-            return true;
-    return false;
 }
 static int state(const struct key *k) {
     return k->invalid                              ? -ENOKEY
@@ -202,11 +242,7 @@ struct wanted {
     bool skip_expired;
     int worst; /* of one that would have been it but is no longer good */
 };
-static struct key *search(struct key *ring, bool possessed, struct wanted *w, u32 depth) {
-    if (ring->visited == search_number || depth > MAX_DEPTH || state(ring) ||
-        !may(ring, possessed, KEY_SEARCH))
-        return NULL;
-    ring->visited = search_number;
+static struct key *look_in(struct key *ring, bool possessed, struct wanted *w) {
     for (u32 i = 0; i < ring->n; i++) {
         struct key *k = ring->link[i];
         if (w->key ? k != w->key
@@ -222,20 +258,46 @@ static struct key *search(struct key *ring, bool possessed, struct wanted *w, u3
         else
             w->worst = -EACCES;
     }
-    for (u32 i = 0; i < ring->n; i++)
-        if (ring->link[i]->keyring) {
-            struct key *k = search(ring->link[i], possessed, w, depth + 1);
-            if (k)
-                return k;
-        }
     return NULL;
+}
+/* False: this search was there, at no greater depth, or may not look there. */
+static bool enter(struct key *ring, bool possessed, u32 depth) {
+    if ((ring->visited == search_number && ring->depth <= depth) || state(ring) ||
+        !may(ring, possessed, KEY_SEARCH))
+        return false;
+    ring->visited = search_number;
+    ring->depth = depth;
+    return true;
+}
+/* A keyring first, then each that it leads to: of search number search_number. */
+static struct key *search(struct key *ring, bool possessed, struct wanted *w) {
+    struct {
+        struct key *ring;
+        u32 next;
+    } in[MAX_DEPTH + 1] = {{ring, 0}};
+    if (!enter(ring, possessed, 0))
+        return NULL;
+    struct key *k = look_in(ring, possessed, w);
+    for (s32 d = 0; d >= 0 && !k;) {
+        if (d == MAX_DEPTH || in[d].next == in[d].ring->n) {
+            d--;
+            continue;
+        }
+        struct key *c = in[d].ring->link[in[d].next++];
+        if (!c->keyring || !enter(c, possessed, d + 1))
+            continue;
+        k = look_in(c, possessed, w);
+        in[++d].ring = c;
+        in[d].next = 0;
+    }
+    return k;
 }
 static struct key *search_own(struct wanted *w) {
     struct key *rings[4], *k = NULL;
     u32 n = own_rings(rings);
     search_number++;
     for (u32 i = 0; i < n && !k; i++)
-        k = w->key == rings[i] ? rings[i] : search(rings[i], true, w, 0);
+        k = w->key == rings[i] ? rings[i] : search(rings[i], true, w);
     return k;
 }
 
@@ -479,11 +541,10 @@ static long link_unlink(s32 id, s32 to, bool link) {
     if (!ring->keyring)
         return -ENOTDIR;
     if (link)
-        return k->keyring && leads_to(k, ring, 0) ? -EDEADLK : link_key(ring, k);
+        return link_key(ring, k);
     for (u32 i = 0; i < ring->n; i++)
         if (ring->link[i] == k) {
-            memmove(&ring->link[i], &ring->link[i + 1], (--ring->n - i) * sizeof(*ring->link));
-            put_key(k);
+            unlink_key(ring, i);
             return 0;
         }
     return -ENOENT;
@@ -506,7 +567,7 @@ static long change(s32 id, u32 op, u64 a, u64 b) {
             return -EACCES;
         k->revoked = true;
         while (k->n)
-            put_key(k->link[--k->n]);
+            unlink_key(k, k->n - 1);
         return 0;
     case KEYCTL_INVALIDATE:
         k->invalid = true;
@@ -515,7 +576,7 @@ static long change(s32 id, u32 op, u64 a, u64 b) {
         if (!k->keyring)
             return -ENOTDIR;
         while (k->n)
-            put_key(k->link[--k->n]);
+            unlink_key(k, k->n - 1);
         return 0;
     case KEYCTL_SETPERM:
         if (a & ~(u64)PERM_MASK)
@@ -580,7 +641,7 @@ static long search_ring(s32 id, long type, const char *desc, s32 to) {
     bool possessed = id < 0 || search_own(&(struct wanted){.key = ring});
     struct wanted w = {.keyring = type == 1, .logon = type == 2, .desc = desc, .worst = -ENOKEY};
     search_number++;
-    struct key *k = search(ring, possessed, &w, 0);
+    struct key *k = search(ring, possessed, &w);
     if (!k)
         return w.worst;
     if (dest && !may(k, possessed, KEY_LINK))

@@ -4,8 +4,8 @@
 #include <linux/keyctl.h>
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mount.h>
-#include <sys/sysmacros.h>
 
 static int lines(const char *path) {
     FILE *f = fopen(path, "r");
@@ -161,6 +161,111 @@ static int links_in_links(void) {
     return !access("f", F_OK) || errno != ELOOP ? 5 : 7;
 }
 
+
+/* --- sets that watch sets --- */
+static int watch(int set, int f) {
+    struct epoll_event ev = {.events = EPOLLIN, .data.fd = f};
+    return epoll_ctl(set, EPOLL_CTL_ADD, f, &ev) ? -errno : 0;
+}
+/* 1,000 sets, each to watch the one before, or to be watched by it: how many links there are at last. */
+static int chain(int up) {
+    int before = eventfd(0, 0), links = 0, first = -1;
+    for (int i = 0; i < 1000; i++) {
+        int ep = epoll_create1(0), r = i ? watch(up ? ep : before, up ? before : ep) : up ? watch(ep, before) : 0;
+        if (r == -ELOOP)
+            continue;
+        if (r)
+            return r;
+        links += i > 0;
+        if (first < 0)
+            first = up ? before : ep;
+        before = ep;
+    }
+    int event = up ? first : eventfd(0, 0);
+    uint64_t one = 1;
+    struct epoll_event ev;
+    struct pollfd p = {up ? before : first, POLLIN, 0};
+    if ((!up && watch(before, event)) || poll(&p, 1, 0) != 0 || write(event, &one, 8) != 8 || poll(&p, 1, 0) != 1 ||
+        epoll_wait(p.fd, &ev, 1, 0) != 1)
+        return -1;
+    return links;
+}
+static int chain_up(void) { return chain(1); }
+static int chain_down(void) { return chain(0); }
+static int circle(void) {
+    int a = epoll_create1(0), b = epoll_create1(0), c = epoll_create1(0);
+    return watch(a, a) != -EINVAL || watch(a, b) || watch(b, a) != -ELOOP || watch(b, c) || watch(c, a) != -ELOOP ||
+                   watch(c, b) != -ELOOP || close(b) || watch(c, a)
+               ? 1
+               : 7;
+}
+/* A file with n sets above it and m above each. */
+static int ways(int n, int m) {
+    int f = eventfd(0, 0), in[n], r = 0, count = 0;
+    for (int i = 0; i < n; i++)
+        if (watch(in[i] = epoll_create1(0), f))
+            return -1;
+    for (int k = 0; k < m && !r; k++) {
+        int over = epoll_create1(0);
+        for (int i = 0; i < n && !(r = watch(over, in[i])); i++)
+            count++;
+    }
+    return r && r != -EINVAL ? r : count;
+}
+static int many_ways(void) {
+    int f = eventfd(0, 0);
+    for (int i = 0; i < 600; i++) /* as many as one likes directly */
+        if (watch(epoll_create1(0), f))
+            return 1;
+    return ways(20, 20) != 400 ? 2 : ways(20, 40) != 500 ? 3 : 7;
+}
+static int counted_watches(void) {
+    char was[20];
+    int ep = epoll_create1(0), f = eventfd(0, 0), g = eventfd(0, 0);
+    strcpy(was, get_text("/proc/sys/fs/epoll/max_user_watches"));
+    if (atoi(was) < 1000 || setresuid(777, 777, 0) || (ep = epoll_create1(0)) < 0 || setresuid(0, 0, 0) ||
+        put_text("/proc/sys/fs/epoll/max_user_watches", "1"))
+        return 1;
+    int r = watch(ep, f), no = watch(ep, g);
+    close(f);
+    int again = watch(ep, g);
+    put_text("/proc/sys/fs/epoll/max_user_watches", was);
+    return r || no != -ENOSPC || again ? 2 : 7;
+}
+
+/* --- keyrings in keyrings --- */
+#define CTL(...) syscall(SYS_keyctl, __VA_ARGS__)
+static int ring(const char *name, int in) { return syscall(SYS_add_key, "keyring", name, NULL, 0, in); }
+/* 150 keyrings, each in the one before. */
+static int ladder(void) {
+    char name[20];
+    setresgid(889, 889, 889);
+    if (setresuid(889, 889, 889) || CTL(KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0)
+        return 1;
+    int own = KEY_SPEC_SESSION_KEYRING, at = own, at7 = 0;
+    for (int i = 0; i < 150; i++) {
+        snprintf(name, sizeof(name), "r%d", i);
+        int k = ring(name, own);
+        if (k < 0 || CTL(KEYCTL_SETPERM, k, 0x3f3f0000) || (at != own && (CTL(KEYCTL_LINK, k, at) || CTL(KEYCTL_UNLINK, k, own))))
+            return 2;
+        at7 = i ? at7 : k;
+        at = k;
+    }
+    int other = ring("other", own);
+    if (CTL(KEYCTL_LINK, at7, other) != -1 || errno != ELOOP)
+        return 3; /* too deep */
+    return CTL(KEYCTL_LINK, at, other) || CTL(KEYCTL_UNLINK, at7, own) ? 4 : 7;
+}
+/* A search that links what it finds: not into what that leads to. */
+static int found_circle(void) {
+    if (CTL(KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0)
+        return 1;
+    int a = ring("a", KEY_SPEC_SESSION_KEYRING), b = ring("b", a);
+    if (a < 0 || b < 0 || syscall(SYS_request_key, "keyring", "a", NULL, b) != -1 || errno != EDEADLK)
+        return 2;
+    return CTL(KEYCTL_SEARCH, KEY_SPEC_SESSION_KEYRING, "keyring", "a", b) != -1 || errno != EDEADLK ? 3 : 7;
+}
+
 int main(void) {
     OK(mounts(into_itself) == 7, "a tree bound into itself is bound as it was");
     OK(mounts(nested) == 7, "900 nested mounts are copied by unshare, and locked for another user namespace");
@@ -175,5 +280,14 @@ int main(void) {
     limit(was);
     OK(mounts(proc_in_proc) == 7, "a number in /proc that leads to self does not lead round and round");
     OK(mounts(links_in_links) == 7, "40 links in one another are followed, the 41st is ELOOP");
+    int up = in_child(chain_up), down = in_child(chain_down);
+    printf("# %d sets in sets upward, %d downward\n", up, down);
+    OK(up >= 4 && up <= 6, "a chain of epolls made upward ends with ELOOP, and wakes all of it");
+    OK(down >= 4 && down <= 6, "made downward too");
+    OK(in_child(circle) == 7, "a circle of epolls is ELOOP");
+    OK(in_child(many_ways) == 7, "a file may have 500 ways of two sets up from it, then EINVAL");
+    OK(in_child(counted_watches) == 7, "watches count for their user: fs.epoll.max_user_watches, ENOSPC");
+    OK(in_child(ladder) == 7, "150 keyrings in one another: linked at the end, ELOOP at the top, gone at once");
+    OK(in_child(found_circle) == 7, "a search does not link a keyring into itself");
     return ktap_done();
 }

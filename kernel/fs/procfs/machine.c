@@ -365,6 +365,9 @@ static const struct entry vm_entries[] = {
     {0},
 };
 KNOB(mount_max, sysctl_mount_max, 1, 0x7fffffff)
+KNOB(max_watches, sysctl_max_user_watches, 0, 0x7fffffff)
+static const struct entry epoll_entries[] = {
+    PROC_KNOB("max_user_watches", 0644, show_max_watches, store_max_watches), {0}};
 KNOB(pipe_max, pipe_max_size, PAGE_SIZE, 1UL << 31)
 KNOB(pipe_soft, pipe_user_pages_soft, 0, 0x7fffffff)
 KNOB(pipe_hard, pipe_user_pages_hard, 0, 0x7fffffff)
@@ -381,6 +384,7 @@ static const struct entry fs_entries[] = {
     PROC_KNOB("pipe-max-size", 0644, show_pipe_max, store_pipe_max),
     PROC_KNOB("pipe-user-pages-soft", 0644, show_pipe_soft, store_pipe_soft),
     PROC_KNOB("pipe-user-pages-hard", 0644, show_pipe_hard, store_pipe_hard),
+    PROC_DIR("epoll", 0555, epoll_entries),
     PROC_DIR("inotify", 0555, inotify_entries),
     {0}};
 static int show_test_point(struct seq *s, struct task_struct *t) {
