@@ -171,11 +171,19 @@ int cgroup_rmdir(struct cgroup *c) {
     return 0;
 }
 bool cgroup_populated(struct cgroup *c) {
-    struct cgroup *o;
-    if (READ_ONCE(c->processes))
-        return true;
-    list_for_each_entry(o, &c->children, sibling) if (cgroup_populated(o)) return true;
-    return false;
+    for (struct cgroup *o = c;;) { /* it, then all below it */
+        if (READ_ONCE(o->processes))
+            return true;
+        if (!list_empty(&o->children)) {
+            o = list_first_entry(&o->children, struct cgroup, sibling);
+            continue;
+        }
+        while (o != c && o->sibling.next == &o->parent->children)
+            o = o->parent;
+        if (o == c)
+            return false;
+        o = container_of(o->sibling.next, struct cgroup, sibling);
+    }
 }
 int cgroup_attach(struct cgroup *c, pid_t pid) {
     struct task_struct *t;
@@ -218,10 +226,22 @@ void cgroup_kill(struct cgroup *c) {
     READ_TASKS_END(irq);
 }
 void cgroup_path(struct seq *s, struct cgroup *c) {
-    if (!c->parent)
+    u64 n = 0;
+    for (struct cgroup *at = c; at->parent; at = at->parent)
+        n += strlen(at->name) + 1;
+    char *path = kmalloc(n + 1, GFP_KERNEL);
+    if (!path) {
+        s->failed = true;
         return;
-    cgroup_path(s, c->parent);
-    seq_printf(s, "/%s", c->name);
+    }
+    path[n] = 0;
+    for (; c->parent; c = c->parent) {
+        u64 len = strlen(c->name);
+        memcpy(path + (n -= len), c->name, len);
+        path[--n] = '/';
+    }
+    seq_printf(s, "%s", path);
+    kfree(path);
 }
 int show_cgroup(struct seq *s, struct task_struct *t) {
     mutex_lock(&cgroup_mutex);

@@ -47,18 +47,18 @@ static int into_itself(void) {
         return 3;
     return umount2("a", MNT_DETACH) || lines(MOUNTS) != before ? 4 : 7;
 }
-/* 900 mounts, each in the one before. */
+/* 500 mounts, each in the one before. */
 static int nested(void) {
     mkdir("x", 0700);
     int before = lines(MOUNTS);
-    for (int i = 0; i < 900; i++)
+    for (int i = 0; i < 500; i++)
         if (mount("/tmp/depth", "x", NULL, MS_BIND, NULL) || chdir("x"))
             return 1;
-    if (lines(MOUNTS) != before + 900)
+    if (lines(MOUNTS) != before + 500)
         return 2;
-    if (unshare(CLONE_NEWNS) || lines(MOUNTS) != before + 900)
+    if (unshare(CLONE_NEWNS) || lines(MOUNTS) != before + 500)
         return 3;
-    if (unshare(CLONE_NEWUSER | CLONE_NEWNS) || lines(MOUNTS) != before + 900)
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNS) || lines(MOUNTS) != before + 500)
         return 4;
     chdir("/");
     return !umount2("/tmp/depth/x", MNT_DETACH) || errno != EINVAL ? 5 : 7; /* locked: it came along */
@@ -66,7 +66,7 @@ static int nested(void) {
 static int nested_then_gone(void) {
     mkdir("x", 0700);
     int before = lines(MOUNTS);
-    for (int i = 0; i < 4000; i++)
+    for (int i = 0; i < 2000; i++)
         if (mount("/tmp/depth", "x", NULL, MS_BIND, NULL) || chdir("x"))
             return 1;
     chdir("/tmp/depth");
@@ -88,7 +88,7 @@ static int doubled(void) {
     }
     int e = errno, n = lines(MOUNTS);
     printf("# %d steps, %d mounts\n", i, n);
-    return e != ENOSPC ? 1 : n != before - 1 + (1 << i) || n > 5000 || n + (1 << i) <= 5000 ? 2 : 7;
+    return e != ENOSPC ? 1 : n != before - 1 + (1 << i) || n > 2000 || n + (1 << i) <= 2000 ? 2 : 7;
 }
 static int doubled_peers(void) {
     char name[20];
@@ -161,6 +161,22 @@ static int links_in_links(void) {
     return !access("f", F_OK) || errno != ELOOP ? 5 : 7;
 }
 
+/* Control groups, 1,000 of them in one another, with a process in the last. */
+static int groups(void) {
+    int depth = 0;
+    if (mkdir("groups", 0700) || mount("none", "groups", "cgroup2", 0, NULL) || chdir("groups"))
+        return 1;
+    while (depth < 1000 && !mkdir("g", 0700) && !chdir("g"))
+        depth++;
+    int in = depth == 1000 && !put_text("cgroup.procs", "0"),
+        named = strlen(get_text("/proc/self/cgroup")) == 3 + 2 * 1000 + 1,
+        full = strstr(get_text("/tmp/depth/groups/g/cgroup.events"), "populated 1") != NULL;
+    put_text("/tmp/depth/groups/cgroup.procs", "0");
+    int empty = strstr(get_text("/tmp/depth/groups/g/cgroup.events"), "populated 0") != NULL;
+    while (depth-- && !chdir("..") && !rmdir("g"))
+        ;
+    return depth != -1 ? 2 : !in ? 3 : !named ? 4 : full && empty ? 7 : 5;
+}
 
 /* --- sets that watch sets --- */
 static int watch(int set, int f) {
@@ -268,18 +284,19 @@ static int found_circle(void) {
 
 int main(void) {
     OK(mounts(into_itself) == 7, "a tree bound into itself is bound as it was");
-    OK(mounts(nested) == 7, "900 nested mounts are copied by unshare, and locked for another user namespace");
-    OK(mounts(nested_then_gone) == 7, "4,000 nested mounts get a propagation type and are unmounted");
+    OK(mounts(nested) == 7, "500 nested mounts are copied by unshare, and locked for another user namespace");
+    OK(mounts(nested_then_gone) == 7, "2,000 nested mounts get a propagation type and are unmounted");
     char was[20];
     strcpy(was, get_text("/proc/sys/fs/mount-max"));
     OK(atoi(was) == 100000, "fs.mount-max is 100000");
     OK(mounts(counted) == 7, "as many mounts as fs.mount-max says, then ENOSPC, until one goes");
-    limit("5000");
+    limit("2000");
     OK(mounts(doubled) == 7, "binds that double the tree end at fs.mount-max");
     OK(mounts(doubled_peers) == 7, "binds that double the peers end there, and a refused one leaves nothing");
     limit(was);
     OK(mounts(proc_in_proc) == 7, "a number in /proc that leads to self does not lead round and round");
     OK(mounts(links_in_links) == 7, "40 links in one another are followed, the 41st is ELOOP");
+    OK(mounts(groups) == 7, "1,000 control groups in one another: a process's name of its own, and who is in them");
     int up = in_child(chain_up), down = in_child(chain_down);
     printf("# %d sets in sets upward, %d downward\n", up, down);
     OK(up >= 4 && up <= 6, "a chain of epolls made upward ends with ELOOP, and wakes all of it");
