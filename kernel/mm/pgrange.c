@@ -174,14 +174,15 @@ int copy_page_tables(struct mm_struct *dst, struct mm_struct *src) {
 //@end
 
 /* --- ranges of one address space --- */
-#define GATHER 128
+#define GATHER 128 /* both on the stack: scripts/stackdepth.py */
+#define GATHER_TABLES 32
 /* Tables and pages that were taken out, to be put once no hart has translations to them. */
 struct gather {
     struct page *page[GATHER];
     struct {
         struct page *table;
         int level;
-    } table[GATHER + 1];
+    } table[GATHER_TABLES + 1];
     u32 pages, tables;
     s64 rss, files;
     struct page *only; /* or NULL: all that is mapped */
@@ -299,7 +300,7 @@ static void gather_end(struct mm_struct *mm, struct gather *g, u64 start, u64 en
     atomic_add(&mm->rss_file, -g->files);
     gather_begin(g, g->only);
 }
-static bool gather_full(const struct gather *g) { return g->pages >= GATHER || g->tables >= GATHER; }
+static bool gather_full(const struct gather *g) { return g->pages >= GATHER || g->tables >= GATHER_TABLES; }
 
 static void zap(struct mm_struct *mm, u64 start, u64 end, struct page *only) {
     struct gather g;

@@ -508,7 +508,7 @@ __noreturn void schedule_exit(void) {
 }
 
 /* A lock was dropped or an interrupt ends, and a better task waits. */
-void preempt_schedule(void) {
+noinline void preempt_schedule(void) { /* not inlined: scripts/stackdepth.list names it */
     if (irqs_disabled() || current_thread->preempt_count)
         return;
     __schedule(true);

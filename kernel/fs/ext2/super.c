@@ -67,8 +67,13 @@ static void put_super(struct super_block *sb) {
     kfree(sb->private);
     block_invalidate(sb->bdev);
 }
-static const struct super_operations sops = {ext2_write_inode, ext2_evict, journal_inode, statfs,
-                                             sync_fs,          put_super,  NULL,          remount};
+static const struct super_operations sops = {.write_inode = ext2_write_inode,
+                                             .evict_inode = ext2_evict,
+                                             .dirty_inode = journal_inode,
+                                             .statfs = statfs,
+                                             .sync_fs = sync_fs,
+                                             .put_super = put_super,
+                                             .remount = remount};
 
 static const char *check_super(const struct ext2_super *d, u64 device_blocks) {
     if (d->s_magic != EXT2_MAGIC)
