@@ -29,6 +29,10 @@ class Failed(Exception):
     pass
 
 
+class CannotBeHad(Exception):
+    """Nothing is said about tine: there is no such root here."""
+
+
 def say(text):
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
@@ -43,7 +47,7 @@ def mirror():
                 m = re.search(r"^(?:URIs:|deb(?: \[.*?\])?)\s*(\S+/debian)/?(?:\s|$)", text.read(), re.M)
             if m:
                 return m.group(1)
-    raise Failed("apt's sources name no mirror of Debian")
+    raise CannotBeHad("apt's sources name no mirror of Debian")
 
 
 class Root:
@@ -64,7 +68,7 @@ class Root:
             r = subprocess.run(["debootstrap", "--variant=minbase", "--include=git,make,sudo", self.suite, base, mirror()],
                                stdout=self.log, stderr=self.log)
             if r.returncode:
-                raise Failed("debootstrap could not make it: see " + self.log.name)
+                raise CannotBeHad("debootstrap could not make it: see " + self.log.name)
             open(os.path.join(base, "made"), "w").close()
         for d in ("proc", "dev"):  # left by a run that was killed
             subprocess.run(["umount", "-Rl", os.path.join(self.path, d)], stderr=subprocess.DEVNULL)
@@ -86,7 +90,8 @@ class Root:
     def enter(self):
         for options, what, d in ((["-t", "proc"], "proc", "proc"), (["--rbind"], "/dev", "dev")):
             at = os.path.join(self.path, d)
-            subprocess.run(["mount", *options, what, at], check=True)
+            if subprocess.run(["mount", *options, what, at]).returncode:
+                raise CannotBeHad("nothing can be mounted here")
             self.mounted.append(at)
         subprocess.run(["mount", "--make-rslave", os.path.join(self.path, "dev")], check=True)
 
@@ -193,9 +198,11 @@ def one_suite(suite, folder, a):
             row["clang"] = root.run("root", VERSIONS[-1][1], check=False).strip()
         row["result"] = "passed"
     except Failed as e:
-        row["result"] = str(e)
+        row["result"] = "FAILED: " + str(e)
+    except CannotBeHad as e:
+        row["result"] = f"could not be had: {e}"
     except (OSError, subprocess.SubprocessError) as e:
-        row["result"] = f"could not be tried: {e}"
+        row["result"] = f"FAILED: {e}"
     finally:
         root.leave()
     return row
@@ -220,7 +227,7 @@ def main():
     print("| " + " | ".join(columns) + " |\n|" + " --- |" * len(columns))
     for r in rows:
         print("| " + " | ".join(r.get(c, "") for c in columns) + " |")
-    sys.exit(any(r["result"] != "passed" for r in rows))
+    sys.exit(any(r["result"].startswith("FAILED") for r in rows))
 
 
 if __name__ == "__main__":
