@@ -145,7 +145,7 @@ __noreturn void init_ended(s32 code) {
 }
 
 static void finish_everything(void) {
-    sync_all(true);
+    sync_all();
     acct_stop();
     unmount_everything();
     tty_drain_polled();

@@ -189,8 +189,9 @@ struct task_struct {
     u32 task_flags;
     struct blk_plug *plug; /* its own: requests that are kept back, or NULL */
     bool in_reclaim;
-    u32 journal_depth;            /* handles of a journal, one inside another */
-    u64 utime, stime, acct_stamp; /* ns */
+    u32 journal_depth;              /* handles of a journal, one inside another; */
+    struct super_block *journal_sb; /* all of one file system */
+    u64 utime, stime, acct_stamp;   /* ns */
     u64 min_flt;
     struct io_accounting io;
     struct restart_block restart;

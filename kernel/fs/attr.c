@@ -120,15 +120,17 @@ static int do_chown(struct inode *i, u32 uid, u32 gid) {
     if (!ok)
         return -EPERM;
     mutex_lock(&i->lock);
-    if (uid != ~0u)
-        i->i_uid = uid;
-    if (gid != ~0u)
-        i->i_gid = gid;
-    if (!S_ISDIR(i->i_mode) && (uid != ~0u || gid != ~0u)) {
+    if (!S_ISDIR(i->i_mode) &&
+        (uid != ~0u || gid != ~0u)) { /* first: nobody sees a program of the new owner's */
         i->i_mode &= ~S_ISUID;
         if (i->i_mode & 0010)
             i->i_mode &= ~S_ISGID;
     }
+    smp_mb();
+    if (uid != ~0u)
+        i->i_uid = uid;
+    if (gid != ~0u)
+        i->i_gid = gid;
     int r = changed(i);
     mutex_unlock(&i->lock);
     return r;

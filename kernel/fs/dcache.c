@@ -250,7 +250,8 @@ u64 shrink_dentries(u64 want) {
     while (got < want && scan) {
         spin_lock(&dcache_lock);
         struct dentry *d = list_empty(&unused) ? NULL : list_first_entry(&unused, struct dentry, lru);
-        bool busy = d && current->in_reclaim && d->inode && d->inode->sb->journaled && d->inode->dirty;
+        bool busy = d && current->in_reclaim && d->inode && d->inode->sb->journaled &&
+                    (!d->inode->i_nlink || READ_ONCE(d->inode->i_data.dirty.n));
         if (busy) /* its end would need a handle, and who needs memory may have one, or a page locked */
             list_del(&d->lru), list_add_tail(&d->lru, &unused);
         else if (d)
@@ -271,7 +272,7 @@ u64 shrink_dentries(u64 want) {
 }
 
 void drop_caches(void) {
-    sync_all(true);
+    sync_all();
     shrink_dentries(~0UL);
     reclaim_pages(~0UL, NULL, NULL);
     reclaim_pages(~0UL, NULL, NULL); /* what the first pass found referenced */

@@ -284,6 +284,7 @@ void register_block_device(struct block_device *b) {
         bdev_sb.ops = &bdev_sops;
         mutex_init(&bdev_sb.rename_lock);
         INIT_LIST_HEAD(&bdev_sb.inodes);
+        INIT_LIST_HEAD(&bdev_sb.dirty);
     }
     struct inode *i = new_inode(&bdev_sb);
     if (!i)

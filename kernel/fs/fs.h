@@ -34,7 +34,7 @@ struct inode {
     struct address_space i_data, *i_mapping;
     struct mutex lock;
     atomic_t refcount;
-    bool dirty; /* attributes differ from the disk */
+    bool dirty; /* not journaled: attributes differ from the disk's cache */
     bool hashed;
     bool fresh;                                 /* iget's caller has yet to fill it: unlock_new_inode */
     bool linkable;                              /* made by O_TMPFILE: it may get a name */
@@ -46,7 +46,8 @@ struct inode {
     struct list_head locks;   /* lock.c */
     struct list_head watches; /* inotify.c */
     struct list_head orphan;  /* ext2: unlinked, and in use */
-    u32 journal_tid;          /* the last transaction that it was changed in */
+    void *disk;               /* ext2: where it is in its page, as long as */
+    u32 journal_tid;          /* this transaction, the last that it was changed in, is the running one */
     u32 datasync_tid;         /* the last one that changed where its data are; */
     loff_t disk_size;         /* and the length that it knows */
 };
@@ -91,11 +92,14 @@ struct super_block {
     u32 flags;
     struct dentry *root;
     struct block_device *bdev;
-    bool journaled;        /* its sync_fs writes inodes too, and nobody else does */
+    bool journaled;        /* each change of an inode joins a transaction, and sync_fs alone takes inodes out
+                              of `dirty`: a commit must find all that have data to be written */
+    u32 changed;           /* journaled: since the flusher has looked */
     u32 active;            /* mounts of it: mount_mutex */
     struct list_head link; /* all super blocks: mount_mutex */
     struct mutex rename_lock;
-    struct list_head inodes; /* icache_lock */
+    struct list_head inodes; /* icache_lock; */
+    struct list_head dirty;  /* so: those with attributes or pages to be written */
     const struct super_operations *ops;
     void *private;
     u64 next_ino;
@@ -104,7 +108,7 @@ struct super_block {
 struct super_operations {
     int (*write_inode)(struct inode *inode);  /* attributes to the cache of blocks */
     void (*evict_inode)(struct inode *inode); /* last use ended; nlink 0: free it on disk */
-    void (*dirty_inode)(struct inode *inode); /* journaled: its attributes have changed. May sleep */
+    void (*dirty_inode)(struct inode *inode); /* journaled: it has changed; to its page. May sleep */
     int (*statfs)(struct super_block *sb, struct statfs *st);
     int (*sync_fs)(struct super_block *sb);
     void (*put_super)(struct super_block *sb);  /* after the last inode has gone */
@@ -265,16 +269,21 @@ struct inode *iget(struct super_block *sb, u64 ino, bool *is_new);
 void unlock_new_inode(struct inode *inode);
 void iput(struct inode *inode);
 static inline void ihold(struct inode *i) { atomic_inc(&i->refcount); }
+/* The inode has changed: after the change. On a journaled file system the change is in the page of its inode
+ * when this returns, and in the transaction of the caller's handle; without a handle it is one of its own, so
+ * what must count together (length, blocks, names) is changed inside one. May sleep; no page is locked. */
 void mark_inode_dirty(struct inode *inode);
 void inode_has_dirty_pages(struct inode *inode);
 void inode_update_mtime(struct inode *inode);
 void file_accessed(struct file *f);
 void init_special_inode(struct inode *inode);
 int sync_inode(struct inode *inode, bool wait);
-void sync_all(bool wait);
+void sync_all(void);
 void wake_flusher(void);
 void balance_dirty(void);
 void inode_init(void);
+/* fn for each inode of sb that is in use and filled. fn may not sleep. */
+void for_each_inode(struct super_block *sb, void (*fn)(struct inode *inode));
 void evict_all(struct super_block *sb);              /* forget every unused inode */
 struct inode *watched_inode(struct super_block *sb); /* some inode of sb with watches, counted, or NULL */
 struct abi_timespec current_time(void);

@@ -10,7 +10,7 @@
 #define BUCKETS 1024
 static spinlock_t icache_lock = SPINLOCK_INIT(RANK_ICACHE);
 static struct list_head table[BUCKETS];
-static LIST_HEAD(dirty_list);
+static struct mutex flush_mutex; /* what one who flushes has taken out of a list, the next waits for */
 static struct kmem_cache *inode_cache;
 static struct wait_queue_head flusher_wait = WAIT_QUEUE_INIT(flusher_wait);
 static bool flush_now;
@@ -20,6 +20,7 @@ void inode_init(void) {
     for (int i = 0; i < BUCKETS; i++)
         INIT_LIST_HEAD(&table[i]);
     inode_cache = kmem_cache_create("inode", sizeof(struct inode));
+    mutex_init(&flush_mutex);
 }
 static struct list_head *bucket(struct super_block *sb, u64 ino) {
     return &table[(((u64)sb >> 6) + ino * 0x9e3779b1u) % BUCKETS];
@@ -128,23 +129,32 @@ struct inode *watched_inode(struct super_block *sb) {
     return found;
 }
 
+static bool unwritten(struct inode *i) {
+    return i->i_nlink && i->sb->ops && i->sb->ops->write_inode &&
+           (i->dirty || READ_ONCE(i->i_data.dirty.n) || (i->sb->journaled && mapping_unwritten(&i->i_data)));
+}
 void iput(struct inode *i) {
     s32 v = atomic_read(&i->refcount);
     while (v > 1)
         if (__atomic_compare_exchange_n(&i->refcount.v, &v, v - 1, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
             return;
-    /* The last user. Write what is dirty while it can still be found, then let go. A commit that comes
-     * meanwhile must find it among the dirty ones, until what it has changed is in its pages. */
-    if (i->sb->journaled) {
-        if (i->i_nlink && i->i_data.dirty.n) {
-            start_writeback_mapping(&i->i_data);
-            wait_for_mapping(&i->i_data);
+    /* The last user, it seems. What is dirty is written while the inode can still be found; it goes only
+     * when, under the lock, nobody else uses it and nothing is dirty: another may have found, changed and put
+     * it meanwhile. */
+    for (;;) {
+        if (unwritten(i)) {
+            if (i->sb->journaled) { /* a commit waits for these pages as for any */
+                start_writeback_mapping(&i->i_data);
+                wait_for_mapping(&i->i_data);
+            } else {
+                sync_inode(i, false);
+            }
         }
-        if (i->dirty)
-            i->sb->ops->write_inode(i);
-    } else if (i->i_nlink && i->sb->ops && i->sb->ops->write_inode && (i->dirty || i->i_data.dirty.n))
-        sync_inode(i, false);
-    spin_lock(&icache_lock);
+        spin_lock(&icache_lock);
+        if (atomic_read(&i->refcount) > 1 || !unwritten(i))
+            break;
+        spin_unlock(&icache_lock);
+    }
     if (!atomic_dec_and_test(&i->refcount)) {
         spin_unlock(&icache_lock);
         return;
@@ -164,15 +174,26 @@ static void make_dirty(struct inode *i) {
         return;
     spin_lock(&icache_lock);
     if (list_empty(&i->dirty_link))
-        list_add_tail(&i->dirty_link, &dirty_list);
+        list_add_tail(&i->dirty_link, &i->sb->dirty);
     spin_unlock(&icache_lock);
 }
 void mark_inode_dirty(struct inode *i) {
-    if (i->sb->journaled)
+    if (i->sb->journaled) {
         i->sb->ops->dirty_inode(i);
-    i->dirty = true;
+        return;
+    }
+    WRITE_ONCE(i->dirty, true);
+    smp_mb(); /* leave_dirty's */
     if (list_empty(&i->dirty_link))
         make_dirty(i);
+}
+/* icache_lock held: out of whichever list it is in; and where there is still something to write, into that of
+ * its file system. */
+static void leave_dirty(struct inode *i) {
+    list_del_init(&i->dirty_link);
+    smp_mb(); /* who changes it now sees that it is in no list; or we see the change */
+    if (READ_ONCE(i->dirty) || mapping_unwritten(&i->i_data))
+        list_add_tail(&i->dirty_link, &i->sb->dirty);
 }
 void inode_has_dirty_pages(struct inode *i) { make_dirty(i); }
 void inode_update_mtime(struct inode *i) {
@@ -195,29 +216,30 @@ void file_accessed(struct file *f) {
     mark_inode_dirty(i);
 }
 
-/* Data, then attributes. */
+/* Data, then attributes. It leaves the list of dirty ones afterwards, when no page is on its way, so that who
+ * syncs meanwhile finds it. */
 int sync_inode(struct inode *i, bool wait) {
-    spin_lock(&icache_lock);
-    list_del_init(&i->dirty_link);
-    spin_unlock(&icache_lock);
     int r = writeback_mapping(&i->i_data, wait);
     if (i->dirty && i->sb->ops && i->sb->ops->write_inode) {
-        i->dirty = false;
+        WRITE_ONCE(i->dirty, false);
         int e = i->sb->ops->write_inode(i);
         r = r ? r : e;
     }
-    if (READ_ONCE(i->i_data.dirty.n))
-        make_dirty(i); /* pages that were stored to behind us: it is not the first, so nobody else says so */
+    spin_lock(&icache_lock);
+    leave_dirty(i);
+    spin_unlock(&icache_lock);
     return r;
 }
 
-/* For a journal, whose commit writes inodes. Those of sb that are dirty move to `out`, counted; and back:
- * what was changed meanwhile is in the list of all again. */
+/* For a journal, whose commit writes data. The inodes of sb that have some move to `out`, counted; and back,
+ * those whose pages were stored to meanwhile. commit_mutex held from the one to the other, and nobody else
+ * takes inodes of a journaled file system out of the list: each that has data is here or there. */
 void collect_dirty_inodes(struct super_block *sb, struct list_head *out) {
     struct inode *i, *n;
     spin_lock(&icache_lock);
-    list_for_each_entry_safe(i, n, &dirty_list,
-                             dirty_link) if (i->sb == sb && atomic_inc_not_zero(&i->refcount)) {
+    list_for_each_entry_safe(i, n, &sb->dirty, dirty_link) {
+        if (!atomic_inc_not_zero(&i->refcount)) /* its pages are written: iput */
+            continue;
         list_del(&i->dirty_link);
         list_add_tail(&i->dirty_link, out);
     }
@@ -227,63 +249,67 @@ void release_dirty_inodes(struct list_head *list) {
     struct inode *i, *n;
     list_for_each_entry_safe(i, n, list, dirty_link) {
         spin_lock(&icache_lock);
-        list_del_init(&i->dirty_link);
+        leave_dirty(i);
         spin_unlock(&icache_lock);
-        if (i->dirty || READ_ONCE(i->i_data.dirty.n))
-            make_dirty(i);
         iput(i);
     }
 }
-
-/* Write every dirty inode of sb (NULL: of all). Block devices' own caches come last. */
-static void flush_inodes(struct super_block *sb, bool wait) {
-    for (int pass = 0; pass < 2; pass++) {
-        LIST_HEAD(work);
-        spin_lock(&icache_lock);
-        list_splice_init(&dirty_list, &work);
-        spin_unlock(&icache_lock);
-        for (;;) {
-            spin_lock(&icache_lock);
-            struct inode *i = list_empty(&work) ? NULL : list_first_entry(&work, struct inode, dirty_link);
-            if (i) {
-                list_del_init(&i->dirty_link);
-                bool skip = (sb && i->sb != sb && !S_ISBLK(i->i_mode)) || (pass == 0 && S_ISBLK(i->i_mode)) ||
-                            i->sb->journaled; /* a commit does that, and knows when it is done */
-                if (skip || !atomic_inc_not_zero(&i->refcount)) {
-                    if (skip)
-                        list_add_tail(&i->dirty_link, &dirty_list);
-                    spin_unlock(&icache_lock);
-                    continue;
-                }
-            }
-            spin_unlock(&icache_lock);
-            if (!i)
-                break;
-            sync_inode(i, wait);
-            iput(i);
-        }
+void for_each_inode(struct super_block *sb, void (*fn)(struct inode *)) {
+    struct inode *i;
+    spin_lock(&icache_lock);
+    list_for_each_entry(i, &sb->inodes, sb_list) {
+        if (atomic_read(&i->refcount) && !i->fresh)
+            fn(i);
     }
+    spin_unlock(&icache_lock);
+}
+
+/* Write every dirty inode of sb. */
+static void flush_inodes(struct super_block *sb, bool wait) {
+    LIST_HEAD(work);
+    if (sb->journaled) /* a commit does that, and knows when it is done */
+        return;
+    mutex_lock(&flush_mutex);
+    spin_lock(&icache_lock);
+    list_splice_init(&sb->dirty, &work);
+    while (!list_empty(&work)) {
+        struct inode *i = list_first_entry(&work, struct inode, dirty_link);
+        list_del(&i->dirty_link);
+        list_add_tail(&i->dirty_link, &sb->dirty);
+        if (!atomic_inc_not_zero(&i->refcount))
+            continue;
+        spin_unlock(&icache_lock);
+        sync_inode(i, wait);
+        iput(i);
+        spin_lock(&icache_lock);
+    }
+    spin_unlock(&icache_lock);
+    mutex_unlock(&flush_mutex);
+}
+/* The disks' own caches: they come last. */
+static void flush_devices(bool wait) {
+    struct block_device *b;
+    list_for_each_entry(b, &block_devices, link) sync_inode(b->inode, wait);
 }
 int sb_sync(struct super_block *sb) {
     flush_inodes(sb, true);
     return sb->ops && sb->ops->sync_fs ? sb->ops->sync_fs(sb) : 0;
 }
-static void sync_super(struct super_block *sb) {
-    if (sb->ops && sb->ops->sync_fs)
-        sb->ops->sync_fs(sb);
-}
-void sync_all(bool wait) {
+static void sync_super(struct super_block *sb) { sb_sync(sb); }
+void sync_all(void) {
     struct block_device *b;
     for_each_super(sync_super);
-    flush_inodes(NULL, wait);
-    if (wait)
-        list_for_each_entry(b, &block_devices, link) block_flush(b);
+    flush_devices(true);
+    list_for_each_entry(b, &block_devices, link) block_flush(b);
 }
 
 /* Twice: the second commit writes what the first has left to be put in its place. */
-static void sync_journaled(struct super_block *sb) {
-    for (int i = 0; i < 2 && sb->journaled; i++)
-        sync_super(sb);
+static void flush_super(struct super_block *sb) {
+    if (!sb->journaled)
+        flush_inodes(sb, false);
+    else if (!list_empty(&sb->dirty) || xchg(&sb->changed, false))
+        for (int i = 0; i < 2 && sb->journaled; i++)
+            sb_sync(sb);
 }
 static int flusher(void *arg) {
     (void)arg;
@@ -292,10 +318,8 @@ static int flusher(void *arg) {
                          ktime_get() + 5000000000UL, false);
         flush_now = false;
         landlock_reap();
-        if (!list_empty(&dirty_list)) {
-            for_each_super(sync_journaled);
-            flush_inodes(NULL, false);
-        }
+        for_each_super(flush_super);
+        flush_devices(false);
     }
     return 0;
 }

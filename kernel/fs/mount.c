@@ -706,7 +706,7 @@ void unmount_everything(void) {
     list_for_each_entry(sb, &super_blocks, link) if (sb->bdev && sb->ops->remount)
         sb->ops->remount(sb, MS_RDONLY);
     mutex_unlock(&mount_mutex);
-    sync_all(true);
+    sync_all();
 }
 void for_each_super(void (*fn)(struct super_block *)) {
     struct super_block *sb;

@@ -37,6 +37,7 @@ struct super_block *make_super(const struct file_system_type *t, struct block_de
     sb->dev = b ? b->dev : makedev(0, minor);
     mutex_init(&sb->rename_lock);
     INIT_LIST_HEAD(&sb->inodes);
+    INIT_LIST_HEAD(&sb->dirty);
     *err = t->fill_super(sb, options);
     if (!*err)
         return sb;

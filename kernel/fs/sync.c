@@ -11,7 +11,7 @@ int vfs_fsync(struct file *f, bool datasync) {
 long sys_fsync(u64 fd) { return ON_FILE(fd, vfs_fsync(f, false)); }
 long sys_fdatasync(u64 fd) { return ON_FILE(fd, vfs_fsync(f, true)); }
 long sys_sync(void) {
-    sync_all(true);
+    sync_all();
     return 0;
 }
 /* The data alone, and no barrier: for who writes back bit by bit. */

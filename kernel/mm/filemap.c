@@ -56,13 +56,15 @@ void end_page_read(struct page *p, bool ok) {
     page_set(p, ok ? PG_UPTODATE : PG_ERROR);
     unlock_page(p);
 }
-/* The mapping's lock is held. */
+/* The mapping's lock is held. Is it the first? */
 static bool span_add(struct page_span *s, u64 index) {
     bool first = !s->n++;
     s->low = first ? index : min(s->low, index);
     s->high = first ? index : max(s->high, index);
     return first;
 }
+/* Before the page ceases to be dirty: whoever finds no dirty page waits for those that are being written, so
+ * a page on its way is always one or the other. */
 static void start_writeback(struct address_space *m, struct page *p) {
     u64 irq = spin_lock_irqsave(&m->lock);
     span_add(&m->writeback, p->index);
@@ -213,28 +215,41 @@ struct page *read_mapping_page(struct address_space *m, u64 index) {
     }
 }
 
-/* Caller holds the page's lock, or (mapped store) a reference. */
+/* The flag and the mapping's count of dirty pages change together, under the mapping's lock: a span that
+ * begins anew must have every page in it whose flag is set. Caller holds the page's lock, or (mapped store) a
+ * reference. */
 void set_page_dirty(struct page *p) {
     struct address_space *m = p->mapping;
     page_set(p, PG_UPTODATE);
-    if (page_set(p, PG_DIRTY) || !m->ops->writepage)
+    if (page_test(p, PG_DIRTY))
+        return;
+    if (!m->ops->writepage) {
+        page_set(p, PG_DIRTY);
+        return;
+    }
+    u64 irq = spin_lock_irqsave(&m->lock);
+    bool was = page_set(p, PG_DIRTY), first = !was && span_add(&m->dirty, p->index);
+    spin_unlock_irqrestore(&m->lock, irq);
+    if (was)
         return;
     current->io.bytes[1] += PAGE_SIZE;
-    u64 irq = spin_lock_irqsave(&m->lock);
-    bool first = span_add(&m->dirty, p->index);
-    spin_unlock_irqrestore(&m->lock, irq);
     atomic_inc(&nr_dirty);
     if (first)
         inode_has_dirty_pages(m->host);
 }
-static bool clear_dirty(struct address_space *m, struct page *p) {
-    if (!page_clear(p, PG_DIRTY) || !m->ops->writepage)
-        return false;
+static void clear_dirty(struct address_space *m, struct page *p) {
+    if (!m->ops->writepage) {
+        page_clear(p, PG_DIRTY);
+        return;
+    }
+    if (!page_test(p, PG_DIRTY))
+        return;
     u64 irq = spin_lock_irqsave(&m->lock);
-    m->dirty.n--;
+    bool was = page_clear(p, PG_DIRTY);
+    m->dirty.n -= was;
     spin_unlock_irqrestore(&m->lock, irq);
-    atomic_dec(&nr_dirty);
-    return true;
+    if (was)
+        atomic_dec(&nr_dirty);
 }
 
 /* Take a locked page out of its cache. Caller drops its own reference afterwards. */
@@ -297,8 +312,8 @@ void write_cached_page(struct page *p) {
     struct address_space *m = p->mapping;
     page_set(p, PG_UPTODATE);
     page_clear(p, PG_ERROR);
-    clear_dirty(m, p);
     start_writeback(m, p);
+    clear_dirty(m, p);
     m->ops->writepage(m->host, p);
 }
 void start_writeback_mapping(struct address_space *m) {
@@ -313,10 +328,10 @@ void start_writeback_mapping(struct address_space *m) {
             lock_page(p);
             wait_on_page(p, PG_WRITEBACK);
             if (p->mapping == m && page_test(p, PG_DIRTY)) {
+                start_writeback(m, p);
                 clear_dirty(m, p);
                 if (!list_empty(&m->i_mmap))
                     page_mkclean(m, p);
-                start_writeback(m, p);
                 int r = m->ops->writepage(m->host, p);
                 if (r)
                     mapping_set_error(m, r);
@@ -328,8 +343,15 @@ void start_writeback_mapping(struct address_space *m) {
     }
     blk_finish_plug(&plug);
 }
+bool mapping_unwritten(struct address_space *m) {
+    u64 irq = spin_lock_irqsave(&m->lock);
+    bool r = m->dirty.n || m->writeback.n;
+    spin_unlock_irqrestore(&m->lock, irq);
+    return r;
+}
 void wait_for_mapping(struct address_space *m) {
     struct page *p;
+    smp_mb(); /* after the count of dirty ones: start_writeback */
     for (u64 i = READ_ONCE(m->writeback.low);
          READ_ONCE(m->writeback.n) && i <= READ_ONCE(m->writeback.high) && (p = next_cached_page(m, &i));
          i++) {
@@ -464,6 +486,10 @@ ssize_t generic_file_write(struct file *f, struct iov_iter *it, loff_t *pos) {
         }
         unlock_page(p);
         put_page(p);
+        if (c) /* the length, inside the handle that has the block */
+            inode_update_mtime(inode);
+        else if (m->ops->write_failed)
+            m->ops->write_failed(inode);
         if (m->ops->end_write && m->ops->end_write(inode, r))
             continue;
         if (r)
@@ -473,11 +499,8 @@ ssize_t generic_file_write(struct file *f, struct iov_iter *it, loff_t *pos) {
         if (fatal_signal_pending(current))
             break;
     }
-    if (done) {
-        inode_update_mtime(inode);
-        if (nr_dirty_pages() > total_pages / 8)
-            balance_dirty();
-    }
+    if (done && nr_dirty_pages() > total_pages / 8)
+        balance_dirty();
     return done ? done : r;
 }
 

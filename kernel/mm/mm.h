@@ -115,6 +115,9 @@ struct address_space_ops {
      * second is true where -ENOSPC is worth another try. */
     void (*begin_write)(struct inode *inode);
     bool (*end_write)(struct inode *inode, int r);
+    /* Between the two, the inode locked, no page locked: nothing was stored after all, so what prepare_write
+     * has put behind the end of the file goes. Or NULL. */
+    void (*write_failed)(struct inode *inode);
     /* Of a cache that is the only copy (no writepage), or NULL: a page with data in it is gone. */
     void (*dropped)(struct inode *inode);
 };
@@ -174,6 +177,7 @@ void mapping_set_error(struct address_space *m, int error);
 struct file;
 int file_check_error(struct file *f);
 void start_writeback_mapping(struct address_space *m), wait_for_mapping(struct address_space *m);
+bool mapping_unwritten(struct address_space *m); /* some page is dirty, or on its way to the disk */
 
 /* --- address spaces --- */
 #define VM_READ 1u

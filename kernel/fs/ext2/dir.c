@@ -228,6 +228,7 @@ static int symlink(struct inode *dir, struct dentry *d, const char *target) {
         iput(i);
         return r;
     }
+    mark_inode_dirty(i); /* its length, and the target within it */
     return instantiate(dir, d, i);
 }
 static ssize_t readlink(struct inode *i, char *buf) {
@@ -339,6 +340,8 @@ static int exchange(struct inode *od, struct dentry *o, struct inode *nd, struct
         return 0;
     od->i_nlink -= more;
     nd->i_nlink += more;
+    mark_inode_dirty(od);
+    mark_inode_dirty(nd);
     if (S_ISDIR(oi->i_mode))
         r = set_dotdot(oi, nd);
     return !r && S_ISDIR(ni->i_mode) ? set_dotdot(ni, od) : r;

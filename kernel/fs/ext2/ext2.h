@@ -72,6 +72,8 @@ struct ext2_sb {
     u32 next_block;           /* where to look first */
     struct journal *journal;  /* or NULL */
     struct list_head orphans; /* inodes in memory without a name, the first as on the disk: lock */
+    u32 *inode_tables;        /* a group's: its first block */
+    spinlock_t inode_lock; /* an inode is copied to its page: of two at a time the last copies the latest */
 };
 static inline struct ext2_sb *EXT2_SB(struct super_block *sb) { return sb->private; }
 
@@ -81,13 +83,13 @@ struct ext2_group *ext2_group(struct ext2_sb *s, u32 g, struct page **page);
 s64 ext2_map(struct inode *inode, u64 index, bool create, bool *fresh);
 struct inode *ext2_iget(struct super_block *sb, u32 ino);
 struct inode *ext2_iget_reserved(struct super_block *sb, u32 ino); /* the journal's; or an orphan */
-void ext2_reserve_inode(struct inode *inode); /* its page joins the transaction. In a handle */
 /* The inode has no name any more but is in use: if the power goes it is to be freed. In a handle. And after a
  * power cut: free those that the list on the disk names. */
 void ext2_orphan_add(struct inode *inode);
 void ext2_orphan_del(struct inode *inode);
 void ext2_orphan_cleanup(struct super_block *sb);
-u32 ext2_next_orphan(struct inode *inode); /* of one in the list: what i_dtime says. lock held */
+/* What i_dtime says on the disk: the next orphan's number, or when the inode was freed. In a handle. */
+void ext2_set_dtime(struct inode *inode, u32 value);
 /* An inode on the disk; *page is to be put. NULL: there is none, or it cannot be read. */
 struct ext2_inode *ext2_disk_inode(struct super_block *sb, u32 ino, struct page **page);
 /* Free the file's blocks from that one on. In a handle. */
@@ -95,7 +97,10 @@ void ext2_free_blocks_from(struct inode *inode, u64 first);
 struct inode *ext2_new_inode(struct inode *dir, u32 mode, u64 rdev);
 int ext2_truncate(struct inode *inode, loff_t size);
 s64 ext2_next_block(struct inode *inode, u64 index, bool data); /* see inode_operations */
+/* Copy the inode to its page, in a handle. 0, or -EIO: it cannot be read. */
 int ext2_write_inode(struct inode *inode);
+/* Checked build, while no handle is open: the inode is as its page says, where that is in memory. */
+void ext2_check_inode(struct inode *inode);
 int ext2_fsync(struct file *f, bool datasync);
 void ext2_error(struct super_block *sb, const char *what, u64 number);
 bool ext2_valid_block(struct ext2_sb *s, u64 b); /* b may hold a file's data */

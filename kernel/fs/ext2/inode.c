@@ -302,11 +302,19 @@ static bool end_write(struct inode *i, int r) {
     journal_stop(i->sb);
     return r == -ENOSPC && journal_more_space(i->sb);
 }
+static void write_failed(struct inode *i) {
+    u64 first = DIV_ROUND_UP((u64)i->i_size, PAGE_SIZE);
+    if (i->sb->flags & MS_RDONLY)
+        return;
+    truncate_pages(&i->i_data, first);
+    ext2_free_blocks_from(i, first);
+}
 static const struct address_space_ops aops = {.readpage = readpage,
                                               .writepage = writepage,
                                               .prepare_write = prepare_write,
                                               .begin_write = begin_write,
-                                              .end_write = end_write};
+                                              .end_write = end_write,
+                                              .write_failed = write_failed};
 
 /* Free what lies at or after file block `first` below one pointer; span: blocks that it covers. */
 static void free_branch(struct inode *i, u32 *slot, u64 at, u64 span, int depth, u64 first) {
@@ -383,19 +391,18 @@ int ext2_truncate(struct inode *i, loff_t size) {
 }
 
 /* --- inodes --- */
+static u64 inode_place(const struct ext2_sb *s, u32 ino, u32 *offset) { /* the block, and where in it */
+    u64 byte = (u64)((ino - 1) % s->inodes_per_group) * s->inode_size;
+    *offset = byte % EXT2_BLOCK_SIZE;
+    return s->inode_tables[(ino - 1) / s->inodes_per_group] + byte / EXT2_BLOCK_SIZE;
+}
 struct ext2_inode *ext2_disk_inode(struct super_block *sb, u32 ino, struct page **page) {
     struct ext2_sb *s = EXT2_SB(sb);
-    struct page *gp;
+    u32 offset;
     if (!ino || ino > s->inodes_count)
         return NULL;
-    u32 g = (ino - 1) / s->inodes_per_group, n = (ino - 1) % s->inodes_per_group;
-    struct ext2_group *gd = ext2_group(s, g, &gp);
-    if (!gd)
-        return NULL;
-    u64 byte = (u64)n * s->inode_size;
-    *page = bread(s->bdev, gd->bg_inode_table + byte / EXT2_BLOCK_SIZE);
-    put_page(gp);
-    return IS_ERR(*page) ? NULL : (struct ext2_inode *)((u8 *)page_address(*page) + byte % EXT2_BLOCK_SIZE);
+    *page = bread(s->bdev, inode_place(s, ino, &offset));
+    return IS_ERR(*page) ? NULL : (struct ext2_inode *)((u8 *)page_address(*page) + offset);
 }
 
 static void set_ops(struct inode *i) {
@@ -486,21 +493,8 @@ struct inode *ext2_iget_reserved(struct super_block *sb, u32 ino) {
     return !ino || ino > EXT2_SB(sb)->inodes_count ? ERR_PTR(-EUCLEAN) : get_inode(sb, ino, true);
 }
 
-void ext2_reserve_inode(struct inode *i) {
-    struct page *p;
-    if (i->i_mode && i->i_ino && ext2_disk_inode(i->sb, i->i_ino, &p)) {
-        ext2_will_change(i->sb, p);
-        put_page(p);
-    }
-}
-static int write_inode(struct inode *i) {
-    struct page *p;
-    if (!i->i_mode)
-        return 0;
-    struct ext2_inode *d = ext2_disk_inode(i->sb, i->i_ino, &p);
-    if (!d)
-        return -EIO;
-    ext2_will_change(i->sb, p);
+/* Everything but i_dtime, which is the orphans' (orphan.c) and evict's. */
+static void copy_inode(const struct inode *i, struct ext2_inode *d) {
     d->i_mode = i->i_mode;
     d->i_links_count = i->i_nlink;
     d->i_uid = i->i_uid, d->i_uid_high = i->i_uid >> 16;
@@ -522,13 +516,6 @@ static int write_inode(struct inode *i) {
         d->i_crtime_extra = time_extra(&i->i_btime);
     }
     d->i_flags = i->fs_flags;
-    if (list_empty(&i->orphan)) {
-        d->i_dtime = i->i_nlink ? 0 : current_time().tv_sec;
-    } else { /* others come and go in the list meanwhile */
-        mutex_lock(&EXT2_SB(i->sb)->lock);
-        d->i_dtime = ext2_next_orphan(i);
-        mutex_unlock(&EXT2_SB(i->sb)->lock);
-    }
     if (S_ISCHR(i->i_mode) || S_ISBLK(i->i_mode)) {
         u32 ma = major(i->i_rdev), mi = minor(i->i_rdev);
         bool old = ma < 256 && mi < 256;
@@ -537,19 +524,68 @@ static int write_inode(struct inode *i) {
     } else {
         memcpy(d->i_block, i->fs_data, sizeof(d->i_block));
     }
-    ext2_dirty_put(i->sb, p);
-    return 0;
 }
-int ext2_write_inode(struct inode *i) {
-    journal_start(i->sb);
-    i->dirty = false;
+/* The first time in a transaction its page joins; and stays in memory, so that afterwards the copy is all. */
+static int write_inode(struct inode *i) {
+    struct super_block *sb = i->sb;
+    struct page *p = NULL;
+    struct ext2_inode *d = journal_has_inode(i) ? i->disk : NULL;
+    if (!d) {
+        if (!(d = ext2_disk_inode(sb, i->i_ino, &p))) {
+            journal_lost(sb, "an inode that has changed cannot be read:", i->i_ino);
+            return -EIO;
+        }
+        ext2_will_change(sb, p);
+        journal_inode_joins(i, d);
+    }
     if (i->disk_size != i->i_size) {
         journal_inode_data(i);
         i->disk_size = i->i_size;
     }
+    spin_lock(&EXT2_SB(sb)->inode_lock);
+    copy_inode(i, d);
+    spin_unlock(&EXT2_SB(sb)->inode_lock);
+    if (p)
+        ext2_dirty_put(sb, p);
+    return 0;
+}
+int ext2_write_inode(struct inode *i) {
+    if (!i->i_mode || !i->i_ino)
+        return 0;
+    journal_start(i->sb);
     int r = write_inode(i);
     journal_stop(i->sb);
     return r;
+}
+/* What must count together. The rest (rights, owner, times) is changed before its own handle begins. */
+static void keep_structure(struct ext2_inode *d) {
+    d->i_mode &= S_IFMT;
+    d->i_uid = d->i_gid = d->i_uid_high = d->i_gid_high = 0;
+    d->i_atime = d->i_mtime = d->i_ctime = d->i_dtime = 0;
+    if (S_ISCHR(d->i_mode) || S_ISBLK(d->i_mode)) /* two ways to write a number */
+        d->i_block[0] = d->i_block[1] = 0;
+}
+void ext2_check_inode(struct inode *i) {
+    struct ext2_sb *s = EXT2_SB(i->sb);
+    u32 offset;
+    if (!i->i_mode || !i->i_ino)
+        return;
+    struct page *p = find_get_page(&s->bdev->inode->i_data, inode_place(s, i->i_ino, &offset));
+    if (p && page_test(p, PG_UPTODATE)) {
+        struct ext2_inode now, disk;
+        memcpy(&disk, (u8 *)page_address(p) + offset, EXT2_OLD_INODE);
+        now = disk;
+        now.i_extra_isize = 0;
+        copy_inode(i, &now);
+        keep_structure(&now);
+        keep_structure(&disk);
+        if (memcmp(&now, &disk, EXT2_OLD_INODE))
+            panic("inode %lu is not as its page: mode %o links %u/%u size %u/%u blocks %u/%u flags %x/%x",
+                  i->i_ino, i->i_mode, now.i_links_count, disk.i_links_count, now.i_size, disk.i_size,
+                  now.i_blocks, disk.i_blocks, now.i_flags, disk.i_flags);
+    }
+    if (p)
+        put_page(p);
 }
 
 /* s->lock held: one inode's bit, and the counts. */
@@ -658,10 +694,10 @@ void ext2_evict(struct inode *i) {
     ext2_orphan_del(i);
     if (has_blocks(i)) {
         i->i_size = 0;
-        i->dirty = true; /* no list: it is off the table already */
         free_from(i, 0);
     }
     ext2_write_inode(i);
+    ext2_set_dtime(i, current_time().tv_sec);
     give_inode(i->sb, i->i_ino, S_ISDIR(i->i_mode));
     journal_stop(i->sb);
 }
@@ -676,8 +712,6 @@ int ext2_fsync(struct file *f, bool datasync) {
             int e = block_flush(b), r = file_check_error(f);
             return r ? r : e;
         }
-        if (f->inode->dirty)
-            ext2_write_inode(f->inode);
         int e = journal_commit(f->inode->sb), r = file_check_error(f);
         return r ? r : e;
     }

@@ -1,11 +1,12 @@
 /* The journal: handles, transactions, commit, checkpoint; see journal.h.
  *
  * A page of metadata that is changed joins the running transaction (PG_JOURNAL) and is not written to its
- * place as long as it is in it. A commit
+ * place as long as it is in it. An inode that is changed is copied to its page by the same handle, after the
+ * change (mark_inode_dirty): while no handle is open each inode is as its page says. A commit
  *   1. writes the data of the inodes that are dirty, so that no block of a file shows what another left
  * there,
  *   2. waits until no handle is open, and lets none begin,
- *   3. writes what data came meanwhile, and the inodes into their pages,
+ *   3. writes what data came meanwhile,
  *   4. copies the transaction's pages to the log's, which are pages of the device's cache, and opens the next
  * one,
  *   5. writes the log, and when all of it is on the disk, the commit block,
@@ -41,28 +42,38 @@ static void pause(void) { /* until there is memory */
 }
 
 /* --- handles --- */
+/* So many pages a transaction may have; and so many are kept free for each handle that is open, which is more
+ * than any change but a long truncation needs. */
+static u32 most_pages(const struct journal *j) { return (j->end - j->first) / 4; }
+static u32 handle_pages(const struct journal *j) { return min(32u, most_pages(j) / 4); }
 static bool enter(struct journal *j) {
     u64 irq = spin_lock_irqsave(&j->lock);
-    bool ok = !j->shut;
+    bool room = j->running.nr_pages + (j->handles + 1) * handle_pages(j) <= most_pages(j);
+    bool ok = !j->shut && (room || j->aborted);
     j->handles += ok;
     spin_unlock_irqrestore(&j->lock, irq);
     return ok;
 }
+static bool full(const struct journal *j) { /* even without others' handles */
+    return READ_ONCE(j->running.nr_pages) + handle_pages(j) > most_pages(j) && !j->aborted;
+}
 void __journal_start(struct super_block *sb) {
     struct journal *j = journal_of(sb);
-    while (READ_ONCE(j->running.nr_pages) > (j->end - j->first) / 4 && !j->aborted) {
-        current->journal_depth = 0; /* it has become too large for more */
-        journal_commit(sb);
-        current->journal_depth = 1;
+    for (bool in = false; !in;) {
+        wait_event(&j->wait, (in = enter(j)) || full(j));
+        if (!in) {
+            current->journal_depth = 0;
+            journal_commit(sb);
+            current->journal_depth = 1;
+        }
     }
-    wait_event(&j->wait, enter(j));
 }
 void __journal_stop(struct super_block *sb) {
     struct journal *j = journal_of(sb);
     u64 irq = spin_lock_irqsave(&j->lock);
-    bool last = !--j->handles;
+    j->handles--;
     spin_unlock_irqrestore(&j->lock, irq);
-    if (last)
+    if (waitqueue_active(&j->wait))
         wake_up_all(&j->wait);
 }
 
@@ -86,6 +97,7 @@ void __journal_access(struct super_block *sb, struct page *p, u64 block, bool lo
             ihold(host);
         list_add_tail(&c->link, &j->running.pages);
         j->running.nr_pages++;
+        sb->changed = 1;
         radix_delete(&j->running.revoked, block); /* it is metadata again */
     }
     spin_unlock_irqrestore(&j->lock, irq);
@@ -93,13 +105,6 @@ void __journal_access(struct super_block *sb, struct page *p, u64 block, bool lo
         unlock_page(p);
     if (was)
         kmem_cache_free(changed_cache, c);
-}
-void journal_inode(struct inode *i) {
-    struct journal *j = journal_of(i->sb);
-    if (!current->journal_depth || i->journal_tid == j->running.tid)
-        return;
-    i->journal_tid = j->running.tid;
-    ext2_reserve_inode(i);
 }
 void journal_inode_data(struct inode *i) {
     if (i->sb->journaled)
@@ -343,29 +348,23 @@ static void abort_journal(struct journal *j) {
     j->aborted = true;
     j->sb->flags |= MS_RDONLY;
 }
+void journal_lost(struct super_block *sb, const char *what, u64 number) {
+    ext2_error(sb, what, number);
+    if (sb->journaled)
+        abort_journal(journal_of(sb));
+}
 
 /* --- commit --- */
-/* The data of all inodes that are dirty; and their attributes into their pages: of those that the transaction
- * has changed, and of the others as long as there is room. */
-static void write_inodes(struct super_block *sb, struct list_head *dirty, bool attributes) {
-    struct journal *j = journal_of(sb);
-    struct inode *i, *n;
-    j->left_over = false;
+/* The data of all inodes that have some to be written; they join `dirty`. */
+static void write_data(struct super_block *sb, struct list_head *dirty) {
+    struct inode *i;
     collect_dirty_inodes(sb, dirty);
     list_for_each_entry(i, dirty, dirty_link) start_writeback_mapping(&i->i_data);
-    list_for_each_entry_safe(i, n, dirty, dirty_link) {
-        wait_for_mapping(&i->i_data);
-        if (!attributes || !i->dirty)
-            continue;
-        if (i->journal_tid == j->running.tid || j->running.nr_pages < (j->end - j->first) / 4)
-            ext2_write_inode(i);
-        else
-            j->left_over = true;
-    }
+    list_for_each_entry(i, dirty, dirty_link) wait_for_mapping(&i->i_data);
 }
 /* Everything to its place; no handle is open, and the transaction is empty. */
 static int checkpoint(struct journal *j, struct list_head *dirty) {
-    write_inodes(j->sb, dirty, false);
+    write_data(j->sb, dirty);
     int r = sync_inode(j->sb->bdev->inode, true);
     if (!r)
         r = block_flush(j->sb->bdev);
@@ -427,11 +426,11 @@ static void prune(struct transaction *t) {
 static int commit_locked(struct journal *j, bool all_in_place) {
     LIST_HEAD(dirty);
     LIST_HEAD(dirs);
-    write_inodes(j->sb, &dirty, false);
+    write_data(j->sb, &dirty);
     shut(j);
-    current->journal_depth = 1; /* what we change now is this transaction's */
-    write_inodes(j->sb, &dirty, true);
-    current->journal_depth = 0;
+    write_data(j->sb, &dirty); /* what came meanwhile */
+    if (IS_DEBUG)
+        for_each_inode(j->sb, ext2_check_inode);
     struct transaction *t = &j->committing;
     prune(&j->running);
     u32 needed = blocks_needed(j, &j->running);
@@ -500,14 +499,6 @@ static int commit(struct journal *j, bool all_in_place) {
     return r;
 }
 int journal_commit(struct super_block *sb) { return commit(journal_of(sb), false); }
-/* All of it, and in its place. */
-static int commit_all(struct journal *j) {
-    int r;
-    do
-        r = commit(j, true);
-    while (!r && j->left_over);
-    return r;
-}
 
 /* --- opening and closing --- */
 void journal_init(void) { changed_cache = kmem_cache_create("journal_page", sizeof(struct changed_page)); }
@@ -583,7 +574,7 @@ int journal_end(struct super_block *sb) {
     struct journal *j = journal_of(sb);
     if (!sb->journaled)
         return 0;
-    int r = commit_all(j);
+    int r = commit(j, true);
     if (!r)
         r = journal_write_super(j, j->running.tid, 0);
     sb->journaled = false;

@@ -86,15 +86,14 @@ struct journal {
     u32 tag_size, revoke_size;
     u32 first, end, head, tail; /* blocks of the log: [first, end) in a circle; the next to write; the oldest
                                    that is needed */
-    struct mutex commit_mutex;  /* one commit at a time: head, tail, committing */
+    struct mutex commit_mutex;  /* one commit at a time: head, tail, committing; inodes with data */
     spinlock_t lock;            /* all that follows, and PG_JOURNAL */
     u32 handles;
     bool shut; /* no new handle: a commit takes the transaction over */
     struct wait_queue_head wait;
     struct transaction running, committing;
-    u32 committed;  /* the last tid that is on the disk */
-    bool aborted;   /* the log could not be written */
-    bool left_over; /* the last commit had no room for all inodes: commit_mutex */
+    u32 committed; /* the last tid that is on the disk */
+    bool aborted;  /* the log could not be written */
 };
 
 void journal_init(void); /* boot */
@@ -112,8 +111,13 @@ void journal_close(struct super_block *sb);
 void __journal_start(struct super_block *sb);
 void __journal_stop(struct super_block *sb);
 static inline void journal_start(struct super_block *sb) {
-    if (sb->journaled && !current->journal_depth++)
+    if (!sb->journaled)
+        return;
+    DEBUG_ON(current->journal_depth && current->journal_sb != sb);
+    if (!current->journal_depth++) {
+        current->journal_sb = sb;
         __journal_start(sb);
+    }
 }
 static inline void journal_stop(struct super_block *sb) {
     if (current->journal_depth && !--current->journal_depth)
@@ -128,9 +132,12 @@ static inline void journal_access(struct super_block *sb, struct page *p, u64 bl
 }
 /* The change is made. */
 static inline void journal_dirty(struct super_block *sb, struct page *p) {
-    if (!sb->journaled)
+    if (!sb->journaled) {
         set_page_dirty(p);
-    else if (!page_test(p, PG_UPTODATE))
+        return;
+    }
+    DEBUG_ON(!current->journal_depth || !page_test(p, PG_JOURNAL)); /* it is in our handle's transaction */
+    if (!page_test(p, PG_UPTODATE))
         page_set(p, PG_UPTODATE);
 }
 /* The same for a page of the device's cache; and it is put. */
@@ -141,10 +148,20 @@ static inline void ext2_dirty_put(struct super_block *sb, struct page *p) {
     journal_dirty(sb, p);
     put_page(p);
 }
-/* The inode has changed, in a handle: it will be written in its transaction, where room is kept for it.
- * (Without one, as by chmod, it is written when there is room.) */
-void journal_inode(struct inode *inode);
-/* And what is needed to find its data has: fdatasync waits for this transaction. In a handle. */
+/* In a handle: is the inode's page in the transaction, and i->disk where it is in that? Now it is, at d. (The
+ * transaction holds the page; it cannot end before the handle does.) */
+static inline bool journal_has_inode(const struct inode *i) {
+    return i->sb->journaled && smp_load_acquire(&i->journal_tid) == EXT2_SB(i->sb)->journal->running.tid;
+}
+static inline void journal_inode_joins(struct inode *i, void *d) {
+    if (i->sb->journaled) {
+        i->disk = d;
+        smp_store_release(&i->journal_tid, EXT2_SB(i->sb)->journal->running.tid);
+    }
+}
+/* A change is in memory that cannot get into the transaction: no transaction may end any more. Read-only. */
+void journal_lost(struct super_block *sb, const char *what, u64 number);
+/* What is needed to find the inode's data has changed: fdatasync waits for this transaction. In a handle. */
 void journal_inode_data(struct inode *inode);
 bool journal_has_data(struct inode *inode); /* it is on the disk already */
 /* That block is free; metadata: what was logged for it is void. And may it be taken? */

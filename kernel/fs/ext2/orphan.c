@@ -4,25 +4,28 @@
 #include "journal.h"
 #include <abi/errno.h>
 
-u32 ext2_next_orphan(struct inode *i) {
+static u32 next_orphan(struct inode *i) {
     struct list_head *n = i->orphan.next;
     return n == &EXT2_SB(i->sb)->orphans ? 0 : container_of(n, struct inode, orphan)->i_ino;
 }
+void ext2_set_dtime(struct inode *i, u32 value) {
+    struct page *p;
+    struct ext2_inode *d = ext2_disk_inode(i->sb, i->i_ino, &p);
+    if (d) {
+        ext2_will_change(i->sb, p);
+        d->i_dtime = value;
+        ext2_dirty_put(i->sb, p);
+    }
+}
 /* lock held: the list on the disk says what follows i, or what is first (NULL). */
 static void write_orphan_link(struct super_block *sb, struct inode *i, u32 next) {
-    struct page *p;
-    if (!i) {
-        ext2_will_change(sb, EXT2_SB(sb)->super_page);
-        EXT2_SB(sb)->super->s_last_orphan = next;
-        journal_dirty(sb, EXT2_SB(sb)->super_page);
+    if (i) {
+        ext2_set_dtime(i, next);
         return;
     }
-    struct ext2_inode *d = ext2_disk_inode(sb, i->i_ino, &p);
-    if (d) {
-        ext2_will_change(sb, p);
-        d->i_dtime = next;
-        ext2_dirty_put(sb, p);
-    }
+    ext2_will_change(sb, EXT2_SB(sb)->super_page);
+    EXT2_SB(sb)->super->s_last_orphan = next;
+    journal_dirty(sb, EXT2_SB(sb)->super_page);
 }
 void ext2_orphan_add(struct inode *i) {
     struct ext2_sb *s = EXT2_SB(i->sb);
@@ -30,7 +33,7 @@ void ext2_orphan_add(struct inode *i) {
         return;
     mutex_lock(&s->lock);
     list_add(&i->orphan, &s->orphans);
-    write_orphan_link(i->sb, i, ext2_next_orphan(i));
+    write_orphan_link(i->sb, i, next_orphan(i));
     write_orphan_link(i->sb, NULL, i->i_ino);
     mutex_unlock(&s->lock);
 }
@@ -39,11 +42,12 @@ void ext2_orphan_del(struct inode *i) {
     if (list_empty(&i->orphan))
         return;
     mutex_lock(&s->lock);
-    u32 next = ext2_next_orphan(i);
+    u32 next = next_orphan(i);
     struct inode *before =
         i->orphan.prev == &s->orphans ? NULL : container_of(i->orphan.prev, struct inode, orphan);
     list_del_init(&i->orphan);
     write_orphan_link(i->sb, before, next);
+    write_orphan_link(i->sb, i, 0);
     mutex_unlock(&s->lock);
 }
 void ext2_orphan_cleanup(struct super_block *sb) {

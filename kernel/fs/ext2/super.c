@@ -64,12 +64,14 @@ static void put_super(struct super_block *sb) {
         remount(sb, MS_RDONLY);
     journal_close(sb);
     put_page(EXT2_SB(sb)->super_page);
+    kfree(EXT2_SB(sb)->inode_tables);
     kfree(sb->private);
     block_invalidate(sb->bdev);
 }
+static void dirty_inode(struct inode *i) { ext2_write_inode(i); }
 static const struct super_operations sops = {.write_inode = ext2_write_inode,
                                              .evict_inode = ext2_evict,
-                                             .dirty_inode = journal_inode,
+                                             .dirty_inode = dirty_inode,
                                              .statfs = statfs,
                                              .sync_fs = sync_fs,
                                              .put_super = put_super,
@@ -130,14 +132,16 @@ static int fill_super(struct super_block *sb, const char *options) {
                           .blocks_per_group = d->s_blocks_per_group,
                           .inodes_per_group = d->s_inodes_per_group};
     s->groups = DIV_ROUND_UP(s->blocks_count, s->blocks_per_group);
+    s->inode_tables = kmalloc(s->groups * sizeof(u32), GFP_KERNEL);
     mutex_init(&s->lock);
+    spin_lock_init(&s->inode_lock, RANK_OBJECT);
     INIT_LIST_HEAD(&s->orphans);
     sb->private = s;
     sb->ops = &sops;
     sb->max_bytes = 1UL << 41; /* i_blocks, which counts in 512 bytes, cannot say more */
     if (b->read_only || (d->s_feature_ro_compat & ~(RO_COMPAT_SPARSE_SUPER | RO_COMPAT_LARGE_FILE)))
         sb->flags |= MS_RDONLY;
-    int r = 0;
+    int r = s->inode_tables ? 0 : -ENOMEM;
     for (u32 g = 0; !r && g < s->groups; g++) {
         struct page *gp;
         struct ext2_group *gd = ext2_group(s, g, &gp);
@@ -151,6 +155,7 @@ static int fill_super(struct super_block *sb, const char *options) {
                 printk(KERN_ERR "ext2: %s: group %u has its tables outside the disk\n", b->name, g);
                 r = -EUCLEAN;
             }
+            s->inode_tables[g] = gd->bg_inode_table;
             put_page(gp);
         }
     }
@@ -171,6 +176,7 @@ static int fill_super(struct super_block *sb, const char *options) {
             iput(root);
         journal_close(sb);
         put_page(p);
+        kfree(s->inode_tables);
         kfree(s);
         return IS_ERR(root) ? PTR_ERR(root) : -EUCLEAN;
     }

@@ -274,7 +274,7 @@ static int store_sysrq(char *text, struct task_struct *t) {
     case 'x':
         return recurse(0);
     case 's':
-        sync_all(true);
+        sync_all();
         return 0;
     case 'w':
         warn("sysrq");
