@@ -34,6 +34,20 @@ def test_power_cuts(seed, cpus, checksums):
     assert r.returncode == 0 and "0 wrong" in r.stdout, r.stdout + r.stderr
 
 
+@pytest.mark.parametrize("seed, debug", [(51, False), (52, True)])
+def test_kills_and_cuts_under_churn(tmp_path, seed, debug):
+    """make test-powercut in short: many processes change the same names and files of two disks, and the machine dies."""
+    r = subprocess.run([sys.executable, os.path.join(TOP, "tests/powercut/churn.py"), "--seed", str(seed), "--kills", "16", "--stops", "15", "--cuts", "90", "--points", "30",
+                        "--keep", str(tmp_path), *(["--debug"] if debug else [])], capture_output=True, text=True)
+    assert r.returncode == 0 and "16 kills, 32 disks: 0 findings" in r.stdout, r.stdout[-4000:] + r.stderr
+
+
+def test_the_journals_protocol():
+    """Explored (tests/powercut/model.py): in no state can a cut leave half of what belongs together; and each broken rule is found."""
+    r = subprocess.run([sys.executable, os.path.join(TOP, "tests/powercut/model.py")], capture_output=True, text=True)
+    assert r.returncode == 0 and r.stdout.count("all as they should be") == 2 and "NOT" not in r.stdout, r.stdout + r.stderr
+
+
 def test_the_checker_sees_what_is_wrong(tmp_path):
     """A byte that nobody wrote, a file that was synced and is gone, a directory that leads nowhere: each is found."""
     scripts, before, log = powercut.record(str(tmp_path), 2, 80, 21, 2, 4)

@@ -105,11 +105,16 @@ labs-class: all
 $(B)/tests/powercut-load: tests/powercut/load.c tests/oracle/modules.h
 	@mkdir -p $(@D)
 	$(Q)$(LCC) -static -O1 -Wall -Wno-unused-result -o $@ $<
-test-programs: $(B)/tests/powercut-load
+$(B)/tests/powercut-churn: tests/powercut/churn.c
+	@mkdir -p $(@D)
+	$(Q)$(LCC) -static -O1 -Wall -Wno-unused-result -o $@ $<
+test-programs: $(B)/tests/powercut-load $(B)/tests/powercut-churn
 test-powercut: test-programs all
 	@$(MAKE) DEBUG=1 all
 	$(call under-way,some minutes for each seed)
 	@for s in $(or $(SEED),1 2 3 4); do $(PY) tests/powercut/powercut.py --seed $$s --points $(or $(POINTS),400) || exit 1; done
+	@$(PY) tests/powercut/model.py --more
+	@$(PY) tests/powercut/churn.py --seed $(or $(SEED),1) --kills $(or $(KILLS),100) --cuts $(or $(CUTS),2000)
 .PHONY: test-powercut
 fuzz-images: test-programs all
 	@$(MAKE) DEBUG=1 all
