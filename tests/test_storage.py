@@ -42,6 +42,15 @@ def test_kills_and_cuts_under_churn(tmp_path, seed, debug):
     assert r.returncode == 0 and "16 kills, 32 disks: 0 findings" in r.stdout, r.stdout[-4000:] + r.stderr
 
 
+def test_a_truncation_that_takes_several_handles(machine, tmp_path):
+    """A file over many small groups is cut, and removed: its blocks are free, and the journal has had room."""
+    image = make_fs(tmp_path / "d", "96M", "ext3", "-g", "256", "-O", "^resize_inode,^meta_bg", "-i", "8192")
+    machine.add(os.path.join(BUILD, "tests/linux/truncate"), "/t")
+    r = machine.run("mount -t ext3 /dev/vdb /mnt && /t /mnt; umount /mnt; echo fine", debug=True, timeout=120, extra=second_disk(image))
+    check_ktap(r.text)
+    assert "fine" in r.text and clean(image)
+
+
 def test_the_journals_protocol():
     """Explored (tests/powercut/model.py): in no state can a cut leave half of what belongs together; and each broken rule is found."""
     r = subprocess.run([sys.executable, os.path.join(TOP, "tests/powercut/model.py")], capture_output=True, text=True)

@@ -191,6 +191,7 @@ struct task_struct {
     bool in_reclaim;
     u32 journal_depth;              /* handles of a journal, one inside another; */
     struct super_block *journal_sb; /* all of one file system */
+    u32 journal_pages;              /* that they brought into the transaction */
     u64 utime, stime, acct_stamp;   /* ns */
     u64 min_flt;
     struct io_accounting io;

@@ -123,7 +123,7 @@ def fresh(m, a):
     if os.path.exists(second):
         os.unlink(second)
     subprocess.run(["truncate", "-s", f"{a.size}M", second], check=True)
-    subprocess.run(["mke2fs", "-q", "-F", "-t", "ext3", "-b", "4096", "-J", f"size={a.journal}", second], check=True)
+    subprocess.run(["mke2fs", "-q", "-F", "-t", "ext3", "-b", "4096", "-J", f"size={a.journal}", *a.mke2fs.split(), second], check=True)
     return second
 
 
@@ -140,11 +140,14 @@ def kills(a, findings):
             try:
                 boot.run_on(1, 60)
                 for last in [False] * min(a.stops, a.kills - killed - 1) + [True]:
+                    if time.time() >= a.end:
+                        break
                     boot.run_on(rng.randrange(1, 40), rng.uniform(0.2, 3))
                     boot.p.send_signal(signal.SIGSTOP)
                     acked = [boot.acked(d) for d in DIRS]
                     if last:
-                        boot.kill()
+                        boot.p.kill()
+                        boot.p.wait()
                     for path, (copy, _) in zip((m.image, second), copies):
                         subprocess.run(["cp", "--sparse=always", path, copy], check=True)
                     if not last:
@@ -158,8 +161,9 @@ def kills(a, findings):
                             findings.add(f"boot {boots}, kill {killed}", wrong, copy)
             except Stopped as e:
                 findings.add(f"boot {boots}", f"it stopped: {e}")
-                boot.kill()
                 clean = False
+            finally:
+                boot.kill()
             if clean and boots % 2 and boots % 20 != 19:  # the next boot replays it
                 continue
             if clean and boots % 20:
@@ -189,7 +193,8 @@ def cuts(a, findings):
                 boot.run_on(100000, a.seconds)
             except Stopped as e:
                 findings.add(f"recording {recordings}", f"it stopped: {e}")
-            boot.kill()
+            finally:
+                boot.kill()
             ops = powercut.entries(log)
             writes += len(ops)
             flushes += sum(d is None for _, d in ops)
@@ -230,6 +235,7 @@ def main():
     p.add_argument("--cpus", type=int, default=4)
     p.add_argument("--size", type=int, default=48, help="MB of the second disk")
     p.add_argument("--journal", type=int, default=4)
+    p.add_argument("--mke2fs", default="", help="options for the second disk: -g 512 makes many small groups, so that truncations take several handles")
     p.add_argument("--kernel", help="another kernel's image")
     p.add_argument("--debug", action="store_true")
     p.add_argument("--most", type=int, default=10, help="findings before it ends")
@@ -238,6 +244,7 @@ def main():
     p.add_argument("--tmp", default=None)
     a = p.parse_args()
     a.end = time.time() + a.minutes * 60
+    signal.signal(signal.SIGTERM, lambda *_: setattr(a, "end", 0))  # enough: what was found so far
     findings = Findings(a)
     if a.kills:
         kills(a, findings)

@@ -92,7 +92,16 @@ void ext2_orphan_cleanup(struct super_block *sb);
 void ext2_set_dtime(struct inode *inode, u32 value);
 /* An inode on the disk; *page is to be put. NULL: there is none, or it cannot be read. */
 struct ext2_inode *ext2_disk_inode(struct super_block *sb, u32 ino, struct page **page);
-/* Free the file's blocks from that one on. In a handle. */
+/* Bits of a map. */
+static inline void change_bits(u8 *map, u32 from, u32 n, bool set) {
+    for (u32 i = from; i < from + n; i++)
+        if (!(i % 8) && i + 8 <= from + n)
+            map[i / 8] = set ? 0xff : 0, i += 7;
+        else
+            map[i / 8] = (map[i / 8] & ~(1u << i % 8)) | (u32)set << i % 8;
+}
+/* Free the file's blocks from that one on, and what is below them. In a handle; where it needs more than one
+ * the caller's ends in between, and the inode is an orphan as long. */
 void ext2_free_blocks_from(struct inode *inode, u64 first);
 struct inode *ext2_new_inode(struct inode *dir, u32 mode, u64 rdev);
 int ext2_truncate(struct inode *inode, loff_t size);

@@ -92,14 +92,9 @@ static s64 alloc_block(struct super_block *sb) {
 
 bool ext2_valid_block(struct ext2_sb *s, u64 b) { return b > s->first_data_block && b < s->blocks_count; }
 
-static void free_block(struct super_block *sb, u32 block, bool metadata) {
+/* s->lock held. Free n blocks in a row, all of one group: the bits that are set. */
+static void free_in_group(struct super_block *sb, u32 g, u32 bit, u32 n, bool metadata) {
     struct ext2_sb *s = EXT2_SB(sb);
-    if (!ext2_valid_block(s, block)) {
-        ext2_error(sb, "a block out of range to free:", block);
-        return;
-    }
-    u32 g = (block - s->first_data_block) / s->blocks_per_group,
-        bit = (block - s->first_data_block) % s->blocks_per_group;
     struct page *gp, *bp;
     struct ext2_group *gd = ext2_group(s, g, &gp);
     if (!gd)
@@ -109,23 +104,42 @@ static void free_block(struct super_block *sb, u32 block, bool metadata) {
         put_page(gp);
         return;
     }
+    u64 base = s->first_data_block + (u64)g * s->blocks_per_group;
     u8 *map = page_address(bp);
-    if (!(map[bit / 8] >> bit % 8 & 1)) {
-        ext2_error(sb, "a block freed twice:", block);
-    } else {
-        ext2_will_change(sb, bp);
-        ext2_will_change(sb, gp);
-        ext2_will_change(sb, s->super_page);
-        map[bit / 8] &= ~(1u << bit % 8);
-        gd->bg_free_blocks_count++;
-        s->super->s_free_blocks_count++;
-        journal_dirty(sb, bp);
-        journal_dirty(sb, gp);
-        journal_dirty(sb, s->super_page);
-        journal_freed(sb, block, metadata);
+    ext2_will_change(sb, bp);
+    ext2_will_change(sb, gp);
+    ext2_will_change(sb, s->super_page);
+    while (n) {
+        u32 run = 0;
+        while (run < n && (map[(bit + run) / 8] >> (bit + run) % 8 & 1))
+            run++;
+        change_bits(map, bit, run, false);
+        gd->bg_free_blocks_count += run;
+        s->super->s_free_blocks_count += run;
+        journal_freed(sb, base + bit, run, metadata);
+        if (run < n)
+            ext2_error(sb, "a block freed twice:", base + bit + run++);
+        bit += run;
+        n -= run;
     }
-    put_page(bp);
-    put_page(gp);
+    ext2_dirty_put(sb, bp);
+    ext2_dirty_put(sb, gp);
+    journal_dirty(sb, s->super_page);
+}
+static void free_blocks(struct super_block *sb, u32 block, u32 n, bool metadata) {
+    struct ext2_sb *s = EXT2_SB(sb);
+    while (n) {
+        if (!ext2_valid_block(s, block)) {
+            ext2_error(sb, "a block out of range to free:", block);
+            return;
+        }
+        u32 g = (block - s->first_data_block) / s->blocks_per_group,
+            bit = (block - s->first_data_block) % s->blocks_per_group;
+        u32 run = min(min(n, s->blocks_per_group - bit), s->blocks_count - block);
+        free_in_group(sb, g, bit, run, metadata);
+        block += run;
+        n -= run;
+    }
 }
 
 /* How a file's block is reached: offsets into i_block and then indirect blocks. Depth, or 0: too far. */
@@ -146,10 +160,11 @@ static int path_to(u64 n, u32 off[4]) {
 
 /* What pointer k of an inode stands for: through so many indirect blocks, so many blocks. */
 static int depth_of(int k) { return k < 12 ? 0 : k - 11; }
-static u64 span_of(int k) {
+static u64 span_of_depth(int depth) {
     static const u64 span[4] = {1, PTRS, (u64)PTRS * PTRS, (u64)PTRS * PTRS * PTRS};
-    return span[depth_of(k)];
+    return span[depth];
 }
+static u64 span_of(int k) { return span_of_depth(depth_of(k)); }
 
 static s64 map_locked(struct inode *i, u64 index, bool create, bool *fresh) {
     struct ext2_sb *s = EXT2_SB(i->sb);
@@ -172,7 +187,7 @@ static s64 map_locked(struct inode *i, u64 index, bool create, bool *fresh) {
             if (d + 1 < depth) { /* a new indirect block is all holes */
                 struct page *p = grab_page(&s->bdev->inode->i_data, block);
                 if (!p) {
-                    free_block(i->sb, block, true);
+                    free_blocks(i->sb, block, 1, true);
                     i->i_blocks -= EXT2_BLOCK_SIZE / 512;
                     block = -ENOMEM;
                     break;
@@ -316,41 +331,88 @@ static const struct address_space_ops aops = {.readpage = readpage,
                                               .end_write = end_write,
                                               .write_failed = write_failed};
 
-/* Free what lies at or after file block `first` below one pointer; span: blocks that it covers. */
-static void free_branch(struct inode *i, u32 *slot, u64 at, u64 span, int depth, u64 first) {
+/* A block that leaves the file. */
+static void free_of(struct inode *i, u32 block, u32 n, bool metadata) {
+    free_blocks(i->sb, block, n, metadata || S_ISDIR(i->i_mode));
+    i->i_blocks -= min(i->i_blocks, (u64)n * (EXT2_BLOCK_SIZE / 512));
+}
+/* Blocks of data, runs of them at a time. */
+static void free_pointers(struct inode *i, const u32 *slot, u32 n) {
+    for (u32 k = 0, run; k < n; k += run) {
+        for (run = 1; slot[k] && k + run < n && slot[k + run] == slot[k] + run;)
+            run++;
+        if (slot[k])
+            free_of(i, slot[k], run, false);
+    }
+}
+static bool free_branch(struct inode *i, u32 *slot, u64 at, int depth, u64 first);
+/* What lies at or after file block `first` below an indirect block, which stands for those from `at` on. One
+ * that goes as a whole is not changed, but forgotten. false: the rest is for another handle. */
+static bool free_below(struct inode *i, struct page *p, u64 at, int depth, u64 first) {
+    u32 *slot = page_address(p), k = 0;
+    u64 each = span_of_depth(depth - 1);
+    bool all = true;
+    if (at < first)
+        k = (first - at) / each;
+    if (at < first || depth > 1)
+        ext2_will_change(i->sb, p);
+    if (depth == 1) {
+        free_pointers(i, slot + k, PTRS - k);
+        if (at < first)
+            memset(slot + k, 0, (PTRS - k) * sizeof(*slot));
+    }
+    for (; depth > 1 && all && k < PTRS; k++)
+        all = free_branch(i, &slot[k], at + k * each, depth - 1, first);
+    if (at < first || depth > 1)
+        journal_dirty(i->sb, p);
+    return all;
+}
+/* The same of one pointer. */
+static bool free_branch(struct inode *i, u32 *slot, u64 at, int depth, u64 first) {
     struct ext2_sb *s = EXT2_SB(i->sb);
     u32 block = *slot;
-    if (!block || at + span <= first)
-        return;
+    if (!block || at + span_of_depth(depth) <= first)
+        return true;
     if (depth && ext2_valid_block(s, block)) {
+        if (journal_long(i->sb))
+            return false;
         struct page *p = bread(s->bdev, block);
         if (IS_ERR(p))
-            return;
-        ext2_will_change(i->sb, p);
-        u64 each = span / PTRS;
-        for (u32 k = 0; k < PTRS; k++)
-            free_branch(i, (u32 *)page_address(p) + k, at + k * each, each, depth - 1, first);
-        if (at < first)
-            journal_dirty(i->sb, p);
+            return true;
+        bool all = free_below(i, p, at, depth, first);
         put_page(p);
+        if (!all)
+            return false;
     }
     if (at < first)
-        return;
+        return true;
     if (depth)
         forget_page(&s->bdev->inode->i_data, block);
-    free_block(i->sb, block, depth || S_ISDIR(i->i_mode));
-    i->i_blocks -= min(i->i_blocks, (u64)EXT2_BLOCK_SIZE / 512);
+    free_of(i, block, 1, depth);
     *slot = 0;
+    return true;
 }
-static void free_from(struct inode *i, u64 first) {
+static bool free_from(struct inode *i, u64 first) {
     u64 at = 0;
+    bool all = true;
     mutex_lock(&EXT2_SB(i->sb)->lock);
-    for (int k = 0; k < 15; at += span_of(k), k++)
-        free_branch(i, &i->fs_data[k], at, span_of(k), depth_of(k), first);
+    for (int k = 0; all && k < 15; at += span_of_depth(depth_of(k)), k++)
+        all = free_branch(i, &i->fs_data[k], at, depth_of(k), first);
     mutex_unlock(&EXT2_SB(i->sb)->lock);
+    return all;
+}
+static void free_in_handles(struct inode *i, u64 first) {
+    while (!free_from(i, first)) {
+        ext2_orphan_add(i); /* if the power goes the rest is freed at the next mount: i_size says so */
+        ext2_write_inode(i);
+        journal_stop(i->sb);
+        journal_start(i->sb);
+    }
 }
 void ext2_free_blocks_from(struct inode *i, u64 first) {
-    free_from(i, first);
+    free_in_handles(i, first);
+    if (i->i_nlink)
+        ext2_orphan_del(i);
     mark_inode_dirty(i);
 }
 static bool has_blocks(struct inode *i) {
@@ -691,11 +753,11 @@ void ext2_evict(struct inode *i) {
         return;
     }
     journal_start(i->sb);
-    ext2_orphan_del(i);
     if (has_blocks(i)) {
         i->i_size = 0;
-        free_from(i, 0);
+        free_in_handles(i, 0);
     }
+    ext2_orphan_del(i);
     ext2_write_inode(i);
     ext2_set_dtime(i, current_time().tv_sec);
     give_inode(i->sb, i->i_ino, S_ISDIR(i->i_mode));

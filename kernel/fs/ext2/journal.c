@@ -59,6 +59,7 @@ static bool full(const struct journal *j) { /* even without others' handles */
 }
 void __journal_start(struct super_block *sb) {
     struct journal *j = journal_of(sb);
+    current->journal_pages = 0;
     for (bool in = false; !in;) {
         wait_event(&j->wait, (in = enter(j)) || full(j));
         if (!in) {
@@ -97,6 +98,7 @@ void __journal_access(struct super_block *sb, struct page *p, u64 block, bool lo
             ihold(host);
         list_add_tail(&c->link, &j->running.pages);
         j->running.nr_pages++;
+        current->journal_pages++;
         sb->changed = 1;
         radix_delete(&j->running.revoked, block); /* it is metadata again */
     }
@@ -113,28 +115,65 @@ void journal_inode_data(struct inode *i) {
 bool journal_has_data(struct inode *i) {
     return i->disk_size == i->i_size && (s32)(READ_ONCE(journal_of(i->sb)->committed) - i->datasync_tid) >= 0;
 }
-static void remember(struct journal *j, struct radix_tree *t, u64 block) {
+static void revoke(struct journal *j, u64 block) {
     for (int r = -ENOMEM; r == -ENOMEM;) {
         u64 irq = spin_lock_irqsave(&j->lock);
-        r = radix_insert(t, block, j);
+        r = radix_insert(&j->running.revoked, block, j);
         spin_unlock_irqrestore(&j->lock, irq);
         if (r == -ENOMEM)
             pause();
     }
 }
-void journal_freed(struct super_block *sb, u64 block, bool metadata) {
+/* Those blocks, of one map. */
+static void remember_freed(struct journal *j, u64 block, u32 n) {
+    u8 *fresh = NULL, *map = NULL;
+    while (!map) {
+        u64 irq = spin_lock_irqsave(&j->lock);
+        map = radix_lookup(&j->running.freed, block / FREED_BITS);
+        if (!map && fresh && !radix_insert(&j->running.freed, block / FREED_BITS, fresh)) {
+            map = fresh;
+            fresh = NULL;
+        }
+        if (map)
+            change_bits(map, block % FREED_BITS, n, true);
+        spin_unlock_irqrestore(&j->lock, irq);
+        if (!map && (fresh || !(fresh = kzalloc(FREED_BITS / 8, GFP_KERNEL))))
+            pause();
+    }
+    kfree(fresh);
+}
+void journal_freed(struct super_block *sb, u64 block, u32 n, bool metadata) {
     struct journal *j = journal_of(sb);
     if (!sb->journaled)
         return;
-    remember(j, &j->running.freed, block);
-    if (metadata)
-        remember(j, &j->running.revoked, block);
+    for (u32 k = 0; metadata && k < n; k++)
+        revoke(j, block + k);
+    while (n) {
+        u32 here = min(n, (u32)(FREED_BITS - block % FREED_BITS));
+        remember_freed(j, block, here);
+        block += here;
+        n -= here;
+    }
+}
+static bool was_freed(const struct transaction *t, u64 block) {
+    const u8 *map = t->freed.count ? radix_lookup(&t->freed, block / FREED_BITS) : NULL;
+    u32 bit = block % FREED_BITS;
+    return map && (map[bit / 8] >> bit % 8 & 1);
+}
+static void freed_clear(struct radix_tree *t) {
+    u64 i = 0;
+    void *map;
+    while ((map = radix_next(t, &i))) {
+        radix_delete(t, i);
+        kfree(map);
+    }
+    radix_destroy(t);
+    *t = (struct radix_tree){0};
 }
 bool __journal_may_take(struct super_block *sb, u64 block) {
     struct journal *j = journal_of(sb);
     u64 irq = spin_lock_irqsave(&j->lock);
-    bool held = (j->running.freed.count && radix_lookup(&j->running.freed, block)) ||
-                (j->committing.freed.count && radix_lookup(&j->committing.freed, block));
+    bool held = was_freed(&j->running, block) || was_freed(&j->committing, block);
     spin_unlock_irqrestore(&j->lock, irq);
     return !held;
 }
@@ -475,7 +514,7 @@ static int commit_locked(struct journal *j, bool all_in_place) {
     struct radix_tree freed = t->freed, revoked = t->revoked;
     t->freed = t->revoked = (struct radix_tree){0};
     spin_unlock_irqrestore(&j->lock, irq);
-    radix_clear(&freed);
+    freed_clear(&freed);
     radix_clear(&revoked);
     if (keep_shut) {
         if (!w.error && checkpoint(j, &dirty)) {
@@ -595,7 +634,7 @@ void journal_close(struct super_block *sb) {
         release_pages(&j->running, false, &dirs);
         put_dirs(&dirs);
     }
-    radix_clear(&j->running.freed);
+    freed_clear(&j->running.freed);
     radix_clear(&j->running.revoked);
     kfree(j);
     EXT2_SB(sb)->journal = NULL;

@@ -67,6 +67,7 @@ struct jbd2_revoke {
     struct be32 block[];
 };
 
+#define FREED_BITS 32768u
 /* A transaction: what handles have changed together. */
 struct transaction {
     u32 tid;
@@ -74,7 +75,7 @@ struct transaction {
     u32 nr_pages;
     struct radix_tree revoked; /* blocks that are not metadata any more: what older transactions say of them
                                   is void */
-    struct radix_tree freed;   /* blocks that nobody may have before this is on the disk */
+    struct radix_tree freed; /* blocks that nobody may have before this is on the disk: maps of FREED_BITS */
 };
 struct journal {
     struct super_block *sb;
@@ -123,6 +124,10 @@ static inline void journal_stop(struct super_block *sb) {
     if (current->journal_depth && !--current->journal_depth)
         __journal_stop(sb);
 }
+/* The handle has changed so much that, if what follows need not count together with it, it should end. */
+static inline bool journal_long(struct super_block *sb) {
+    return sb->journaled && current->journal_depth == 1 && current->journal_pages >= 20;
+}
 /* A page with metadata is about to change, which lies at that block; it is not locked, or `locked`. May
  * sleep. */
 void __journal_access(struct super_block *sb, struct page *p, u64 block, bool locked);
@@ -164,8 +169,8 @@ void journal_lost(struct super_block *sb, const char *what, u64 number);
 /* What is needed to find the inode's data has changed: fdatasync waits for this transaction. In a handle. */
 void journal_inode_data(struct inode *inode);
 bool journal_has_data(struct inode *inode); /* it is on the disk already */
-/* That block is free; metadata: what was logged for it is void. And may it be taken? */
-void journal_freed(struct super_block *sb, u64 block, bool metadata);
+/* n blocks are free; metadata: what was logged for them is void. And may one be taken? */
+void journal_freed(struct super_block *sb, u64 block, u32 n, bool metadata);
 bool __journal_may_take(struct super_block *sb, u64 block);
 static inline bool journal_may_take(struct super_block *sb, u64 block) {
     const struct journal *j = EXT2_SB(sb)->journal;
