@@ -164,6 +164,7 @@ def kills(a, findings):
                 clean = False
             finally:
                 boot.kill()
+            print(f"  boot {boots}: {killed} kills, {disks} disks, {findings.bad} findings", file=sys.stderr, flush=True)
             if clean and boots % 2 and boots % 20 != 19:  # the next boot replays it
                 continue
             if clean and boots % 20:
@@ -218,6 +219,8 @@ def cuts(a, findings):
                         f.write(image)
                     tried += 1
                     wrong = fsck(cut)
+                    if not tried % 200:
+                        print(f"  recording {recordings}: {tried} disks, {findings.bad} findings", file=sys.stderr, flush=True)
                     if wrong:
                         findings.add(f"recording {recordings}, cut after {point} of {len(ops)}, {kind} of {len(since)}", wrong, cut)
     print(f"seed {a.seed}: {recordings} recordings, {writes - flushes} writes, {flushes} flushes, {tried} disks cut: {findings.bad} findings", flush=True)
