@@ -383,7 +383,8 @@ int journal_write_super(struct journal *j, u32 sequence, u32 start) {
 
 static void abort_journal(struct journal *j) {
     if (!j->aborted)
-        printk(KERN_ERR "ext2 on %s: the journal cannot be written; read-only from now on\n", j->sb->bdev->name);
+        printk(KERN_ERR "ext2 on %s: the journal cannot be written; read-only from now on\n",
+               j->sb->bdev->name);
     j->aborted = true;
     j->sb->flags |= MS_RDONLY;
 }
@@ -589,8 +590,8 @@ int journal_open(struct super_block *sb) {
         return -EUCLEAN;
     }
     if ((incompat & ~known) || be32_get(js->feature_ro_compat)) {
-        printk(KERN_ERR "ext2: %s: its journal uses features that tine does not know: %x (run e2fsck)\n", name,
-               be32_get(js->feature_incompat));
+        printk(KERN_ERR "ext2: %s: its journal uses features that tine does not know: %x (run e2fsck)\n",
+               name, be32_get(js->feature_incompat));
         return -EINVAL;
     }
     return be32_get(js->start) ? journal_recover(j) : 0;

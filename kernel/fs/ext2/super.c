@@ -162,7 +162,8 @@ static int fill_super(struct super_block *sb, const char *options) {
     if (!r && (d->s_feature_compat & COMPAT_HAS_JOURNAL)) {
         bool dirty = d->s_feature_incompat & INCOMPAT_RECOVER;
         if (dirty && b->read_only) {
-            printk(KERN_ERR "ext2: %s: its journal is to be recovered, and the disk cannot be written to\n", b->name);
+            printk(KERN_ERR "ext2: %s: its journal is to be recovered, and the disk cannot be written to\n",
+                   b->name);
             r = -EROFS;
         } else if (!(r = journal_open(sb)) && dirty && (wrong = check_super(d, b->sectors / 8))) {
             printk(KERN_ERR "ext2: %s: after recovery %s\n", b->name, wrong);
