@@ -299,6 +299,9 @@ static void propagate_umount(struct mount *on, struct dentry *d, struct dentry *
 
 /* --- namespaces --- */
 static bool may_mount(void) { return ns_capable(current->nsproxy->mnt_ns->user_ns, CAP_SYS_ADMIN); }
+/* may_mount is about the caller's namespace, but a path may lead into another one: a descriptor from before
+ * unshare, or /proc/PID/root. What is changed has to be in the caller's. mount_mutex held. */
+static bool check_mnt(const struct mount *m) { return m->ns && m->ns == current->nsproxy->mnt_ns; }
 struct mnt_namespace *copy_mnt_ns(struct mnt_namespace *old, struct fs_struct *fs,
                                   struct user_namespace *owner) {
     struct mnt_namespace *ns = kzalloc(sizeof(*ns), GFP_KERNEL);
@@ -421,8 +424,8 @@ int do_mount(const char *source, const struct path *at, const char *type, u32 fl
     if (sb) {
         list_add_tail(&sb->link, &super_blocks);
         sb->active = 1;
-        struct mnt_namespace *ns = at->mnt->ns;
-        struct mount *m = ns ? alloc_mount(sb, sb->root, flags, source, ns) : ERR_PTR(-EINVAL);
+        struct mount *m = check_mnt(at->mnt) ? alloc_mount(sb, sb->root, flags, source, at->mnt->ns)
+                                             : ERR_PTR(-EINVAL);
         r = IS_ERR(m) ? PTR_ERR(m) : attach_and_propagate(m, at);
         if (r && !IS_ERR(m))
             detach_tree(m);
@@ -470,7 +473,7 @@ static int bind_mount(const char *source, const struct path *at, bool deep) {
     if (r)
         return r;
     mutex_lock(&mount_mutex);
-    if (!p.mnt->ns || !at->mnt->ns || p.mnt->ns != at->mnt->ns)
+    if (!check_mnt(p.mnt) || !check_mnt(at->mnt))
         r = -EINVAL;
     else if (S_ISDIR(p.dentry->inode->i_mode) != S_ISDIR(at->dentry->inode->i_mode))
         r = -ENOTDIR;
@@ -492,7 +495,7 @@ static int move_mount(const char *source, const struct path *at) {
         return r;
     mutex_lock(&mount_mutex);
     struct mount *m = p.mnt;
-    if (p.dentry != m->root || m->parent == m || !m->ns || m->ns != at->mnt->ns || m->parent->group ||
+    if (p.dentry != m->root || m->parent == m || !check_mnt(m) || !check_mnt(at->mnt) || m->parent->group ||
         m->locked)
         r = -EINVAL;
     else if (S_ISDIR(p.dentry->inode->i_mode) != S_ISDIR(at->dentry->inode->i_mode))
@@ -531,7 +534,7 @@ static int change_propagation(const struct path *at, u64 flags) {
     if ((type & (type - 1)) || (type & MS_UNBINDABLE) || at->dentry != m->root)
         return -EINVAL;
     mutex_lock(&mount_mutex);
-    int r = m->ns ? 0 : -EINVAL;
+    int r = check_mnt(m) ? 0 : -EINVAL;
     for (struct mount *o = r ? NULL : m; o; o = flags & MS_REC ? next_below(o, m) : NULL)
         set_propagation(o, type);
     mutex_unlock(&mount_mutex);
@@ -539,7 +542,10 @@ static int change_propagation(const struct path *at, u64 flags) {
 }
 static int remount(const struct path *at, u64 flags) {
     struct super_block *sb = at->mnt->sb;
-    if (at->dentry != at->mnt->root)
+    mutex_lock(&mount_mutex);
+    bool ours = check_mnt(at->mnt);
+    mutex_unlock(&mount_mutex);
+    if (at->dentry != at->mnt->root || !ours)
         return -EINVAL;
     if ((!(flags & MS_BIND) && !capable(CAP_SYS_ADMIN)) ||
         (at->mnt->locked_flags && (at->mnt->flags & ~flags & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC))))
@@ -587,7 +593,7 @@ long sys_mount(u64 usource, u64 uat, u64 utype, u64 flags, u64 udata) {
 
 /* The caller's path to m's root is put. MNT_DETACH: now, whoever uses it. */
 static int do_umount(struct mount *m, bool lazy) {
-    if (!m->ns || m->ns != current->nsproxy->mnt_ns || m->locked)
+    if (!check_mnt(m) || m->locked)
         return -EINVAL;
     if (m == m->ns->root)
         return -EBUSY;

@@ -87,6 +87,24 @@ static int root_inside(void) {
     MUST(DENIED(syscall(SYS_setns, open("/proc/1/ns/uts", O_RDONLY), CLONE_NEWUTS), EPERM) || errno == EBADF);
     return 0;
 }
+/* Descriptors from before lead to the first namespace's mounts, which stay as they are. */
+static int mounts_outside(void) {
+    char dir[40], file[40];
+    snprintf(dir, sizeof(dir), "/proc/self/fd/%d", open("/tmp/d", O_RDONLY));
+    snprintf(file, sizeof(file), "/proc/self/fd/%d", open("/", O_RDONLY));
+    MUST(!become_root() && !unshare(CLONE_NEWNS) && !mount("none", "/tmp/d", "tmpfs", 0, 0));
+    MUST(DENIED(mount("none", dir, "tmpfs", 0, 0), EINVAL));
+    MUST(DENIED(mount(dir, dir, 0, MS_BIND, 0), EINVAL));
+    MUST(DENIED(mount(dir, dir, 0, MS_BIND | MS_REC, 0), EINVAL));
+    MUST(DENIED(mount(dir, "/tmp/d", 0, MS_BIND, 0), EINVAL));
+    MUST(DENIED(mount("/tmp/d", dir, 0, MS_BIND, 0), EINVAL));
+    MUST(DENIED(mount("/tmp/d", dir, 0, MS_MOVE, 0), EINVAL));
+    MUST(DENIED(mount(file, "/tmp/d", 0, MS_MOVE, 0), EINVAL));
+    MUST(DENIED(mount(0, file, 0, MS_REMOUNT | MS_BIND | MS_NOSUID, 0), EINVAL));
+    MUST(DENIED(mount(0, file, 0, MS_SHARED, 0), EINVAL) || errno == EPERM);
+    MUST(DENIED(umount2(file, MNT_DETACH), EINVAL));
+    return 0;
+}
 static int all_at_once(void) {
     pid_t p = raw_clone(CLONE_NEWUSER | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNS | SIGCHLD, 0,
                         0, 0, 0);
@@ -211,6 +229,7 @@ int main(void) {
     USER(nobody_at_first, "a user makes one: all capabilities, and nobody's ids until there are maps");
     USER(maps_itself, "it maps itself to root, once; another id, more, or nonsense it may not");
     USER(root_inside, "root inside: its own host name and mounts, and nothing of outside");
+    USER(mounts_outside, "nor by descriptors from before: the mounts outside stay as they are");
     USER(all_at_once, "clone with all namespaces, for any user; without NEWUSER: EPERM");
     USER(files, "files of outside stay closed, its own belong to root; an id without a map: EINVAL");
     USER(others, "processes of others are out of reach, its own are not");
