@@ -543,8 +543,10 @@ static struct cred *exec_commit(struct mm_struct *mm, struct image *im, struct c
     strlcpy(t->comm, name ? name + 1 : im->exec_name, sizeof(t->comm));
     t->self_exec_id++;
     t->exit_signal = SIGCHLD; /* its parent chose another for another program */
-    if (im->secure)
+    if (im->secure) { /* nor does its user choose what fails in it */
         t->pdeath_signal = 0;
+        t->ti.fail_nth = 0;
+    }
     t->task_flags &= ~PF_KTHREAD;
     READ_TASKS_END(irq);
     spin_unlock(&t->alloc_lock);

@@ -71,6 +71,8 @@ static int answer(const char *what) {
         return 30 + pdeath();
     case 'c': /* a child that its parent had before it became this program ends */
         return !(waitpid(-1, &st, __WALL) > 0);
+    case 'f': /* what was set for another program fails nothing in this one; 3 is that file of before */
+        return write(3, "9", 1) != -1 || errno != EPERM ? 2 : atoi(get_text("/proc/self/fail-nth")) != 0;
     case 'x':
         return 0;
     case 'm': /* a victim: somebody reads memory that has root's rights */
@@ -88,6 +90,18 @@ static int answer(const char *what) {
     return 99;
 }
 
+static int fails_in_suid(void) {
+    become(USER);
+    prctl(PR_SET_DUMPABLE, 1);
+    int fd = open("/proc/self/fail-nth", O_RDWR);
+    if (fd < 0)
+        return 0; /* a kernel without it */
+    dup2(fd, 3);
+    if (write(3, "1000000", 7) != 7)
+        return 100;
+    run(SUID, "f");
+    return 1;
+}
 /* --- exec: the memory and the rights at one moment --- */
 static int looks_into_exec(void) {
     int found = 0;
@@ -397,6 +411,7 @@ static const struct {
     {pdeath_suid, "C22: and goes at one that gains rights"},
     {pdeath_setuid, "C22: and at a change of the effective id"},
     {bounding_set, "C5: the bounding set: kept by fork, obeyed by exec, bounds the inheritable set"},
+    {fails_in_suid, "C31: a user does not choose what fails in a set-id program"},
     {bset_of_a_user, "C5: a user may not change it"},
     {inheritable_set, "C5: the inheritable set: of what is permitted, or with CAP_SETPCAP"},
 };

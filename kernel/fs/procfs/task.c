@@ -299,12 +299,15 @@ static int show_fail_nth(struct seq *s, struct task_struct *t) {
     seq_printf(s, "%u\n", t->ti.fail_nth);
     return 0;
 }
-static int store_fail_nth(char *text, struct task_struct *t) {
+/* By f, which may be the output of a program with more rights than its opener's. */
+static int store_fail_nth(const struct file *f, char *text, struct task_struct *t) {
+    const struct cred *c = current->cred;
     char *end;
     u64 n = strtoul(text, &end, 10);
     if (end == text || (*end && *end != '\n') || n > 0x7fffffff)
         return -EINVAL;
-    if (t != current)
+    if (t != current || ((c->euid != f->cred->euid || c->egid != f->cred->egid) &&
+                         !file_ns_capable(f, c->user_ns, CAP_SETUID)))
         return -EPERM;
     t->ti.fail_nth = n;
     return 0;
@@ -416,7 +419,7 @@ const struct entry pid_entries[] = {
     PROC_MM("auxv", 0400, show_auxv),
     PROC_MM("environ", 0400, show_environ),
     PROC_KNOB("comm", 0644, show_comm, store_comm),
-    PROC_KNOB("fail-nth", 0644, show_fail_nth, store_fail_nth),
+    PROC_GRANT("fail-nth", 0644, show_fail_nth, store_fail_nth),
     PROC_FILE("limits", 0444, show_limits),
     PROC_FILE("io", 0400, show_io),
     PROC_FILE("cgroup", 0444, show_cgroup),
