@@ -176,7 +176,7 @@ long do_unlink(int dfd, const char *name, bool rmdir) {
                  (r = security_path(&parent, S_ISDIR(i->i_mode) ? LANDLOCK_ACCESS_FS_REMOVE_DIR
                                                                 : LANDLOCK_ACCESS_FS_REMOVE_FILE)))
             ;
-        else if (d->mountpoints)
+        else if (is_mountpoint_here(d))
             r = -EBUSY;
         else if (rmdir)
             r = !S_ISDIR(i->i_mode) ? -ENOTDIR : dir->i_op->rmdir ? dir->i_op->rmdir(dir, d) : -EPERM;
@@ -191,9 +191,13 @@ long do_unlink(int dfd, const char *name, bool rmdir) {
             d_delete(d);
             fsnotify_name(dir, what, last);
         }
-        dput(d);
     }
     mutex_unlock(&dir->lock);
+    if (!IS_ERR(d)) {
+        if (!r)
+            detach_mounts(d);
+        dput(d);
+    }
     path_put(&parent);
     return r;
 }
@@ -219,8 +223,9 @@ static bool is_below(struct dentry *d, struct dentry *top) {
     return d == top;
 }
 
+/* *gone: what had the new name, counted; or NULL. */
 static long rename_locked(struct path *op, const char *olast, struct path *np, const char *nlast, u64 flags,
-                          bool slash, bool to_slash) {
+                          bool slash, bool to_slash, struct dentry **gone) {
     struct inode *od = op->dentry->inode, *nd = np->dentry->inode;
     struct dentry *o = lookup_locked(op->dentry, olast), *n;
     if (IS_ERR(o))
@@ -239,7 +244,7 @@ static long rename_locked(struct path *op, const char *olast, struct path *np, c
         r = -ENOTDIR;
     else if ((flags & RENAME_NOREPLACE) && ni)
         r = -EEXIST;
-    else if (o->mountpoints || n->mountpoints)
+    else if (is_mountpoint_here(o) || is_mountpoint_here(n))
         r = -EBUSY;
     else if (oi == ni)
         r = 1; /* two names of one file: nothing to do */
@@ -288,8 +293,11 @@ static long rename_locked(struct path *op, const char *olast, struct path *np, c
             fsnotify_inode(ni, IN_MOVE_SELF);
         }
     }
+    if (!r && ni && !exchange)
+        *gone = n;
+    else
+        dput(n);
     dput(o);
-    dput(n);
     return r == 1 ? 0 : r;
 }
 
@@ -314,6 +322,7 @@ long sys_renameat2(u64 odfd, u64 uold, u64 ndfd, u64 unew, u64 flags) {
                 r = -EBUSY;
             } else {
                 struct inode *a = op.dentry->inode, *b = np.dentry->inode;
+                struct dentry *gone = NULL;
                 mutex_lock(&sb->rename_lock);
                 if (is_below(op.dentry, np.dentry) ||
                     (a < b && !is_below(np.dentry, op.dentry))) { /* parent first */
@@ -324,11 +333,15 @@ long sys_renameat2(u64 odfd, u64 uold, u64 ndfd, u64 unew, u64 flags) {
                     mutex_lock(&a->lock);
                     mutex_lock(&b->lock);
                 }
-                r = rename_locked(&op, olast, &np, nlast, flags, t1, t2);
+                r = rename_locked(&op, olast, &np, nlast, flags, t1, t2, &gone);
                 mutex_unlock(&a->lock);
                 if (a != b)
                     mutex_unlock(&b->lock);
                 mutex_unlock(&sb->rename_lock);
+                if (gone) {
+                    detach_mounts(gone);
+                    dput(gone);
+                }
             }
             path_put(&np);
         }

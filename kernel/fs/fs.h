@@ -301,6 +301,11 @@ int do_mount(const char *source, const struct path *at, const char *type, u32 fl
 int mount_root(struct block_device *bdev, u32 flags);
 int lookup_mount(struct path *p); /* step onto what is mounted at p; counted */
 bool follow_up(struct path *p);
+/* Is something mounted on d, by any path, in the caller's namespace of mounts? Takes mounts_lock. */
+bool is_mountpoint_here(const struct dentry *d);
+/* d, counted, has lost its name: what is mounted on it in any namespace goes. Takes mount_mutex: no inode's lock
+ * held. */
+void detach_mounts(struct dentry *d);
 struct file_system_type *filesystem_at(unsigned int i);
 void unmount_everything(void);
 void mount_free(struct mount *m);       /* path_put: its last user is gone */

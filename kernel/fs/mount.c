@@ -608,6 +608,34 @@ static int do_umount(struct mount *m, bool lazy) {
     path_put_locked(&keep);
     return 0;
 }
+/* Is something mounted on d in the caller's namespace? */
+bool is_mountpoint_here(const struct dentry *d) {
+    struct mount *m, *found = NULL;
+    if (likely(!READ_ONCE(d->mountpoints)))
+        return false;
+    spin_lock(&mounts_lock);
+    list_for_each_entry(m, &current->nsproxy->mnt_ns->mounts, link) if (m->mountpoint == d && m->parent != m) {
+        found = m;
+        break;
+    }
+    spin_unlock(&mounts_lock);
+    return found != NULL;
+}
+/* d's name is gone: so is what other namespaces mounted on it. */
+void detach_mounts(struct dentry *d) {
+    if (likely(!READ_ONCE(d->mountpoints)))
+        return;
+    mutex_lock(&mount_mutex);
+    for (struct list_head *l = all_mounts.next; d->mountpoints && l != &all_mounts;) {
+        struct mount *m = container_of(l, struct mount, all_link);
+        l = l->next;
+        if (m->mountpoint == d && m->parent != m) {
+            detach_tree(m);
+            l = all_mounts.next; /* others may have gone with it */
+        }
+    }
+    mutex_unlock(&mount_mutex);
+}
 #define MNT_FORCE 1
 #define MNT_DETACH 2
 #define UMOUNT_NOFOLLOW 8

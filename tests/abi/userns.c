@@ -212,6 +212,36 @@ static int mapped_child(void) {
     return 0;
 }
 
+/* What a user mounts in namespaces of his own is in nobody's way outside. */
+static int ready[2], done[2];
+static int covers(void) {
+    char b;
+    const char *what[] = {"/tmp/c/file", "/tmp/c/dir", "/tmp/c/moved", "/tmp/c/target"};
+    MUST(!become_root() && !unshare(CLONE_NEWNS));
+    for (int i = 0; i < 4; i++)
+        MUST(!mount(what[i], what[i], 0, MS_BIND, 0));
+    MUST(write(ready[1], "x", 1) == 1 && read(done[0], &b, 1) == 1);
+    MUST(access("/tmp/c/file", F_OK) && access("/tmp/c/dir", F_OK) && access("/tmp/c/moved", F_OK));
+    MUST(!umount2("/tmp/c/target", MNT_DETACH)); /* it went along with the file, to its new name */
+    MUST(DENIED(umount2("/tmp/c/target", MNT_DETACH), EINVAL)); /* that of the old target is gone */
+    return 0;
+}
+static int removes_what_is_covered(void) {
+    char b;
+    MUST(!mkdir("/tmp/c", 0755) && !mkdir("/tmp/c/dir", 0755) && !pipe(ready) && !pipe(done));
+    close(open("/tmp/c/file", O_CREAT, 0600)), close(open("/tmp/c/moved", O_CREAT, 0600));
+    close(open("/tmp/c/target", O_CREAT, 0600));
+    fflush(stdout);
+    pid_t p = fork();
+    if (!p)
+        _exit(as_user(covers));
+    MUST(read(ready[0], &b, 1) == 1);
+    MUST(!unlink("/tmp/c/file") && !rmdir("/tmp/c/dir") && !rename("/tmp/c/moved", "/tmp/c/target"));
+    MUST(write(done[1], "x", 1) == 1 && child_ends(p) == 0);
+    MUST(!unlink("/tmp/c/target") && !rmdir("/tmp/c"));
+    return 0;
+}
+
 int main(void) {
     printf("KTAP version 1\n");
     mkdir("/tmp", 01777);
@@ -236,6 +266,7 @@ int main(void) {
     USER(same_user_outside, "of the same user outside: signals, but no ptrace");
     USER(levels, "33 levels; then ENOSPC");
     USER(with_threads, "not with threads: EINVAL");
+    OK(in_child(removes_what_is_covered) == 0, "what it mounts on is removed and renamed outside all the same");
     OK(in_child(in_chroot) == 0, "nor in a chroot: EPERM");
 
     pipe(go), pipe(back);
