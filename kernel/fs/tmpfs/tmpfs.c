@@ -9,11 +9,13 @@ static const struct file_operations file_fops, dir_fops;
 void insert_inode_hash(struct inode *i);
 
 /* What a mount may use: size= and nr_inodes=; half of the memory by default. Unnamed shared memory has no
- * limit of its own. */
+ * limit of its own. All together have three quarters: no process's end brings such pages back, so something must
+ * be left to run programs with. */
 struct tmpfs_sb {
     atomic64_t pages, inodes; /* in use */
     u64 max_pages, max_inodes;
 };
+static atomic64_t all_pages;
 static void uncharge(atomic64_t *used) { __atomic_sub_fetch(&used->v, 1, __ATOMIC_RELAXED); }
 static bool charge(atomic64_t *used, u64 most) {
     if (__atomic_add_fetch(&used->v, 1, __ATOMIC_RELAXED) <= (s64)most)
@@ -33,8 +35,12 @@ static int prepare_write(struct inode *i, struct page *p, unsigned int from, uns
     (void)from, (void)to;
     if (page_test(p, PG_DIRTY))
         return 0;
-    if (s && !charge(&s->pages, s->max_pages))
+    if (!charge(&all_pages, total_pages / 4 * 3))
         return -ENOSPC;
+    if (s && !charge(&s->pages, s->max_pages)) {
+        uncharge(&all_pages);
+        return -ENOSPC;
+    }
     __atomic_add_fetch(&i->i_blocks, PAGE_SIZE / 512, __ATOMIC_RELAXED);
     if (!page_test(p, PG_UPTODATE)) {
         memset(page_address(p), 0, PAGE_SIZE);
@@ -44,6 +50,7 @@ static int prepare_write(struct inode *i, struct page *p, unsigned int from, uns
 }
 static void dropped(struct inode *i) {
     struct tmpfs_sb *s = i->sb->private;
+    uncharge(&all_pages);
     if (s)
         uncharge(&s->pages);
     __atomic_sub_fetch(&i->i_blocks, PAGE_SIZE / 512, __ATOMIC_RELAXED);
@@ -392,7 +399,13 @@ static void add_node(struct super_block *sb, const char *name, u32 mode, u64 dev
 }
 static int devfs_fill(struct super_block *sb, const char *options) {
     (void)options;
+    struct tmpfs_sb *s = sb->private = kzalloc(sizeof(*s), GFP_KERNEL);
+    if (!s)
+        return -ENOMEM;
+    s->max_pages = s->max_inodes = total_pages / 2;
     int r = fill(sb, 0755);
+    if (r)
+        kfree(s);
     const char *name;
     u32 mode;
     u64 dev;
