@@ -33,6 +33,7 @@ struct user_struct {
     atomic_t pipe_pages; /* what its pipes may hold: fs.pipe-user-pages-soft, -hard */
     atomic_t sigpending; /* queued signals and timers of timer_create: RLIMIT_SIGPENDING */
     atomic_t epoll_watches; /* fs.epoll.max_user_watches */
+    atomic64_t ipc_bytes;   /* its messages and sets of semaphores: ipc_charge */
     struct list_head link;
 };
 #define CAP_CHOWN 0

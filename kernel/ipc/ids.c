@@ -38,6 +38,18 @@ void put_ipc_ns(struct ipc_namespace *ns) {
     kfree(ns);
 }
 
+bool ipc_charge(u64 bytes, struct user_struct **payer) {
+    struct user_struct *u = *payer = current->cred->user; /* users are never freed */
+    u64 all = __atomic_add_fetch(&u->ipc_bytes.v, bytes, __ATOMIC_RELAXED);
+    if (all <= total_pages * PAGE_SIZE / 8 || capable(CAP_SYS_RESOURCE))
+        return true;
+    ipc_uncharge(u, bytes);
+    return false;
+}
+void ipc_uncharge(struct user_struct *payer, u64 bytes) {
+    __atomic_sub_fetch(&payer->ipc_bytes.v, bytes, __ATOMIC_RELAXED);
+}
+
 /* The lowest index that is free; there is one. */
 static u32 free_index(const struct ipc_ids *ids) {
     u32 i = 0;

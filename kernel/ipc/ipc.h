@@ -44,6 +44,12 @@ struct kern_ipc_perm {
 };
 extern struct mutex ipc_mutex[IPC_KINDS];
 
+/* Kernel memory that an object takes, and that stays when the process ends that made it, counts for the caller's user:
+ * true, and *payer is whose it is until ipc_uncharge; false if that were more than an eighth of the machine's memory
+ * and the caller has no CAP_SYS_RESOURCE. */
+bool ipc_charge(u64 bytes, struct user_struct **payer);
+void ipc_uncharge(struct user_struct *payer, u64 bytes);
+
 /* All with the kind's mutex held. */
 /* A new object's head p, of the caller's: its id, or -ENOSPC, -ENOMEM. limit: how many there may be. */
 long ipc_add(struct ipc_namespace *ns, enum ipc_kind kind, struct kern_ipc_perm *p, s32 key, u32 flags,

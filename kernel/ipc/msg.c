@@ -10,6 +10,7 @@
 
 struct msg {
     struct list_head link;
+    struct user_struct *payer;
     s64 type;
     u64 size;
     u8 text[];
@@ -25,6 +26,24 @@ struct msg_queue {
     struct wait_queue_head senders, receivers;
 };
 
+/* NULL: no memory, or the user has too much of it. */
+static struct msg *alloc_msg(u64 size) {
+    struct user_struct *payer;
+    if (!ipc_charge(sizeof(struct msg) + size, &payer))
+        return NULL;
+    struct msg *m = kmalloc(sizeof(*m) + size, GFP_KERNEL);
+    if (m)
+        m->size = size, m->payer = payer;
+    else
+        ipc_uncharge(payer, sizeof(*m) + size);
+    return m;
+}
+static void free_msg(struct msg *m) {
+    if (!m)
+        return;
+    ipc_uncharge(m->payer, sizeof(*m) + m->size);
+    kfree(m);
+}
 static void put_queue(struct msg_queue *q) {
     if (atomic_dec_and_test(&q->refcount))
         kfree(q);
@@ -34,7 +53,7 @@ void msg_free(struct kern_ipc_perm *p) {
     struct msg *m, *n;
     list_for_each_entry_safe(m, n, &q->messages, link) {
         list_del(&m->link);
-        kfree(m);
+        free_msg(m);
     }
     ipc_remove(IPC_MSG, p);
     q->removed = true;
@@ -94,11 +113,10 @@ long sys_msgsnd(u64 uid, u64 umsg, u64 size, u64 flags) {
         return -EFAULT;
     if (type < 1)
         return -EINVAL;
-    struct msg *m = kmalloc(sizeof(*m) + size, GFP_KERNEL);
+    struct msg *m = alloc_msg(size);
     if (!m)
         return -ENOMEM;
     m->type = type;
-    m->size = size;
     long r = copy_from_user(m->text, umsg + 8, size);
     mutex_lock(MUTEX);
     struct msg_queue *q = NULL;
@@ -116,7 +134,7 @@ long sys_msgsnd(u64 uid, u64 umsg, u64 size, u64 flags) {
         m = NULL;
     }
     mutex_unlock(MUTEX);
-    kfree(m);
+    free_msg(m);
     return r;
 }
 
@@ -181,7 +199,7 @@ long sys_msgrcv(u64 uid, u64 umsg, u64 size, u64 utype, u64 flags) {
             r = -EFAULT;
     }
     if (m != (struct msg *)copy)
-        kfree(m);
+        free_msg(m);
     kfree(copy);
     return r;
 }

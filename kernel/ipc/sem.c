@@ -18,10 +18,12 @@ struct sem_array {
     struct kern_ipc_perm perm; /* first */
     s64 otime, ctime;
     u32 nsems;
+    struct user_struct *payer;
     struct list_head pending; /* sem_queue, in the order they came */
     struct list_head undos;   /* sem_undo */
     struct sem sem[];
 };
+static u64 array_size(u32 n) { return sizeof(struct sem_array) + n * sizeof(struct sem); }
 /* What a process (or several, by CLONE_SYSVSEM) has to undo in one array. */
 struct sem_undo {
     struct list_head in_list, in_array;
@@ -260,11 +262,17 @@ long sys_semget(u64 ukey, u64 un, u64 flags) {
         r = (u32)n > a->nsems ? -EINVAL : a->perm.id;
     } else if (!a) {
         r = !n ? -EINVAL : ns->sems + n > ns->semmns ? -ENOSPC : 0;
-        if (!r && !(a = kzalloc(sizeof(*a) + n * sizeof(struct sem), GFP_KERNEL)))
+        struct user_struct *payer = NULL;
+        if (!r && !ipc_charge(array_size(n), &payer))
+            r = -ENOMEM, payer = NULL;
+        if (!r && !(a = kzalloc(array_size(n), GFP_KERNEL)))
             r = -ENOMEM;
         if (!r && (r = ipc_add(ns, IPC_SEM, &a->perm, key, flags, ns->semmni)) < 0)
             kfree(a);
+        if (r < 0 && payer)
+            ipc_uncharge(payer, array_size(n));
         if (r >= 0) {
+            a->payer = payer;
             a->nsems = n;
             a->ctime = ipc_time();
             INIT_LIST_HEAD(&a->pending);
@@ -284,6 +292,7 @@ void sem_free(struct kern_ipc_perm *p) {
     list_for_each_entry_safe(q, nq, &a->pending, link) finish(q, -EIDRM);
     p->ns->sems -= a->nsems;
     ipc_remove(IPC_SEM, p);
+    ipc_uncharge(a->payer, array_size(a->nsems));
     kfree(a);
 }
 

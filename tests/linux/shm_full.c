@@ -1,8 +1,10 @@
-/* A user who fills what memory file systems and shared memory may have leaves enough to run programs with. */
+/* A user who fills what memory file systems, shared memory, messages and semaphores may have leaves enough to run programs with. */
 #include "../abi/ktap.h"
 #include <grp.h>
 #include <sys/ipc.h>
 #include <sys/mount.h>
+#include <sys/msg.h>
+#include <sys/sem.h>
 #include <sys/shm.h>
 
 static char piece[65536];
@@ -63,6 +65,26 @@ static int attaches(void) {
     return r || !WIFSIGNALED(st) ? 1 : 0;
 }
 
+/* In a namespace of its own, so that they go with it. */
+static int messages_and_semaphores(void) {
+    static struct {
+        long type;
+        char text[8192];
+    } m = {.type = 1};
+    int id;
+    long sent = 0, sets = 0;
+    if (unshare(CLONE_NEWIPC) || setgroups(0, NULL) || setresgid(1000, 1000, 1000) || setresuid(1000, 1000, 1000))
+        return 100;
+    for (errno = 0; (id = msgget(IPC_PRIVATE, 0600)) >= 0; sent++)
+        while (!msgsnd(id, &m, sizeof(m.text), IPC_NOWAIT))
+            sent++;
+    int e = errno;
+    while (semget(IPC_PRIVATE, 1000, 0600) >= 0)
+        sets++;
+    printf("# %ld messages and queues, errno %d; %ld sets of 1000 semaphores, errno %d\n", sent, e, sets, errno);
+    return runs();
+}
+
 int main(void) {
     printf("KTAP version 1\n");
     memset(piece, 1, sizeof(piece));
@@ -74,5 +96,6 @@ int main(void) {
     OK(runs() == 0, "programs run all the same");
     unlink("/tmp/full"), unlink("/dev/shm/full");
     OK(attaches() == 0, "shared memory that nobody has attached leaves that too");
+    OK(in_child(messages_and_semaphores) == 0, "nor do messages and semaphores take all of the memory");
     return ktap_done();
 }
