@@ -82,13 +82,17 @@ static void give_back(struct pid_namespace *ns, struct pid *p) {
 /* want: n numbers, from the innermost namespace outwards; the others are free ones. The first namespace's
  * number. */
 pid_t alloc_pid(struct pid_namespace *ns, const pid_t *want, u32 n) {
+    struct pid_namespace *at = ns;
+    for (u32 i = 0; i < n; at = at->parent, i++) /* n is no more than there are namespaces */
+        if (!ns_capable(at->user_ns, CAP_SYS_ADMIN))
+            return -EPERM;
     struct pid *p = kmalloc(sizeof(*p) + (ns->level + 1) * sizeof(pid_t), GFP_KERNEL);
     if (!p)
         return -ENOMEM;
     p->refs = 1;
     p->task = NULL;
     get_pid_ns(p->ns = ns);
-    struct pid_namespace *at = ns;
+    at = ns;
     pid_t r = 0;
     READ_TASKS(flags);
     if (ns->dying)

@@ -356,7 +356,8 @@ struct mm_struct *get_task_mm(struct task_struct *t); /* counted, or NULL */
 
 /* --- pid.c --- Caller of find_task holds tasklist_lock. */
 struct pid_namespace;
-pid_t alloc_pid(struct pid_namespace *ns, const pid_t *want, u32 n); /* -EAGAIN, -EEXIST, -EINVAL, -ENOMEM */
+/* -EAGAIN, -EEXIST, -EINVAL, -ENOMEM, -EPERM */
+pid_t alloc_pid(struct pid_namespace *ns, const pid_t *want, u32 n);
 /* What number nr of the first namespace is in another, in current's (which may be less deep): 0: it is not
  * seen there. tasklist_lock held; task_pid_vnr takes it. And back: -1: there is none. */
 pid_t pid_nr_ns(pid_t nr, const struct pid_namespace *ns);

@@ -162,6 +162,30 @@ static int levels(void) {
     MUST(errno == ENOSPC && n == 33);
     return 0;
 }
+/* clone3 with a number for each of two namespaces of processes: the outer one is not its own. */
+static int chooses_pids(void) {
+    struct {
+        uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size,
+            cgroup;
+    } a = {.exit_signal = SIGCHLD, .set_tid_size = 2};
+    pid_t ids[2] = {7, 4242};
+    a.set_tid = (uintptr_t)ids;
+    MUST(!become_root());
+    MUST(DENIED(syscall(SYS_clone3, &a, sizeof(a)), EINVAL)); /* more than there are */
+    MUST(!unshare(CLONE_NEWPID));
+    pid_t p = fork();
+    if (p)
+        return child_ends(p);
+    pid_t q = syscall(SYS_clone3, &a, sizeof(a));
+    if (!q)
+        _exit(0);
+    MUST(q == -1 && errno == EPERM);
+    a.set_tid_size = 1;
+    if (!(q = syscall(SYS_clone3, &a, sizeof(a))))
+        _exit(0);
+    MUST(q == 7 && child_ends(q) == 0);
+    return 0;
+}
 static int in_chroot(void) { /* as root */
     MUST(!chroot("/tmp"));
     MUST(DENIED(unshare(CLONE_NEWUSER), EPERM));
@@ -264,6 +288,7 @@ int main(void) {
     USER(files, "files of outside stay closed, its own belong to root; an id without a map: EINVAL");
     USER(others, "processes of others are out of reach, its own are not");
     USER(same_user_outside, "of the same user outside: signals, but no ptrace");
+    USER(chooses_pids, "clone3's set_tid: numbers of its own namespace, EPERM for those outside");
     USER(levels, "33 levels; then ENOSPC");
     USER(with_threads, "not with threads: EINVAL");
     OK(in_child(removes_what_is_covered) == 0, "what it mounts on is removed and renamed outside all the same");
