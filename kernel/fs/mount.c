@@ -591,9 +591,9 @@ long sys_mount(u64 usource, u64 uat, u64 utype, u64 flags, u64 udata) {
     return r;
 }
 
-/* The caller's path to m's root is put. MNT_DETACH: now, whoever uses it. */
+/* m is in the caller's namespace, and the caller's path to its root is put. MNT_DETACH: now, whoever uses it. */
 static int do_umount(struct mount *m, bool lazy) {
-    if (!check_mnt(m) || m->locked)
+    if (m->locked)
         return -EINVAL;
     if (m == m->ns->root)
         return -EBUSY;
@@ -653,9 +653,9 @@ long sys_umount2(u64 uat, u64 flags) {
         return r;
     mutex_lock(&mount_mutex);
     struct mount *m = at.mnt;
-    bool is_root = at.dentry == m->root;
-    path_put_locked(&at); /* the namespace, if m is in one, has it still */
-    r = is_root ? do_umount(m, flags & MNT_DETACH) : -EINVAL;
+    bool may = at.dentry == m->root && check_mnt(m);
+    path_put_locked(&at); /* the namespace, if m is in one, has it still; else it may be gone */
+    r = may ? do_umount(m, flags & MNT_DETACH) : -EINVAL;
     mutex_unlock(&mount_mutex);
     return r;
 }

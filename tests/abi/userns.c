@@ -186,6 +186,21 @@ static int chooses_pids(void) {
     MUST(q == 7 && child_ends(q) == 0);
     return 0;
 }
+/* Who comes second finds nothing any more. (What it looked at then shows only in the checked build.) */
+static int unmount_together(void) {
+    pid_t p[3];
+    MUST(!become_root() && !unshare(CLONE_NEWNS) && !mount("u", "/tmp/d", "tmpfs", 0, 0));
+    MUST(!mkdir("/tmp/d/on", 0755) && !chdir("/tmp/d"));
+    for (int i = 0; i < 3; i++)
+        if (!(p[i] = fork()))
+            for (;;)
+                umount2("on", MNT_DETACH);
+    for (time_t end = time(NULL) + 3; time(NULL) < end;)
+        mount("/tmp/d", "/tmp/d/on", 0, MS_BIND, 0); /* EINVAL: what it was to be on is gone meanwhile */
+    for (int i = 0; i < 3; i++)
+        MUST(!kill(p[i], SIGKILL) && child_ends(p[i]) == 1000 + SIGKILL);
+    return 0;
+}
 static int in_chroot(void) { /* as root */
     MUST(!chroot("/tmp"));
     MUST(DENIED(unshare(CLONE_NEWUSER), EPERM));
@@ -289,6 +304,7 @@ int main(void) {
     USER(others, "processes of others are out of reach, its own are not");
     USER(same_user_outside, "of the same user outside: signals, but no ptrace");
     USER(chooses_pids, "clone3's set_tid: numbers of its own namespace, EPERM for those outside");
+    USER(unmount_together, "several processes that unmount the same mounts");
     USER(levels, "33 levels; then ENOSPC");
     USER(with_threads, "not with threads: EINVAL");
     OK(in_child(removes_what_is_covered) == 0, "what it mounts on is removed and renamed outside all the same");
