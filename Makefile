@@ -72,7 +72,7 @@ KCFLAGS += -DCONFIG_FUNCTION_TRACER -finstrument-functions \
     -finstrument-functions-exclude-file-list=kernel/debug/,procfs,riscv/riscv.h,riscv/spinlock.h,lib/,core/main.c,trap.c,/wait.h,fs/fs.h,core/task.h,mm/mm.h,mm/slab.h
 endif
 LDFLAGS := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments
-GEN := $(B)/include/abi/syscall.h $(B)/include/vdso-offsets.h $(B)/include/clone_flags.h
+GEN := $(B)/include/abi/syscall.h $(B)/include/vdso-offsets.h $(B)/include/clone_flags.h $(B)/include/abi_undef.h
 
 all: $(KERNEL) $(B)/fs.img compile_commands.json
 

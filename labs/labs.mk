@@ -4,9 +4,10 @@ LABTEXT ?= 0x10000
 $(LB)/lab.o: labs/lib/lab.c labs/lib/lab.h user/include/tine.h $(GEN)
 	@mkdir -p $(@D)
 	$(Q)$(UCC) $(UCFLAGS) -fno-builtin -c -o $@ $<
-$(LB)/%/t: labs/%.c $(LB)/lab.o $(ULIB) labs/lib/lab.h
+$(LB)/%/t: labs/%.c $(LB)/lab.o $(ULIB) labs/lib/lab.h user/lib/program.ld
 	@mkdir -p $(@D)
-	$(Q)$(UCC) $(UCFLAGS) -fno-builtin -Wno-unused-result -Ilabs/lib -nostdlib -static -Wl,-Ttext-segment=$(LABTEXT),--gc-sections,--no-warn-rwx-segments,--build-id=none \
+	$(Q)$(UCC) $(UCFLAGS) -fno-builtin -Wno-unused-result -Ilabs/lib -nostdlib -static -T user/lib/program.ld \
+	    -Wl,--defsym=program_base=$(LABTEXT),-z,max-page-size=4096,--gc-sections,--no-warn-rwx-segments,--build-id=none \
 	    -o $@ $(ULIB) $(LB)/lab.o $< -L$(PICO)/lib/release -L$(PICO)/lib -lc -lgcc
 $(LB)/%.img: $(LB)/%/t mkfs/mkfs.py
 	$(Q)$(PY) mkfs/mkfs.py --out $@ --size 4M --programs $(LB)/$* --stamp $@.stamp

@@ -14,7 +14,6 @@ ULIB := $(B)/user/lib/start.S.o $(B)/user/lib/start.c.o $(B)/user/lib/sys.c.o $(
 $(B)/include/abi_undef.h: scripts/gen_abi_undef.sh $(wildcard include/abi/*.h)
 	@mkdir -p $(@D)
 	$(Q)scripts/gen_abi_undef.sh $(wildcard include/abi/*.h) > $@.tmp && mv $@.tmp $@
-$(ULIB) $(UPROG): $(B)/include/abi_undef.h
 $(B)/user/lib/%.S.o: user/lib/%.S $(GEN)
 	@mkdir -p $(@D)
 	$(Q)$(UCC) $(UCFLAGS) -c -o $@ $<
