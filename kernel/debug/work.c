@@ -32,7 +32,8 @@ static noinline void too_much(void) {
     if (i >= ARRAY_SIZE(reports))
         return;
     save_frame(&f);
-    memcpy(reports[i].comm, current->comm, sizeof(reports[i].comm));
+    for (u32 k = 0; k < sizeof(reports[i].comm); k++) /* memcpy is counted, and would come here again */
+        reports[i].comm[k] = current->comm[k];
     reports[i].pid = current->pid;
     do
         reports[i].pc[reports[i].n++] = f.called ? f.pc - 4 : f.pc;
