@@ -82,6 +82,13 @@ static void store(unsigned page, unsigned off, const void *from, unsigned n) {
     memcpy(model->byte[page] + off, from, n);
 }
 
+/* In one store: memcpy may do it byte by byte, and a child that is forked meanwhile would find half of it. */
+static void store_word(unsigned page, unsigned word, unsigned long w) {
+    model->touched[page] = 1;
+    ((volatile unsigned long *)at(page))[word] = w;
+    ((volatile unsigned long *)model->byte[page])[word] = w;
+}
+
 /* Threads. Page p is stored to by owner p % OWNERS alone while they run: 0 is the process's first thread.
  * What the others store says where it belongs, and counts, so that a child forked in the midst can tell. */
 static unsigned long word_of(unsigned page, unsigned word, unsigned count) {
@@ -102,8 +109,7 @@ static void *storer(void *arg) {
         unsigned long s = world->lot[me] * 31 + owner;
         for (int i = 0; i < 40; i++) {
             unsigned p = thread_page(&s, owner), word = lot(&s, 512);
-            unsigned long w = word_of(p, word, __atomic_add_fetch(&count, 1, __ATOMIC_RELAXED));
-            store(p, word * 8, &w, 8);
+            store_word(p, word, word_of(p, word, __atomic_add_fetch(&count, 1, __ATOMIC_RELAXED)));
         }
         if (__atomic_sub_fetch(&running, 1, __ATOMIC_SEQ_CST) == 0)
             set(&running, 0);
