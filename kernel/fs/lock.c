@@ -154,10 +154,11 @@ long sys_flock(u64 fd, u64 op) {
     return r;
 }
 
-struct abi_flock {
+struct abi_flock { /* without holes: it goes to the program as it lies in the kernel's stack */
     s16 type, whence;
+    s32 zero;
     s64 start, len;
-    s32 pid;
+    s32 pid, zero_too;
 };
 static long fcntl_lock(u64 fd, struct file *f, u64 cmd, u64 arg) {
     struct abi_flock u;
@@ -189,8 +190,10 @@ static long fcntl_lock(u64 fd, struct file *f, u64 cmd, u64 arg) {
         mutex_lock(&locks_mutex);
         struct file_lock *c = conflict(&l);
         if (c)
-            u = (struct abi_flock){c->write ? F_WRLCK : F_RDLCK, 0, c->start,
-                                   c->end == LAST_BYTE ? 0 : c->end - c->start + 1, c->pid};
+            u = (struct abi_flock){.type = c->write ? F_WRLCK : F_RDLCK,
+                                   .start = c->start,
+                                   .len = c->end == LAST_BYTE ? 0 : c->end - c->start + 1,
+                                   .pid = c->pid};
         else
             u.type = F_UNLCK;
         mutex_unlock(&locks_mutex);
