@@ -550,6 +550,8 @@ static int remount(const struct path *at, u64 flags) {
     if ((!(flags & MS_BIND) && !capable(CAP_SYS_ADMIN)) ||
         (at->mnt->locked_flags && (at->mnt->flags & ~flags & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC))))
         return -EPERM;
+    if ((flags & MS_BIND) && (flags & MS_RDONLY) && !(sb->flags & MS_RDONLY))
+        return -EINVAL; /* nothing here keeps a single mount from being written through */
     int r = !(flags & MS_BIND) && sb->ops && sb->ops->remount ? sb->ops->remount(sb, flags & MS_RDONLY) : 0;
     if (!r && !(flags & MS_BIND))
         sb->flags = flags & MS_RDONLY;
