@@ -154,9 +154,12 @@ def typed(root, user):
         if p.exitstatus:
             raise Failed(f"make deps qemu as {user} ended with {p.exitstatus}")
     except (pexpect.TIMEOUT, pexpect.EOF):
-        seen = (p.before if isinstance(p.before, str) else "").strip().splitlines()[-3:]
+        seen = (p.before if isinstance(p.before, str) else "").strip().splitlines()
         p.close(force=True)
-        raise Failed(f"typing as {user}: expected {p.searcher}, saw {' / '.join(seen)}".replace("\n", " ")) from None
+        lost = [line for line in seen if re.search("(Failed|Unable) to fetch|failure resolving|not connect to", line)]
+        if lost:
+            raise CannotBeHad("its packages: " + lost[0].strip()) from None
+        raise Failed(f"typing as {user}: expected {p.searcher}, saw {' / '.join(seen[-3:])}".replace("\n", " ")) from None
 
 
 def tests(root, user, only, row):
