@@ -10,6 +10,7 @@
 #include "ktap.h"
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/uio.h>
 
 #define HUGE (2UL << 20)
@@ -23,6 +24,7 @@
 #define PLACES 5
 #define THREADS 2
 #define OWNERS (THREADS + 1)
+#define STORES 400 /* of a thread, each time that it is started */
 
 enum command { NONE, STEP, LOOK };
 static struct world {
@@ -30,7 +32,7 @@ static struct world {
     unsigned long lot[PLACES];
     pid_t pid[PLACES];
     const char *op[PLACES]; /* what it did last: the same program everywhere, so a pointer serves */
-    char what[300];
+    char what[400];
 } * world;
 /* What a process's memory should be. `wiped`: a fork's child finds it zero. */
 static struct model { unsigned char byte[PAGES][4096], touched[PAGES], wiped[PAGES]; } * models, *model;
@@ -51,21 +53,46 @@ static void set(volatile int *w, int to) {
     __atomic_store_n(w, to, __ATOMIC_SEQ_CST);
     syscall(SYS_futex, w, FUTEX_WAKE, 1000, NULL, NULL, 0);
 }
-static void wrong(const char *what, unsigned page, unsigned off) {
+/* What a thread stores says where it belongs, and counts: the count twice, once inverted, so that what single
+ * bytes were stored into is no such word any more. */
+#define COUNTS ((1UL << 22) - 1)
+static unsigned long word_of(unsigned long page, unsigned long word, unsigned long count) {
+    return page << 53 | word << 44 | (count & COUNTS) << 22 | (~count & COUNTS);
+}
+static unsigned count_of(unsigned long w) { return w >> 22 & COUNTS; }
+static int is_word(unsigned long w) { return w == word_of(w >> 53, w >> 44 & 511, count_of(w)); }
+static int is_word_of(unsigned long w, unsigned page, unsigned word) {
+    return w == word_of(page, word, count_of(w));
+}
+
+static const char *describe(char *b, size_t n, unsigned long w) {
+    if (is_word(w))
+        snprintf(b, n, "%016lx (page %lu word %lu, store %u)", w, w >> 53, w >> 44 & 511, count_of(w));
+    else
+        snprintf(b, n, "%016lx", w);
+    return b;
+}
+static void wrong(const char *what) {
     if (__sync_bool_compare_and_swap(&world->failed, 0, 1))
-        snprintf(world->what, sizeof(world->what),
-                 "process %d, %s: %s, page %u (of a unit: %d) byte %u: %02x, not %02x", me, world->op[me],
-                 what, page, (int)(page - BEFORE) % 512, off,
-                 page < PAGES ? *(unsigned char *)(at(page) + off) : 0,
-                 page < PAGES ? model->byte[page][off] : 0);
+        snprintf(world->what, sizeof(world->what), "process %d, %s: %s", me, world->op[me], what);
     _exit(1);
 }
+static void wrong_word(const char *what, unsigned page, unsigned word, unsigned long is,
+                       unsigned long should) {
+    char w[280], a[64], b[64], c[64];
+    snprintf(w, sizeof(w), "%s, page %u (of a unit: %d) word %u: %s, not %s; now %s", what, page,
+             (int)(page - BEFORE) % 512, word, describe(a, 64, is), describe(b, 64, should),
+             describe(c, 64, ((volatile unsigned long *)at(page))[word]));
+    wrong(w);
+}
 static void compare(const char *where, unsigned page) {
+    const unsigned long *is = (const unsigned long *)where, *says = (unsigned long *)model->byte[page];
     if (!memcmp(where, model->byte[page], 4096))
         return;
-    for (unsigned i = 0; i < 4096; i++)
-        if ((unsigned char)where[i] != model->byte[page][i])
-            wrong("a byte is not what it should be", page, i);
+    for (unsigned w = 0; w < 512; w++)
+        if (is[w] != says[w])
+            wrong_word("a word is not what it should be", page, w, is[w], says[w]);
+    wrong("a word was not what it should be when it was first looked at");
 }
 static void look(void) {
     for (unsigned p = 0; p < PAGES; p++)
@@ -77,22 +104,18 @@ static void forget(unsigned first, unsigned n) { /* what is there is zero again 
     memset(model->touched + first, 0, n);
 }
 static void store(unsigned page, unsigned off, const void *from, unsigned n) {
-    model->touched[page] = 1; /* first: a child that is forked meanwhile looks at what is marked */
+    model->touched[page] = 1;
     memcpy(at(page) + off, from, n);
     memcpy(model->byte[page] + off, from, n);
 }
 
-/* In one store: memcpy may do it byte by byte, and a child that is forked meanwhile would find half of it. */
-static void store_word(unsigned page, unsigned word, unsigned long w) {
-    model->touched[page] = 1;
-    ((volatile unsigned long *)at(page))[word] = w;
-    ((volatile unsigned long *)model->byte[page])[word] = w;
-}
-
 /* Threads. Page p is stored to by owner p % OWNERS alone while they run: 0 is the process's first thread.
- * What the others store says where it belongs, and counts, so that a child forked in the midst can tell. */
-static unsigned long word_of(unsigned page, unsigned word, unsigned count) {
-    return 0xa5UL << 56 | (unsigned long)page << 44 | (unsigned long)word << 32 | count;
+ * The others store whole words, each by one instruction (a C library's memcpy may go byte by byte): a child
+ * forked in the midst finds the old word or the new one. */
+static void store_word(unsigned page, unsigned word, unsigned long w) {
+    __atomic_store_n(model->touched + page, 1, __ATOMIC_SEQ_CST); /* first: adopt asks for it */
+    __atomic_store_n((unsigned long *)at(page) + word, w, __ATOMIC_SEQ_CST);
+    __atomic_store_n((unsigned long *)model->byte[page] + word, w, __ATOMIC_SEQ_CST);
 }
 static volatile int go, running, started;
 static unsigned count;
@@ -107,9 +130,12 @@ static void *storer(void *arg) {
         while (go == seen)
             sleep_on(&go, seen);
         unsigned long s = world->lot[me] * 31 + owner;
-        for (int i = 0; i < 40; i++) {
-            unsigned p = thread_page(&s, owner), word = lot(&s, 512);
-            store_word(p, word, word_of(p, word, __atomic_add_fetch(&count, 1, __ATOMIC_RELAXED)));
+        unsigned p = thread_page(&s, owner);
+        for (int i = 0; i < STORES; i++) {
+            if (!lot(&s, 10)) /* those that do not fault go on until the fork has flushed */
+                p = thread_page(&s, owner);
+            unsigned word = lot(&s, 512);
+            store_word(p, word, word_of(p, word, __atomic_add_fetch(&count, 1, __ATOMIC_SEQ_CST)));
         }
         if (__atomic_sub_fetch(&running, 1, __ATOMIC_SEQ_CST) == 0)
             set(&running, 0);
@@ -126,7 +152,7 @@ static void threads_begin(void) {
         go = 0;
         for (long k = 1; k <= THREADS; k++)
             if (pthread_create(&t, &small, storer, (void *)k))
-                wrong("pthread_create", PAGES, 0);
+                wrong("pthread_create");
         started = 1;
     }
     set(&go, go + 1);
@@ -144,11 +170,10 @@ static void adopt(const struct model *parents) {
         for (unsigned w = 0; w < 512; w++) {
             unsigned long is = ((volatile unsigned long *)at(p))[w],
                           *says = (unsigned long *)model->byte[p] + w;
-            unsigned long tag = word_of(p, w, 0);
             if (is == *says)
                 continue;
-            if (is >> 32 != tag >> 32 || (*says >> 32 == tag >> 32 && is < *says))
-                wrong("a child found neither an old word nor a new one", p, w * 8);
+            if (!is_word_of(is, p, w) || (is_word_of(*says, p, w) && is < *says))
+                wrong_word("a child found neither an old word nor a new one", p, w, is, *says);
             *says = is;
         }
     }
@@ -194,9 +219,9 @@ static void poke(unsigned k) { /* load from and store into the memory of another
     memset(some, rnd(256), 64);
     if (rnd(2) && (process_vm_readv(world->pid[k], &seen, 1, &its, 1, 0) != 64 ||
                    memcmp(is, models[k].byte[p] + off, 64)))
-        wrong("what process_vm_readv finds in another", PAGES, k);
+        wrong("what process_vm_readv finds in another");
     if (process_vm_writev(world->pid[k], &mine, 1, &its, 1, 0) != 64)
-        wrong("process_vm_writev", PAGES, k);
+        wrong("process_vm_writev");
     models[k].touched[p] = 1;
     memcpy(models[k].byte[p] + off, some, 64);
 }
@@ -215,6 +240,12 @@ static void do_fork(int beside) {
     struct model *parents = model;
     memcpy(models + k, model, sizeof(*model));
     world->done[k] = 1, world->command[k] = NONE, world->acts[k] = 1, world->op[k] = "born";
+    if (beside) { /* not before: to copy the model takes longer than all that the threads store */
+        unsigned from = count, part = rnd(THREADS * STORES);
+        threads_begin();
+        while (running && __atomic_load_n(&count, __ATOMIC_SEQ_CST) - from < part)
+            sched_yield();
+    }
     pid_t p = fork();
     if (!p) {
         me = k, model = models + k;
@@ -243,14 +274,14 @@ static void do_move(unsigned first, unsigned n) { /* by way of AWAY to another p
     if (a == MAP_FAILED && errno == EFAULT)
         return; /* several VMAs */
     if (a == MAP_FAILED)
-        wrong("mremap", PAGES, 0);
+        wrong("mremap");
     for (unsigned i = 0; i < n; i++)
         if (model->touched[first + i])
             compare(a + i * 4096UL, first + i);
     if (mmap(at(first), n * 4096UL, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) !=
             at(first) ||
         mremap(a, n * 4096UL, n * 4096UL, MREMAP_MAYMOVE | MREMAP_FIXED, at(to)) != at(to))
-        wrong("mremap to its place", PAGES, 0);
+        wrong("mremap to its place");
     static struct model was;
     memcpy(was.byte, model->byte[first], n * 4096UL);
     memcpy(was.touched, model->touched + first, n);
@@ -263,7 +294,7 @@ static void do_move(unsigned first, unsigned n) { /* by way of AWAY to another p
 }
 static void must(int r, const char *what) {
     if (r)
-        wrong(what, PAGES, 0);
+        wrong(what);
 }
 static void do_read_only(unsigned first, unsigned n) { /* nobody stores to it but a debugger */
     if (rnd(2)) {                                      /* superpages that are read-only from the first */
@@ -280,7 +311,7 @@ static void do_read_only(unsigned first, unsigned n) { /* nobody stores to it bu
     if (rnd(2))
         p = first + rnd(n);
     if (syscall(SYS_clock_gettime, CLOCK_REALTIME, at(p)) != -1 || errno != EFAULT)
-        wrong("a store to what is read-only", p, 0);
+        wrong("a store to what is read-only");
     look();
     must(mprotect(at(first), n * 4096UL, PROT_READ | PROT_WRITE), "mprotect");
 }
@@ -298,7 +329,7 @@ static void step(void) {
     range(&first, &n);
     char *a = at(first);
     unsigned long len = n * 4096UL, node = 1 + rnd(2);
-    int beside = what == 1 || what == 3 || ((what == 5 || what == 9 || what == 11) && rnd(2));
+    int beside = what == 1 || ((what == 5 || what == 9 || what == 11) && rnd(2));
     world->op[me] = names[what];
     if (beside)
         threads_begin();
@@ -309,7 +340,7 @@ static void step(void) {
         break;
     case 2:
     case 3:
-        do_fork(beside);
+        do_fork(what == 3);
         return; /* the child too; see serve */
     case 4:     /* serve does it */
         break;
@@ -395,7 +426,7 @@ static void serve(void) {
 }
 static void died(int sig) {
     (void)sig;
-    wrong("a signal for a store or load that is allowed", PAGES, 0);
+    wrong("a signal for a store or load that is allowed");
 }
 static int wait_for_all(void) {
     for (int k = 0; k < PLACES; k++)
