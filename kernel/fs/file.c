@@ -7,7 +7,8 @@
 static struct kmem_cache *file_cache;
 static struct path fs_nowhere[2];
 
-static struct super_block anon_sb; /* of pipes, eventfds and what else has no name */
+/* Of pipes, eventfds and what else has no name. */
+static struct super_block anon_sb = {.dirty = {&anon_sb.dirty, &anon_sb.dirty}};
 void files_init(void) {
     static const struct file_system_type type = {"anon", true, NULL, false};
     anon_sb.type = &type;

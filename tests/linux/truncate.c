@@ -1,4 +1,4 @@
-/* truncate DIR: a file of 40 MB over many groups of a disk is cut to pieces; what is free is so again. */
+/* truncate [DIR]: a file of 40 MB over many groups of a disk is cut to pieces; what is free is so again. */
 #include "../abi/ktap.h"
 #include <sys/statfs.h>
 
@@ -18,7 +18,7 @@ static int filled(int fd, off_t from, off_t to, char c) { /* all of [from, to) i
 }
 int main(int argc, char **argv) {
     struct statfs before, after;
-    OK(argc > 1 && !chdir(argv[1]), "the disk");
+    OK(!chdir(argc > 1 ? argv[1] : "."), "the disk");
     sync();
     statfs(".", &before);
     memset(block, 'a', MB);
