@@ -1,7 +1,7 @@
 # Tests: tests/abi and tests/linux are static glibc programs (unmodified Linux binaries); tests/host runs here.
 LCC := riscv64-linux-gnu-gcc
 ABI := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/abi/*.c tests/linux/*.c tests/pthread/*.c))
-$(B)/tests/%: tests/%.c tests/abi/ktap.h
+$(B)/tests/%: tests/%.c tests/abi/ktap.h tests/abi/setid.h
 	@mkdir -p $(@D)
 	$(Q)$(LCC) -static -O1 -g -Wall -Wno-unused-result -Wno-dangling-pointer -Itests/abi -o $@ $< -lpthread -latomic
 $(B)/tests/bench-linux: user/bench.c

@@ -1,8 +1,7 @@
 /* C5, C16, C20: what one task may see of another, and do to its names: /proc/PID, limits, directories, "..".
  * The program is also what it execs. */
-#include "ktap.h"
+#include "setid.h"
 #include <dirent.h>
-#include <grp.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/uio.h>
@@ -11,20 +10,6 @@
 #define OTHER 2000
 #define SUID "/tmp/access-suid"
 
-static void become(uid_t uid) {
-    if (setgroups(0, NULL) || setresgid(uid, uid, uid) || setresuid(uid, uid, uid))
-        _exit(250);
-}
-static void copy_self(const char *to, mode_t mode) {
-    static char b[65536];
-    unlink(to);
-    int in = open("/proc/self/exe", O_RDONLY), out = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0700);
-    ssize_t n;
-    while ((n = read(in, b, sizeof(b))) > 0)
-        write(out, b, n);
-    fchmod(out, mode);
-    close(in), close(out);
-}
 
 /* --- /proc/PID --- */
 static pid_t target;

@@ -1,7 +1,6 @@
 /* X1, C5, C8, C20, C23, D4: rights are those of the right moment: at exec, of a tracer, of the opener of a
  * file, of a parent that chose a signal. The program is also what it execs: its argument says what to do. */
-#include "ktap.h"
-#include <grp.h>
+#include "setid.h"
 #include <linux/capability.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
@@ -28,23 +27,9 @@ static int set_caps(struct caps c) {
     struct __user_cap_data_struct d[2] = {{c.e, c.p, c.i}, {c.e >> 32, c.p >> 32, c.i >> 32}};
     return syscall(SYS_capset, &h, d);
 }
-static void become(uid_t uid) {
-    if (setgroups(0, NULL) || setresgid(uid, uid, uid) || setresuid(uid, uid, uid))
-        _exit(250);
-}
 static void run(const char *program, const char *what) {
     execl(program, "rights", what, NULL);
     _exit(251);
-}
-static void copy_self(const char *to, mode_t mode) {
-    static char b[65536];
-    unlink(to);
-    int in = open("/proc/self/exe", O_RDONLY), out = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0700);
-    ssize_t n;
-    while ((n = read(in, b, sizeof(b))) > 0)
-        write(out, b, n);
-    fchmod(out, mode);
-    close(in), close(out);
 }
 static int pdeath(void) {
     int sig = -1;
